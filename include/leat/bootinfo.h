@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What boot hands to the kernel, and the kernel maps read-only for the supervisor.
+ *
+ * One page-aligned block of LEAT_BOOT_INFO_PAGES pages. Modules lie page-aligned and contiguous in
+ * memory of type LEAT_MEMORY_MODULE. Strings are UTF-8 and NUL-terminated.
+ *
+ * Entry to the kernel: long mode, interrupts off, RDI = physical address of struct leat_boot_info. Boot
+ * has made page tables that map (a) all memory below 4 GiB and every range of the memory map one to one,
+ * (b) the kernel's ELF segments at their linked addresses (0xffffffff80000000 and up), with their
+ * rights. They lie in LEAT_MEMORY_BOOT memory; the kernel builds its own and then frees them.
+ * The stack is 16 KiB of boot memory.
+ */
+#ifndef LEAT_BOOTINFO_H
+#define LEAT_BOOTINFO_H
+
+#include <leat/types.h>
+
+#define LEAT_BOOT_MAGIC 0x746f6f625f74656cull
+#define LEAT_BOOT_VERSION 1
+#define LEAT_BOOT_INFO_PAGES 8
+#define LEAT_BOOT_MAX_RANGES 256
+#define LEAT_BOOT_MAX_MODULES 128
+
+enum leat_memory_type {
+    LEAT_MEMORY_FREE = 1,     /* usable at once */
+    LEAT_MEMORY_BOOT = 2,     /* boot's page tables, stack, this block: free when the kernel is done */
+    LEAT_MEMORY_KERNEL = 3,   /* the kernel's own image */
+    LEAT_MEMORY_MODULE = 4,   /* modules; never handed out as free memory */
+    LEAT_MEMORY_RESERVED = 5, /* firmware runtime, ACPI NVS, MMIO: not to be touched as RAM */
+    LEAT_MEMORY_ACPI = 6,     /* ACPI tables: readable */
+};
+
+struct leat_memory_range {
+    uint64_t base_hpa, size; /* sorted by base, page-aligned, not overlapping */
+    uint32_t type;           /* enum leat_memory_type */
+    uint32_t reserved;
+};
+
+enum leat_module_kind {
+    LEAT_MODULE_SERVICE = 1, /* an ELF64 program of the bundle: "supervisor", "net", "vmm" ... */
+    LEAT_MODULE_CONFIG = 2,  /* leat.conf, whole, as read */
+    LEAT_MODULE_FILE = 3,    /* a file that leat.conf names: kernel, initrd; name as written there */
+    LEAT_MODULE_DATA = 4,    /* other data of the bundle: "font.psf" */
+};
+
+struct leat_boot_module {
+    char name[64];
+    uint32_t kind;
+    uint32_t reserved;
+    uint64_t base_hpa, size; /* size in bytes, the last page's rest is zero */
+};
+
+struct leat_framebuffer { /* UEFI 2.10, 12.9: GOP with a linear frame buffer; base_hpa 0: none */
+    uint64_t base_hpa, size;
+    uint32_t width, height, pixels_per_scan_line;
+    uint32_t red_mask, green_mask, blue_mask;
+};
+
+struct leat_boot_info {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved;
+    uint64_t kernel_base_hpa, kernel_size; /* the loaded image, contiguous, from its lowest address on */
+    uint64_t rsdp_hpa;                     /* ACPI 2.0 RSDP; 0: none */
+    uint8_t smbios_uuid[16];               /* SMBIOS type 1, as stored; all zero: none */
+    struct leat_framebuffer framebuffer;
+    int64_t wall_clock_s;     /* UTC seconds since 1970, from the firmware; 0: unknown */
+    uint64_t tsc_at_start;    /* RDTSC when leat.efi was entered */
+    uint64_t tsc_at_exit;     /* RDTSC when boot services were left */
+    char boot_device[64];     /* how leat.efi was started, for the log: "disk", "pxe", "http" */
+    char problem[256];        /* not empty: what boot could not do, for the supervisor to show (a missing
+                                 leat.conf, a file it names that is not there) */
+    uint32_t range_count, module_count;
+    struct leat_memory_range ranges[LEAT_BOOT_MAX_RANGES];
+    struct leat_boot_module modules[LEAT_BOOT_MAX_MODULES];
+};
+
+_Static_assert(sizeof(struct leat_boot_info) <= LEAT_BOOT_INFO_PAGES * 4096, "boot info fits");
+
+/* The bundle inside leat.efi: header, entries, then the files, each at a multiple of 4096. */
+#define LEAT_BUNDLE_MAGIC 0x6c646e625f74656cull
+
+struct leat_bundle_entry {
+    char name[48];
+    uint32_t kind;  /* enum leat_module_kind; the kernel itself: LEAT_BUNDLE_KERNEL */
+    uint32_t crc32; /* IEEE 802.3, as UEFI's CalculateCrc32 and zlib's crc32 */
+    uint64_t offset, size;
+};
+#define LEAT_BUNDLE_KERNEL 0
+
+struct leat_bundle {
+    uint64_t magic;
+    uint64_t size;  /* of the whole bundle */
+    uint32_t count;
+    uint32_t crc32; /* of this header (with this field 0) and all entries */
+    struct leat_bundle_entry entries[];
+};
+
+#endif

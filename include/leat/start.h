@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * How a ring-3 process starts, and how the supervisor joins two of them.
+ *
+ * Every process but the supervisor is started with RDI = LEAT_START_VA, where a read-only block of
+ * LEAT_START_PAGES pages holds struct leat_start. All that the process may use is in its entries, each by its role.
+ * Shared memory named there has been mapped by the supervisor. The supervisor itself gets
+ * RDI = LEAT_START_VA too, with the entries "machine" (handle), and "bootinfo" (va).
+ *
+ * Joins made later (a new VM's disk) come as LEAT_CTL_ATTACH messages with the same entry.
+ */
+#ifndef LEAT_START_H
+#define LEAT_START_H
+
+#include <leat/types.h>
+
+#define LEAT_START_VA 0x10000ull
+#define LEAT_START_PAGES 8
+#define LEAT_START_MAGIC 0x747261745f74656cull
+#define LEAT_START_MAX_ENTRIES 64
+
+/*
+ * One resource. Roles: "notif" (own notification: handle), "log" (console channel for the process's own
+ * messages), "ctl" (control channel with the supervisor), "console" (a guest's console), "disk" (block
+ * channel; name = disk), "net" (net channel), "machine", "mmio", "irq", "ports", "dma", "file" (a boot module; name).
+ */
+struct leat_start_entry {
+    char role[16];
+    char name[64];
+    uint32_t handle;    /* the object: mem of a channel, irq, ports, notif ...; 0: none */
+    uint32_t peer;      /* notification of the other side, to signal; 0: none */
+    uint64_t peer_bits; /* what to signal there */
+    uint64_t my_bits;   /* what arrives on the own notification from that side */
+    uint64_t va, size;  /* where it is mapped, bytes; size of a file in bytes; 0: not mapped */
+    uint64_t arg[4];    /* by role: irq: gsi; ports: first, count; mmio: hpa */
+};
+
+struct leat_start {
+    uint64_t magic;
+    char name[32];      /* of the process: "net", "vdisk", "vmm-web1" */
+    uint32_t count;
+    uint32_t args_size;
+    struct leat_start_entry entries[LEAT_START_MAX_ENTRIES];
+    char args[8192];    /* "key=value\n" lines: the process's configuration, NUL-terminated */
+};
+
+_Static_assert(sizeof(struct leat_start) <= LEAT_START_PAGES * 4096, "start block fits");
+
+/* -- the control channel: supervisor <-> every process; console -> supervisor for the prompt -- */
+
+enum leat_ctl_op {
+    LEAT_CTL_ATTACH = 1, /* to the process: entry is a new channel (a vmm's disk for vdisk, a guest's
+                            console for the console). arg[0]: a cookie for DETACH; text: "key=value\n" */
+    LEAT_CTL_DETACH = 2, /* to the process: the other side of cookie arg[0] is gone: finish and unmap */
+    LEAT_CTL_DETACHED = 3, /* answer: nothing of cookie arg[0] is in use any more */
+    LEAT_CTL_STATUS = 4, /* from the process: text is its one-line state ("connecting to ...", "ready") */
+    LEAT_CTL_QUERY = 5,  /* to the process: arg[0] = a number to repeat; it answers with */
+    LEAT_CTL_REPLY = 6,  /*   REPLY messages carrying text, arg[0] as asked, arg[1] = 1 on the last */
+    LEAT_CTL_COMMAND = 7, /* console -> supervisor: a prompt line, arg[0] a number; answered by REPLY */
+    LEAT_CTL_VM_EVENT = 8, /* vmm -> supervisor: arg[0] = enum leat_vm_event; text says why */
+    LEAT_CTL_STOP = 9,   /* to the process: end in an orderly way (vmm: press the power button;
+                            vdisk: flush), then exit */
+};
+
+enum leat_vm_event {
+    LEAT_VM_RUNNING = 1,
+    LEAT_VM_POWER_OFF = 2, /* the guest switched itself off */
+    LEAT_VM_RESET = 3,     /* the guest asked for a reset (its vmm handles that itself; for the log) */
+    LEAT_VM_CRASHED = 4,   /* triple fault or what no guest may do; text: why */
+    LEAT_VM_WAITING = 5,   /* waits for a disk; text: which */
+};
+
+struct leat_ctl {
+    uint32_t op;
+    uint32_t reserved;
+    uint64_t arg[4];
+    char text[280];
+    struct leat_start_entry entry;
+};
+
+#define LEAT_CTL_COUNT 32 /* entries each way */
+
+struct leat_ctl_channel { /* layout of the shared memory; entry_size sizeof(struct leat_ctl) */
+    _Alignas(64) uint8_t to_process[LEAT_PAGE_SIZE * 5];
+    _Alignas(64) uint8_t from_process[LEAT_PAGE_SIZE * 5];
+};
+
+#endif
