@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "boot/boot.h"
+
+#include <string.h>
+
+#include "lib/config/config.h"
+
+#define IA32_FS_BASE 0xc0000100u /* SDM vol. 4, table 2-2 */
+
+static struct leat_config config;
+
+/* Where FS.base points while libinih runs: it reads its stack protector's canary at %fs:0x28. The
+   value is no secret; it still finds every plain overrun, and its zero byte stops string functions.
+ */
+static const uint64_t thread_block[8] = {[5] = 0x5a17c0de9be3f100ull};
+
+static bool parse(const char *text, uint64_t size, struct leat_config_error *error)
+{
+    uint64_t saved = boot_rdmsr(IA32_FS_BASE);
+    boot_wrmsr(IA32_FS_BASE, (uintptr_t)thread_block);
+    int status = leat_config_parse(text, size, &config, error);
+    boot_wrmsr(IA32_FS_BASE, saved);
+    return status == 0;
+}
+
+/* leat.conf beside leat.efi, else at the root of the same volume. */
+static EFI_FILE *open_config(struct volume *volume, uint64_t *size)
+{
+    EFI_FILE *file = volume_open_file(volume, "leat.conf", size);
+    if (file == NULL) {
+        volume->folder[0] = '\\';
+        volume->folder[1] = 0;
+        file = volume_open_file(volume, "leat.conf", size);
+    }
+    return file;
+}
+
+static bool is_loaded(const struct leat_boot_info *info, const char *name)
+{
+    for (uint32_t i = 0; i < info->module_count; i++)
+        if (info->modules[i].kind == LEAT_MODULE_FILE && strcmp(info->modules[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void load_file(struct boot *boot, struct volume *volume, const char *vm, const char *key,
+                      const char *name)
+{
+    if (name[0] == '\0' || is_loaded(boot->info, name))
+        return;
+    uint64_t size;
+    EFI_FILE *file = volume_open_file(volume, name, &size);
+    if (file == NULL) {
+        say_problem(boot, "leat.conf [vm ", vm, "] ", key, " = ", name,
+                    ": there is no such file beside leat.conf on the boot volume");
+        return;
+    }
+    void *at = boot_add_module(boot, name, LEAT_MODULE_FILE, size);
+    if (!volume_read(file, at, size)) {
+        boot->info
+            ->module_count--; /* its pages stay taken: the medium is bad, memory is not short */
+        say_problem(boot, "leat.conf [vm ", vm, "] ", key, " = ", name,
+                    ": cannot be read from the boot volume");
+    }
+}
+
+void files_load(struct boot *boot)
+{
+    static struct volume volume;
+    if (!volume_open(boot, &volume)) {
+        say_problem(boot, "leat.conf is missing: leat.efi was not started from a file system (",
+                    boot->info->boot_device, ")");
+        return;
+    }
+    uint64_t size;
+    EFI_FILE *file = open_config(&volume, &size);
+    if (file == NULL) {
+        say_problem(
+            boot, "leat.conf is missing: put it beside leat.efi or at the root of the boot volume",
+            NULL);
+        return;
+    }
+    if (size > LEAT_CONFIG_MAX_BYTES) {
+        file->Close(file);
+        say_problem(boot, "leat.conf is larger than 256 KiB");
+        return;
+    }
+    char *text = boot_add_module(boot, "leat.conf", LEAT_MODULE_CONFIG, size);
+    if (!volume_read(file, text, size)) {
+        boot->info->module_count--;
+        say_problem(boot, "leat.conf cannot be read from the boot volume");
+        return;
+    }
+    struct leat_config_error error;
+    if (!parse(text, size, &error)) {
+        say_problem(boot, error.text);
+        return;
+    }
+    for (unsigned i = 0; i < config.vm_count; i++) {
+        const struct leat_config_vm *vm = &config.vms[i];
+        load_file(boot, &volume, vm->name, "kernel", vm->kernel);
+        load_file(boot, &volume, vm->name, "initrd", vm->initrd);
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What can only be judged when the whole of leat.conf is known.
+ */
+#include "lib/config/parser.h"
+#include "lib/config/text.h"
+
+#include <string.h>
+
+static bool fail_vm(struct config_parser *parser, const struct leat_config_vm *vm, unsigned line,
+                    const char *key, const char *value, const char *reason)
+{
+    char section[LEAT_CONFIG_NAME + 8];
+    struct text text;
+    text_begin(&text, section, sizeof(section));
+    text_put(text_put(&text, "vm "), vm->name);
+    config_fail(parser, line, section, key, value, reason);
+    return false;
+}
+
+static bool fail_disk(struct config_parser *parser, const struct leat_config_disk *disk,
+                      const char *reason)
+{
+    char section[LEAT_CONFIG_NAME + 8];
+    struct text text;
+    text_begin(&text, section, sizeof(section));
+    text_put(text_put(&text, "disk "), disk->name);
+    config_fail(parser, disk->line, section, NULL, NULL, reason);
+    return false;
+}
+
+static bool is_exclusive(const struct leat_config_disk *disk)
+{
+    return disk->mode == LEAT_CONFIG_PRIVATE && !disk->read_only;
+}
+
+static bool check_net(struct config_parser *parser)
+{
+    const struct leat_config_net *net = &parser->config->net;
+    const char *reason = NULL;
+    if (net->mode == LEAT_CONFIG_DHCP) {
+        if (net->address != 0 || net->netmask != 0 || net->gateway != 0 || net->dns != 0)
+            reason = "address, netmask, gateway and dns need mode = static";
+    } else if (net->address == 0 || net->netmask == 0) {
+        reason = "mode = static needs address and netmask";
+    } else if (net->gateway != 0 && ((net->gateway ^ net->address) & net->netmask) != 0) {
+        reason = "the gateway is not in the network of address and netmask";
+    }
+    if (reason != NULL)
+        config_fail(parser, parser->net_line, "net", NULL, NULL, reason);
+    return reason == NULL;
+}
+
+static bool check_disk(struct config_parser *parser, unsigned index)
+{
+    struct leat_config *config = parser->config;
+    struct leat_config_disk *disk = &config->disks[index];
+    if (disk->export_name[0] == '\0')
+        strcpy(disk->export_name, disk->name);
+    if (disk->port == 0)
+        disk->port = config->server_port;
+    if (disk->server[0] == '\0')
+        strcpy(disk->server, config->server);
+    if (disk->server[0] == '\0')
+        return fail_disk(parser, disk, "no server: give it one, or write address in [server]");
+    for (unsigned i = 0; i < index; i++) {
+        const struct leat_config_disk *other = &config->disks[i];
+        if (other->port == disk->port && strcmp(other->server, disk->server) == 0 &&
+            strcmp(other->export_name, disk->export_name) == 0 &&
+            (is_exclusive(other) || is_exclusive(disk)))
+            return fail_disk(parser, disk,
+                             "same export as another disk, and one of them writes to it "
+                             "(mode = private)");
+    }
+    return true;
+}
+
+/* A disk that writes to the server's image belongs to one VM: two file systems would destroy it. */
+static bool check_owner(struct config_parser *parser, const struct leat_config_vm *vm,
+                        unsigned slot)
+{
+    const struct leat_config *config = parser->config;
+    unsigned disk = vm->disk[slot];
+    for (const struct leat_config_vm *other = config->vms; other <= vm; other++) {
+        unsigned used = other == vm ? slot : other->disk_count;
+        for (unsigned i = 0; i < used; i++) {
+            if (other->disk[i] != disk)
+                continue;
+            if (other == vm)
+                return fail_vm(parser, vm, vm->disks_line, "disks", vm->disk_name[slot],
+                               "named twice");
+            if (is_exclusive(&config->disks[disk])) {
+                char reason[LEAT_CONFIG_NAME + 80];
+                struct text text;
+                text_begin(&text, reason, sizeof(reason));
+                text_put(text_put(&text, "used by VM "), other->name);
+                text_put(&text, " too; two VMs can share it with mode = ram only");
+                return fail_vm(parser, vm, vm->disks_line, "disks", vm->disk_name[slot], reason);
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
+{
+    const struct leat_config *config = parser->config;
+    if (vm->memory_bytes == 0)
+        return fail_vm(parser, vm, vm->line, NULL, NULL,
+                       "memory is missing; write for example "
+                       "memory = 256M");
+    if (vm->kernel[0] == '\0')
+        return fail_vm(parser, vm, vm->line, NULL, NULL,
+                       "kernel is missing; write for example "
+                       "kernel = vmlinuz");
+    for (unsigned i = 0; i < vm->disk_count; i++) {
+        const struct leat_config_disk *disk = leat_config_disk(config, vm->disk_name[i]);
+        if (disk == NULL)
+            return fail_vm(parser, vm, vm->disks_line, "disks", vm->disk_name[i],
+                           "there is no [disk] section of that name");
+        vm->disk[i] = (uint16_t)(disk - config->disks);
+        if (!check_owner(parser, vm, i))
+            return false;
+    }
+    return true;
+}
+
+bool config_check(struct config_parser *parser)
+{
+    struct leat_config *config = parser->config;
+    if (!check_net(parser))
+        return false;
+    for (unsigned i = 0; i < config->disk_count; i++)
+        if (!check_disk(parser, i))
+            return false;
+    for (unsigned i = 0; i < config->vm_count; i++)
+        if (!check_vm(parser, &config->vms[i]))
+            return false;
+    const char *view = config->console_view;
+    if (strcmp(view, "leat") != 0 && strcmp(view, "all") != 0 &&
+        leat_config_vm(config, view) == NULL) {
+        config_fail(parser, config->console_line, "console", "view", view,
+                    "must be leat, all or the name of a VM");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * leat.conf: parsed and checked. Portable: used by boot (which loads the files it names), by the
+ * supervisor, and by tests on the host.
+ *
+ *     [server]            address = HOST, port = 10809
+ *     [net]               mode = dhcp | static; static: address, netmask, gateway, dns
+ *     [cache]             size = 64M
+ *     [console]           view = leat | all | NAME of a VM
+ *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off
+ *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
+ *                         mode = private | ram, read_only = yes | no
+ *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
+ *                         autostart = yes | no
+ *
+ * A ';' or '#' at the start of a line, and a ';' after a space, start a comment. Sizes take the
+ * suffixes K, M and G. Whatever is unknown, twice there, too long or does not fit together is an
+ * error that names its line.
+ */
+#ifndef LIB_CONFIG_CONFIG_H
+#define LIB_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEAT_CONFIG_MAX_VMS 64u
+#define LEAT_CONFIG_MAX_DISKS 256u
+#define LEAT_CONFIG_VM_DISKS 16u /* disks of one VM */
+#define LEAT_CONFIG_NAME 32u     /* bytes of a VM's or disk's name, with its NUL */
+#define LEAT_CONFIG_HOST 128u    /* as in struct leat_net_slot */
+#define LEAT_CONFIG_EXPORT 256u
+#define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
+#define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
+#define LEAT_CONFIG_MAX_BYTES (256u << 10) /* of the whole text */
+
+#define LEAT_CONFIG_NBD_PORT 10809u /* IANA's port of NBD */
+#define LEAT_CONFIG_CACHE_BYTES (64ull << 20)
+
+enum leat_config_idle { LEAT_CONFIG_STAY = 0, LEAT_CONFIG_POWER_OFF = 1, LEAT_CONFIG_RESET = 2 };
+
+enum leat_config_net_mode { LEAT_CONFIG_DHCP = 0, LEAT_CONFIG_STATIC = 1 };
+
+struct leat_config_net {
+    enum leat_config_net_mode mode;
+    uint32_t address, netmask, gateway, dns; /* network byte order; 0: not given */
+};
+
+enum leat_config_disk_mode {
+    LEAT_CONFIG_PRIVATE = 0, /* writes go to the server's image; one VM only */
+    LEAT_CONFIG_RAM = 1,     /* writes stay in memory; any number of VMs */
+};
+
+struct leat_config_disk {
+    char name[LEAT_CONFIG_NAME];
+    char server[LEAT_CONFIG_HOST]; /* never empty after a successful parse */
+    char export_name[LEAT_CONFIG_EXPORT];
+    uint16_t port; /* host byte order */
+    enum leat_config_disk_mode mode;
+    bool read_only;
+    unsigned line; /* of its section */
+};
+
+struct leat_config_vm {
+    char name[LEAT_CONFIG_NAME];
+    uint64_t memory_bytes; /* a multiple of 2 MiB */
+    unsigned cpus;
+    char kernel[LEAT_CONFIG_FILE];
+    char initrd[LEAT_CONFIG_FILE]; /* empty: none */
+    char cmdline[LEAT_CONFIG_CMDLINE];
+    unsigned disk_count;
+    char disk_name[LEAT_CONFIG_VM_DISKS][LEAT_CONFIG_NAME];
+    uint16_t disk[LEAT_CONFIG_VM_DISKS]; /* indices into leat_config.disks, in the order given */
+    bool autostart;                      /* default yes */
+    unsigned line;                       /* of its section */
+    unsigned disks_line;
+};
+
+struct leat_config {               /* some 300 KB: not for the stack */
+    char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
+    uint16_t server_port;          /* host byte order */
+    struct leat_config_net net;
+    uint64_t cache_bytes;
+    char console_view[LEAT_CONFIG_NAME]; /* "leat", "all" or a VM's name */
+    unsigned console_line;
+    enum leat_config_idle when_idle;
+    unsigned disk_count, vm_count;
+    struct leat_config_disk disks[LEAT_CONFIG_MAX_DISKS];
+    struct leat_config_vm vms[LEAT_CONFIG_MAX_VMS];
+};
+
+struct leat_config_error {
+    unsigned line;  /* 1 and up; 0: concerns the whole text */
+    char text[240]; /* "leat.conf line 7: [vm web] memory = 12Q: not a size; write for example 256M"
+                     */
+};
+
+/*
+ * Parses `size` bytes at `text` (no NUL needed) and checks them as a whole. 0 on success. -1 when
+ * something is wrong: *error says what, *out is then undefined. Uses no heap; about 4 KiB of stack;
+ * one thread at a time.
+ */
+int leat_config_parse(const char *text, size_t size, struct leat_config *out,
+                      struct leat_config_error *error);
+
+/* The VM or disk of that name; NULL: none. */
+const struct leat_config_vm *leat_config_vm(const struct leat_config *config, const char *name);
+const struct leat_config_disk *leat_config_disk(const struct leat_config *config, const char *name);
+
+#endif

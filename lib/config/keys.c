@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Sections and keys: one table of what may stand where, one small function for each kind of value.
+ */
+#include "lib/config/parser.h"
+#include "lib/config/value.h"
+
+#include <string.h>
+
+/* Takes one value. Returns NULL, or the reason why not. */
+typedef const char *(*take_fn)(struct config_parser *parser, const char *value);
+
+static const char *take_port(const char *value, uint16_t *out)
+{
+    uint64_t number = 0;
+    const char *reason = value_number(value, 1, 65535, &number);
+    if (reason == NULL)
+        *out = (uint16_t)number;
+    return reason;
+}
+
+static const char *server_address(struct config_parser *p, const char *value)
+{
+    return value_host(value, p->config->server, sizeof(p->config->server));
+}
+
+static const char *server_port(struct config_parser *p, const char *value)
+{
+    return take_port(value, &p->config->server_port);
+}
+
+static const char *net_mode(struct config_parser *p, const char *value)
+{
+    if (strcmp(value, "dhcp") != 0 && strcmp(value, "static") != 0)
+        return "must be dhcp or static";
+    p->config->net.mode = value[0] == 'd' ? LEAT_CONFIG_DHCP : LEAT_CONFIG_STATIC;
+    return NULL;
+}
+
+static const char *net_address(struct config_parser *p, const char *value)
+{
+    return value_ipv4(value, &p->config->net.address);
+}
+
+static const char *net_netmask(struct config_parser *p, const char *value)
+{
+    return value_netmask(value, &p->config->net.netmask);
+}
+
+static const char *net_gateway(struct config_parser *p, const char *value)
+{
+    return value_ipv4(value, &p->config->net.gateway);
+}
+
+static const char *net_dns(struct config_parser *p, const char *value)
+{
+    return value_ipv4(value, &p->config->net.dns);
+}
+
+static const char *cache_size(struct config_parser *p, const char *value)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(value, &bytes);
+    if (reason == NULL && bytes < (1ull << 20))
+        reason = "too small; the cache needs 1M at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    p->config->cache_bytes = bytes;
+    return reason;
+}
+
+static const char *console_view(struct config_parser *p, const char *value)
+{
+    p->config->console_line = p->line;
+    return value_name(value, p->config->console_view, sizeof(p->config->console_view));
+}
+
+static const char *machine_when_idle(struct config_parser *p, const char *value)
+{
+    static const char *const words[] = {
+        [LEAT_CONFIG_STAY] = "stay",
+        [LEAT_CONFIG_POWER_OFF] = "power_off",
+        [LEAT_CONFIG_RESET] = "reset",
+    };
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            p->config->when_idle = (enum leat_config_idle)i;
+            return NULL;
+        }
+    }
+    return "must be stay, power_off or reset";
+}
+
+static const char *disk_server(struct config_parser *p, const char *value)
+{
+    return value_host(value, p->disk->server, sizeof(p->disk->server));
+}
+
+static const char *disk_port(struct config_parser *p, const char *value)
+{
+    return take_port(value, &p->disk->port);
+}
+
+static const char *disk_export(struct config_parser *p, const char *value)
+{
+    return value_string(value, p->disk->export_name, sizeof(p->disk->export_name));
+}
+
+static const char *disk_mode(struct config_parser *p, const char *value)
+{
+    if (strcmp(value, "private") != 0 && strcmp(value, "ram") != 0)
+        return "must be private or ram";
+    p->disk->mode = value[0] == 'p' ? LEAT_CONFIG_PRIVATE : LEAT_CONFIG_RAM;
+    return NULL;
+}
+
+static const char *disk_read_only(struct config_parser *p, const char *value)
+{
+    return value_flag(value, &p->disk->read_only);
+}
+
+static const char *vm_memory(struct config_parser *p, const char *value)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(value, &bytes);
+    if (reason == NULL && bytes < (16ull << 20))
+        reason = "too small; a VM needs 16M at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    if (reason == NULL && bytes % (2ull << 20) != 0)
+        reason = "not a multiple of 2M, the size of a guest's pages";
+    p->vm->memory_bytes = bytes;
+    return reason;
+}
+
+static const char *vm_cpus(struct config_parser *p, const char *value)
+{
+    uint64_t number = 1;
+    const char *reason = value_number(value, 1, UINT32_MAX, &number);
+    if (reason == NULL && number != 1)
+        reason = "this version gives each VM one CPU";
+    p->vm->cpus = (unsigned)number;
+    return reason;
+}
+
+static const char *vm_kernel(struct config_parser *p, const char *value)
+{
+    return value_file(value, p->vm->kernel, sizeof(p->vm->kernel));
+}
+
+static const char *vm_initrd(struct config_parser *p, const char *value)
+{
+    return value_file(value, p->vm->initrd, sizeof(p->vm->initrd));
+}
+
+static const char *vm_cmdline(struct config_parser *p, const char *value)
+{
+    return value_string(value, p->vm->cmdline, sizeof(p->vm->cmdline));
+}
+
+static const char *vm_disks(struct config_parser *p, const char *value)
+{
+    struct leat_config_vm *vm = p->vm;
+    vm->disks_line = p->line;
+    while (*value != '\0') {
+        size_t length = strcspn(value, ",");
+        size_t skip = strspn(value, " \t");
+        size_t end = length;
+        while (end > skip && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+            end--;
+        char name[LEAT_CONFIG_NAME] = "";
+        if (end <= skip)
+            return "a disk's name is missing between two commas";
+        if (end - skip >= sizeof(name))
+            return "a disk's name is longer than 31 bytes";
+        memcpy(name, value + skip, end - skip);
+        if (vm->disk_count == LEAT_CONFIG_VM_DISKS)
+            return "more than 16 disks";
+        const char *reason = value_name(name, vm->disk_name[vm->disk_count], sizeof(name));
+        if (reason != NULL)
+            return reason;
+        vm->disk_count++;
+        value += length;
+        if (*value == ',' && *++value == '\0')
+            return "a disk's name is missing behind the last comma";
+    }
+    return NULL;
+}
+
+static const char *vm_autostart(struct config_parser *p, const char *value)
+{
+    return value_flag(value, &p->vm->autostart);
+}
+
+static const struct {
+    enum config_section section;
+    const char *key;
+    take_fn take;
+} keys[] = {
+    {CONFIG_SERVER, "address", server_address},
+    {CONFIG_SERVER, "port", server_port},
+    {CONFIG_NET, "mode", net_mode},
+    {CONFIG_NET, "address", net_address},
+    {CONFIG_NET, "netmask", net_netmask},
+    {CONFIG_NET, "gateway", net_gateway},
+    {CONFIG_NET, "dns", net_dns},
+    {CONFIG_CACHE, "size", cache_size},
+    {CONFIG_CONSOLE, "view", console_view},
+    {CONFIG_MACHINE, "when_idle", machine_when_idle},
+    {CONFIG_DISK, "server", disk_server},
+    {CONFIG_DISK, "port", disk_port},
+    {CONFIG_DISK, "export", disk_export},
+    {CONFIG_DISK, "mode", disk_mode},
+    {CONFIG_DISK, "read_only", disk_read_only},
+    {CONFIG_VM, "memory", vm_memory},
+    {CONFIG_VM, "cpus", vm_cpus},
+    {CONFIG_VM, "kernel", vm_kernel},
+    {CONFIG_VM, "initrd", vm_initrd},
+    {CONFIG_VM, "cmdline", vm_cmdline},
+    {CONFIG_VM, "disks", vm_disks},
+    {CONFIG_VM, "autostart", vm_autostart},
+};
+#define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
+_Static_assert(KEY_COUNT <= 32, "keys_seen has a bit for each key");
+
+static const struct {
+    enum config_section section;
+    const char *name;
+    bool has_name; /* [disk NAME], not [server] */
+} sections[] = {
+    {CONFIG_SERVER, "server", false},
+    {CONFIG_NET, "net", false},
+    {CONFIG_CACHE, "cache", false},
+    {CONFIG_CONSOLE, "console", false},
+    {CONFIG_MACHINE, "machine", false},
+    {CONFIG_DISK, "disk", true},
+    {CONFIG_VM, "vm", true},
+};
+
+static const char *open_disk(struct config_parser *parser, const char *name)
+{
+    struct leat_config *config = parser->config;
+    char checked[LEAT_CONFIG_NAME];
+    const char *reason = value_name(name, checked, sizeof(checked));
+    if (reason != NULL)
+        return reason;
+    if (leat_config_disk(config, name) != NULL)
+        return "this disk has a section already";
+    if (config->disk_count == LEAT_CONFIG_MAX_DISKS)
+        return "more than 256 disks";
+    parser->disk = &config->disks[config->disk_count++];
+    strcpy(parser->disk->name, checked);
+    parser->disk->line = parser->line;
+    return NULL;
+}
+
+static const char *open_vm(struct config_parser *parser, const char *name)
+{
+    struct leat_config *config = parser->config;
+    char checked[LEAT_CONFIG_NAME];
+    const char *reason = value_name(name, checked, sizeof(checked));
+    if (reason != NULL)
+        return reason;
+    if (strcmp(name, "leat") == 0 || strcmp(name, "all") == 0)
+        return "the console uses this name itself; take another";
+    if (leat_config_vm(config, name) != NULL)
+        return "this VM has a section already";
+    if (config->vm_count == LEAT_CONFIG_MAX_VMS)
+        return "more than 64 VMs";
+    parser->vm = &config->vms[config->vm_count++];
+    strcpy(parser->vm->name, checked);
+    parser->vm->cpus = 1;
+    parser->vm->autostart = true;
+    parser->vm->line = parser->line;
+    return NULL;
+}
+
+static const char *open_section(struct config_parser *parser, const char *text)
+{
+    size_t length = strcspn(text, " \t");
+    const char *name = text + length + strspn(text + length, " \t");
+    parser->keys_seen = 0;
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        if (strlen(sections[i].name) != length || memcmp(sections[i].name, text, length) != 0)
+            continue;
+        parser->section = sections[i].section;
+        if (sections[i].has_name)
+            return parser->section == CONFIG_DISK ? open_disk(parser, name) : open_vm(parser, name);
+        if (*name != '\0')
+            return "this section takes no name";
+        if (parser->sections_seen & (1u << parser->section))
+            return "this section is there already";
+        parser->sections_seen |= 1u << parser->section;
+        if (parser->section == CONFIG_NET)
+            parser->net_line = parser->line;
+        return NULL;
+    }
+    return "unknown section; there are server, net, cache, console, machine, disk NAME and vm NAME";
+}
+
+int config_take_key(void *context, const char *section, const char *key, const char *value)
+{
+    struct config_parser *parser = context;
+    if (strcmp(key, CONFIG_SECTION_OPENED) == 0) {
+        const char *reason = open_section(parser, section);
+        return reason == NULL || config_fail(parser, parser->line, section, NULL, NULL, reason);
+    }
+    if (parser->section == CONFIG_NONE)
+        return config_fail(parser, parser->line, NULL, key, value,
+                           "stands before the first [section]");
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (keys[i].section != parser->section || strcmp(keys[i].key, key) != 0)
+            continue;
+        if (parser->keys_seen & (1u << i))
+            return config_fail(parser, parser->line, section, key, value,
+                               "given twice in this section");
+        parser->keys_seen |= 1u << i;
+        const char *reason = keys[i].take(parser, value);
+        return reason == NULL || config_fail(parser, parser->line, section, key, value, reason);
+    }
+    return config_fail(parser, parser->line, section, key, value, "unknown key in this section");
+}

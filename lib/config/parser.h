@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Inside lib/config only: what the reader (lines), the keys and the final check share.
+ */
+#ifndef LIB_CONFIG_PARSER_H
+#define LIB_CONFIG_PARSER_H
+
+#include "lib/config/config.h"
+
+/* Longest line: "cmdline = " and a whole command line. */
+#define CONFIG_LINE_BYTES (LEAT_CONFIG_CMDLINE + 64u)
+
+/* The key of the line that the reader puts behind every section header, so that inih, which reports
+   keys only, also reports a section. No user's line can hold this byte: the reader refuses it. */
+#define CONFIG_SECTION_OPENED "\001"
+
+enum config_section {
+    CONFIG_NONE,
+    CONFIG_SERVER,
+    CONFIG_NET,
+    CONFIG_CACHE,
+    CONFIG_CONSOLE,
+    CONFIG_MACHINE,
+    CONFIG_DISK,
+    CONFIG_VM,
+};
+
+struct config_parser {
+    const char *text;
+    size_t size, position;
+    unsigned line;     /* the one last handed to inih */
+    bool section_line; /* that line is a section header */
+    bool failed;       /* *error is filled */
+    enum config_section section;
+    uint32_t sections_seen; /* bit per enum config_section */
+    uint32_t keys_seen;     /* of the current section, bit per row of the key table */
+    unsigned net_line;
+    struct leat_config *config;
+    struct leat_config_disk *disk; /* the current section's */
+    struct leat_config_vm *vm;
+    struct leat_config_error *error;
+};
+
+/* Fills *error with "leat.conf line N: [section] key = value: reason"; parts that are NULL or 0 are
+   left out. The first error stays. Returns 0, which tells inih to stop. */
+int config_fail(struct config_parser *parser, unsigned line, const char *section, const char *key,
+                const char *value, const char *reason);
+
+/* inih's callbacks: the next line of the text; one key. */
+char *config_read_line(char *line, int size, void *parser);
+int config_take_key(void *parser, const char *section, const char *key, const char *value);
+
+/* After the last line: defaults that come from elsewhere, and what must fit together. False:
+ * failed. */
+bool config_check(struct config_parser *parser);
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The kinds of value that leat.conf knows. Each function returns NULL and sets *out when the text
+ * is such a value; otherwise it returns the reason, a phrase for people, and leaves *out alone.
+ */
+#ifndef LIB_CONFIG_VALUE_H
+#define LIB_CONFIG_VALUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes: decimal digits and nothing, K, M or G. */
+const char *value_size(const char *text, uint64_t *out);
+
+/* A decimal number from least to most. */
+const char *value_number(const char *text, uint64_t least, uint64_t most, uint64_t *out);
+
+const char *value_flag(const char *text, bool *out); /* yes or no */
+
+/* Dotted IPv4; *out in network byte order. */
+const char *value_ipv4(const char *text, uint32_t *out);
+const char *value_netmask(const char *text, uint32_t *out);
+
+/* Copies: any text / a host name or IPv4 address / a VM's or disk's name / a relative file name. */
+const char *value_string(const char *text, char *out, size_t size);
+const char *value_host(const char *text, char *out, size_t size);
+const char *value_name(const char *text, char *out, size_t size);
+const char *value_file(const char *text, char *out, size_t size);
+
+/* The length of the valid UTF-8 sequence at `bytes` (1 to 4); 0: not valid. */
+size_t utf8_length(const char *bytes, size_t available);
+
+#endif

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * leat.conf: what is accepted, with which defaults, and that each mistake is named with its line.
+ */
+#include "lib/config/config.h"
+#include "lib/config/text.h"
+#include "lib/config/value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct leat_config config;
+static struct leat_config_error error;
+
+static int parse(const char *text)
+{
+    /* An exact heap copy without a NUL: the sanitizer sees every read behind the end. */
+    size_t size = strlen(text);
+    char *copy = malloc(size + 1);
+    memcpy(copy + 1, text, size);
+    int status = leat_config_parse(copy + 1, size, &config, &error);
+    free(copy);
+    return status;
+}
+
+static void expect_error(const char *text, unsigned line, const char *message)
+{
+    assert_int_equal(parse(text), -1);
+    assert_string_equal(error.text, message);
+    assert_int_equal(error.line, line);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("\xef\xbb\xbf# Leat\r\n"
+                           "[server]\r\n"
+                           "address = 10.0.2.2   ; the host\r\n"
+                           "port = 10810\r\n"
+                           "[net]\nmode = static\naddress = 10.0.2.15\nnetmask = 255.255.255.0\n"
+                           "gateway = 10.0.2.2\ndns = 8.8.8.8\n"
+                           "[cache]\nsize = 128M\n"
+                           "[console]\nview = web\n[machine]\nwhen_idle = power_off\n"
+                           "[vm web] # comes before its disk\n"
+                           "memory = 256M\ncpus = 1\nkernel = debian/vmlinuz\n"
+                           "initrd = debian/initrd.img\n"
+                           "cmdline = root=/dev/vda console=ttyS0 a:b\n"
+                           "  disks = root , data\nautostart = no\n"
+                           "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
+                           "mode = ram\nread_only = no\n"
+                           "[disk data]\n"),
+                     0);
+    assert_string_equal(config.server, "10.0.2.2");
+    assert_int_equal(config.server_port, 10810);
+    assert_int_equal(config.net.mode, LEAT_CONFIG_STATIC);
+    assert_int_equal(config.net.address, 0x0f02000a);
+    assert_int_equal(config.net.netmask, 0x00ffffff);
+    assert_int_equal(config.cache_bytes, 128u << 20);
+    assert_string_equal(config.console_view, "web");
+    assert_int_equal(config.when_idle, LEAT_CONFIG_POWER_OFF);
+    assert_int_equal(config.vm_count, 1);
+    const struct leat_config_vm *vm = leat_config_vm(&config, "web");
+    assert_non_null(vm);
+    assert_int_equal(vm->memory_bytes, 256u << 20);
+    assert_string_equal(vm->kernel, "debian/vmlinuz");
+    assert_string_equal(vm->cmdline, "root=/dev/vda console=ttyS0 a:b");
+    assert_false(vm->autostart);
+    assert_int_equal(vm->disk_count, 2);
+    assert_int_equal(vm->disk[0], 0);
+    assert_int_equal(vm->disk[1], 1);
+    const struct leat_config_disk *root = leat_config_disk(&config, "root");
+    assert_string_equal(root->server, "nbd.example.org");
+    assert_string_equal(root->export_name, "debian 12");
+    assert_int_equal(root->port, 1);
+    assert_int_equal(root->mode, LEAT_CONFIG_RAM);
+    const struct leat_config_disk *data = leat_config_disk(&config, "data");
+    assert_string_equal(data->server, "10.0.2.2");
+    assert_string_equal(data->export_name, "data");
+    assert_int_equal(data->port, 10810);
+    assert_int_equal(data->mode, LEAT_CONFIG_PRIVATE);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(""), 0);
+    assert_int_equal(config.cache_bytes, 64u << 20);
+    assert_int_equal(config.net.mode, LEAT_CONFIG_DHCP);
+    assert_int_equal(config.server_port, 10809);
+    assert_string_equal(config.console_view, "leat");
+    assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k"), 0);
+    assert_true(config.vms[0].autostart);
+    assert_int_equal(config.vms[0].cpus, 1);
+}
+
+static void test_shared_disks(void **state)
+{
+    (void)state;
+#define TWO_VMS "[vm a]\nmemory=64M\nkernel=k\ndisks=d\n[vm b]\nmemory=64M\nkernel=k\ndisks=d\n"
+    assert_int_equal(parse("[disk d]\nserver=s\nmode=ram\n" TWO_VMS), 0);
+    assert_int_equal(parse("[disk d]\nserver=s\nread_only=yes\n" TWO_VMS), 0);
+    expect_error("[disk d]\nserver=s\n" TWO_VMS, 10,
+                 "leat.conf line 10: [vm b] disks = d: used by VM a too; two VMs can share it with "
+                 "mode = ram only");
+    expect_error(
+        "[server]\naddress=s\n[disk d]\n[disk e]\nmode=ram\nexport=d\n", 4,
+        "leat.conf line 4: [disk e] same export as another disk, and one of them writes to "
+        "it (mode = private)");
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *message;
+    } cases[] = {
+        {"\n\n[vm web]\n\n\nkernel = k\nmemory = 12Q\n", 7,
+         "leat.conf line 7: [vm web] memory = 12Q: not a size; write for example 256M"},
+        {"[vm a]\nmemory=99999999999999999999G\n", 2,
+         "leat.conf line 2: [vm a] memory = 99999999999999999999G: not a size; write for example "
+         "256M"},
+        {"[vm a]\nmemory=18446744073709551615G\n", 2,
+         "leat.conf line 2: [vm a] memory = 18446744073709551615G: too large"},
+        {"[vm a]\nmemory=17M\n", 2,
+         "leat.conf line 2: [vm a] memory = 17M: not a multiple of 2M, the size of a guest's "
+         "pages"},
+        {"[vm a]\nkernel=k\n", 1,
+         "leat.conf line 1: [vm a] memory is missing; write for example memory = 256M"},
+        {"[vm a]\nmemory=64M\n", 1,
+         "leat.conf line 1: [vm a] kernel is missing; write for example kernel = vmlinuz"},
+        {"[vm a]\nkernel=../k\n", 2,
+         "leat.conf line 2: [vm a] kernel = ../k: must be a file name relative to leat.conf, "
+         "without "
+         "'.' and '..'"},
+        {"[vm a]\nkernel=/k\n", 2,
+         "leat.conf line 2: [vm a] kernel = /k: must be a file name relative to leat.conf, without "
+         "'.' and '..'"},
+        {"[vm a]\nkernel=\n", 2,
+         "leat.conf line 2: [vm a] kernel = : must be a file name relative to leat.conf, without "
+         "'.' "
+         "and '..'"},
+        {"[vm a]\ncpus=2\n", 2,
+         "leat.conf line 2: [vm a] cpus = 2: this version gives each VM one CPU"},
+        {"[vm a]\nmemory=64M\nkernel=k\ndisks=x\n", 4,
+         "leat.conf line 4: [vm a] disks = x: there is no [disk] section of that name"},
+        {"[vm a]\nmemory=64M\nkernel=k\ndisks=d,d\n[disk d]\nserver=s\nmode=ram", 4,
+         "leat.conf line 4: [vm a] disks = d: named twice"},
+        {"[vm a]\ndisks=d,\n", 2,
+         "leat.conf line 2: [vm a] disks = d,: a disk's name is missing behind the last comma"},
+        {"[vm a]\ndisks=,d\n", 2,
+         "leat.conf line 2: [vm a] disks = ,d: a disk's name is missing between two commas"},
+        {"[vm a]\nautostart=on\n", 2, "leat.conf line 2: [vm a] autostart = on: must be yes or no"},
+        {"[vm a]\n[vm a]\n", 2, "leat.conf line 2: [vm a] this VM has a section already"},
+        {"[vm all]\n", 1,
+         "leat.conf line 1: [vm all] the console uses this name itself; take another"},
+        {"[vm]\n", 1, "leat.conf line 1: [vm] the name is empty"},
+        {"[vm a/b]\n", 1,
+         "leat.conf line 1: [vm a/b] a name may hold letters, digits, '-', '_' and '.' only"},
+        {"[vm aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", 1,
+         "leat.conf line 1: [vm aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...] the name is longer than "
+         "31 "
+         "bytes"},
+        {"[disk d]\n", 1,
+         "leat.conf line 1: [disk d] no server: give it one, or write address in [server]"},
+        {"[disk d]\nport=0\n", 2, "leat.conf line 2: [disk d] port = 0: too small"},
+        {"[disk d]\nport=65536\n", 2, "leat.conf line 2: [disk d] port = 65536: too large"},
+        {"[disk d]\nmode=shared\n", 2,
+         "leat.conf line 2: [disk d] mode = shared: must be private or ram"},
+        {"[disk d]\nserver=300.1.1.1\n", 2,
+         "leat.conf line 2: [disk d] server = 300.1.1.1: not an IPv4 address; write for example "
+         "192.168.1.20"},
+        {"[disk d]\nserver=a b\n", 2,
+         "leat.conf line 2: [disk d] server = a b: not a host name or IPv4 address"},
+        {"[server]\n[net]\n[server]\n", 3,
+         "leat.conf line 3: [server] this section is there already"},
+        {"[server x]\n", 1, "leat.conf line 1: [server x] this section takes no name"},
+        {"[server]\nport=1\nport=2\n", 3,
+         "leat.conf line 3: [server] port = 2: given twice in this section"},
+        {"[server]\nhost=x\n", 2,
+         "leat.conf line 2: [server] host = x: unknown key in this section"},
+        {"[servers]\n", 1,
+         "leat.conf line 1: [servers] unknown section; there are server, net, cache, console, "
+         "machine, disk NAME and vm NAME"},
+        {"a = b\n", 1, "leat.conf line 1: a = b: stands before the first [section]"},
+        {"[server]\nnonsense\n", 2, "leat.conf line 2 is neither 'key = value' nor a [section]"},
+        {"[server\n", 1, "leat.conf line 1 has a section header without ']'"},
+        {"[server] port = 3\n", 1, "leat.conf line 1 has text behind the ']' of a section header"},
+        {"\n[server]\n\001=x\n", 3,
+         "leat.conf line 3 has a control character; leat.conf must be plain text"},
+        {"# \xff\n", 1, "leat.conf line 1 is not UTF-8 text"},
+        {"[net]\nmode=static\n", 1,
+         "leat.conf line 1: [net] mode = static needs address and netmask"},
+        {"[net]\naddress=1.2.3.4\n", 1,
+         "leat.conf line 1: [net] address, netmask, gateway and dns need mode = static"},
+        {"[net]\nnetmask=255.0.255.0\n", 2,
+         "leat.conf line 2: [net] netmask = 255.0.255.0: not a netmask; write for example "
+         "255.255.255.0"},
+        {"[net]\nmode=static\naddress=1.2.3.4\nnetmask=255.255.255.0\ngateway=1.2.4.1\n", 1,
+         "leat.conf line 1: [net] the gateway is not in the network of address and netmask"},
+        {"[net]\naddress=1.2.3\n", 2,
+         "leat.conf line 2: [net] address = 1.2.3: not an IPv4 address; write for example "
+         "192.168.1.20"},
+        {"[machine]\nwhen_idle=sleep\n", 2,
+         "leat.conf line 2: [machine] when_idle = sleep: must be stay, power_off or reset"},
+        {"[cache]\nsize=4K\n", 2,
+         "leat.conf line 2: [cache] size = 4K: too small; the cache needs 1M at least"},
+        {"[console]\nview=web\n", 2,
+         "leat.conf line 2: [console] view = web: must be leat, all or the name of a VM"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_error(cases[i].text, cases[i].line, cases[i].message);
+}
+
+static void test_nul_byte(void **state)
+{
+    (void)state;
+    assert_int_equal(leat_config_parse("[net]\n\0\n", 8, &config, &error), -1);
+    assert_int_equal(error.line, 2);
+}
+
+/* The limits themselves are accepted, one more is not; nothing is cut silently. */
+static void test_limits(void **state)
+{
+    (void)state;
+    static char text[512 << 10];
+    char *at = text + sprintf(text, "[vm a]\nmemory=64M\nkernel=k\ncmdline=");
+    memset(at, 'x', LEAT_CONFIG_CMDLINE - 1);
+    strcpy(at + LEAT_CONFIG_CMDLINE - 1, "\n");
+    assert_int_equal(parse(text), 0);
+    assert_int_equal(strlen(config.vms[0].cmdline), LEAT_CONFIG_CMDLINE - 1);
+    strcpy(at + LEAT_CONFIG_CMDLINE - 1, "x\n");
+    assert_int_equal(parse(text), -1);
+    assert_int_equal(error.line, 4);
+    assert_non_null(strstr(error.text, "too long"));
+    memset(at, 'x', 5000);
+    at[5000] = '\0';
+    expect_error(text, 4, "leat.conf line 4 is too long");
+
+    at = text;
+    for (unsigned i = 0; i < LEAT_CONFIG_MAX_DISKS; i++)
+        at += sprintf(at, "[disk d%u]\nserver=s\n", i);
+    assert_int_equal(parse(text), 0);
+    strcpy(at, "[disk more]\n");
+    assert_int_equal(parse(text), -1);
+    assert_non_null(strstr(error.text, "more than 256 disks"));
+
+    at = text;
+    for (unsigned i = 0; i < LEAT_CONFIG_MAX_VMS; i++)
+        at += sprintf(at, "[vm v%u]\nmemory=64M\nkernel=k\n", i);
+    assert_int_equal(parse(text), 0);
+    strcpy(at, "[vm more]\n");
+    assert_int_equal(parse(text), -1);
+    assert_non_null(strstr(error.text, "more than 64 VMs"));
+
+    at = text + sprintf(text, "[vm a]\ndisks=d0");
+    for (unsigned i = 1; i <= LEAT_CONFIG_VM_DISKS; i++)
+        at += sprintf(at, ",d%u", i);
+    assert_int_equal(parse(text), -1);
+    assert_non_null(strstr(error.text, "more than 16 disks"));
+
+    memset(text, '\n', LEAT_CONFIG_MAX_BYTES + 1);
+    text[LEAT_CONFIG_MAX_BYTES + 1] = '\0';
+    expect_error(text, 0, "leat.conf: larger than 256 KiB");
+}
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_length("\xc3\xa4", 2), 2);
+    assert_int_equal(utf8_length("\xe2\x82\xac", 3), 3);
+    assert_int_equal(utf8_length("\xf0\x9f\x98\x80", 4), 4);
+    assert_int_equal(utf8_length("\xc3\xa4", 1), 0);     /* cut */
+    assert_int_equal(utf8_length("\xc0\x80", 2), 0);     /* overlong */
+    assert_int_equal(utf8_length("\xed\xa0\x80", 3), 0); /* surrogate */
+    assert_int_equal(utf8_length("\xf4\x90\x80\x80", 4), 0);
+    char line[16];
+    struct text text;
+    text_begin(&text, line, sizeof(line));
+    text_put_some(&text, "ab\xc3\xa4", 3);
+    assert_string_equal(line, "ab...");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_full),   cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_errors), cmocka_unit_test(test_shared_disks),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_nul_byte),
+        cmocka_unit_test(test_utf8),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

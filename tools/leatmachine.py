@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machines that Leat can be tried on: Bochs (VT-x), QEMU's TCG (AMD-V), QEMU with nested KVM.
+
+Each is a class with the sockets it connects to (the serial line first), the command that starts it,
+and what its end means. On all of them the host is 10.0.2.2 for the network card.
+"""
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+
+BOCHS_SHARE = "/usr/share/bochs"
+BOCHS_OVMF = "/usr/share/ovmf/OVMF.fd"
+OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+MAC = "52:54:00:1e:a7:01"
+
+
+class MachineError(Exception):
+    """This machine is not to be had here: one line for people."""
+
+
+def require(path, package):
+    if not os.path.exists(path):
+        raise MachineError(f"{path} is missing; install the Debian package {package}")
+    return path
+
+
+class Bochs:
+    name = "bochs"
+    sockets = ("tcp",)
+
+    def __init__(self):
+        self.binary = self.find()
+
+    @staticmethod
+    def find():
+        """LEAT_BOCHS, else the fast build in the user's cache, else Debian's package."""
+        wanted = os.environ.get("LEAT_BOCHS")
+        if wanted:
+            if not shutil.which(wanted):
+                raise MachineError(f"LEAT_BOCHS names {wanted}, which is no program")
+            return wanted
+        cached = os.path.expanduser("~/.cache/leat/bochs/bin/bochs")
+        for candidate in (cached, "/usr/bin/bochs"):
+            if os.access(candidate, os.X_OK):
+                return candidate
+        raise MachineError("no Bochs: install the Debian package bochs")
+
+    def command(self, options, folder, addresses):
+        about = subprocess.run([self.binary, "--help"], capture_output=True, text=True, check=False,
+                               env=self.environment())
+        about = about.stdout + about.stderr
+        # A private copy: Bochs locks the file that it uses.
+        disk = os.path.join(folder, "disk.img")
+        subprocess.run(["cp", "--sparse=always", options.image, disk], check=True)
+        self.log = os.path.join(options.logs or folder, "bochs.log")
+        packaged = "Bochs x86 Emulator 2." in about
+        display = 'rfb, options="timeout=0"' if packaged else "nogui"
+        lines = [
+            f"cpu: model={options.cpu or 'corei7_haswell_4770'}, count={options.cpus}, ips=30000000, "
+            "reset_on_triple_fault=0",
+            f"megs: {options.memory}",
+            f"romimage: file={require(BOCHS_OVMF, 'ovmf')}",
+            f"vgaromimage: file={require(BOCHS_SHARE + '/VGABIOS-lgpl-latest', 'vgabios')}",
+            "pci: enabled=1, chipset=i440fx, slot1=e1000",
+            f"e1000: enabled=1, mac={MAC}, ethmod=slirp",
+            f'ata0-master: type=disk, path="{disk}", mode=flat',
+            "boot: disk",
+            "clock: sync=none, time0=utc",
+            f"com1: enabled=1, mode=socket-client, dev={addresses[0][0]}:{addresses[0][1]}",
+            "port_e9_hack: enabled=1",
+            f"display_library: {display}",
+            f'log: "{self.log}"',
+            "panic: action=fatal", "error: action=report", "info: action=ignore", "debug: action=ignore",
+            *options.extra,
+        ]
+        config = os.path.join(folder, "bochsrc")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        command = [self.binary, "-q", "-f", config]
+        if "-rc filename" in about:  # built with the debugger, which stops before the first instruction
+            start = os.path.join(folder, "start.rc")
+            with open(start, "w", encoding="ascii") as file:
+                file.write("c\n")
+            command += ["-rc", start]
+        return command, self.environment()
+
+    @staticmethod
+    def environment():
+        return dict(os.environ, BXSHARE=BOCHS_SHARE)
+
+    def how_ended(self, status, own_log):
+        said = self._read(self.log) + self._read(own_log)
+        if "exception(): 3rd " in said:
+            return "triple fault"
+        if "ACPI control: soft power off" in said or "Shutdown port: shutdown requested" in said:
+            return "power off"
+        if status == 0 and ">>PANIC<<" not in said:
+            return "power off"
+        return f"exit {status}: {self.last_words(said.splitlines())}"
+
+    @staticmethod
+    def last_words(lines):
+        panics = [line for line in lines if ">>PANIC<<" in line]
+        return (panics or lines or [""])[-1].strip()
+
+    @staticmethod
+    def _read(path):
+        try:
+            with open(path, "rb") as file:
+                file.seek(max(0, os.path.getsize(path) - 65536))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+class Qemu:
+    name = "qemu"
+    sockets = ("serial", "qmp")
+    accelerator = "tcg"
+    default_cpu = "EPYC,+svm,+npt"
+
+    def __init__(self):
+        self.binary = shutil.which("qemu-system-x86_64")
+        if not self.binary:
+            raise MachineError("no QEMU: install the Debian package qemu-system-x86")
+
+    def command(self, options, folder, addresses):
+        variables = os.path.join(folder, "vars.fd")
+        shutil.copyfile(require(OVMF_VARS, "ovmf"), variables)
+        command = [
+            self.binary, "-nodefaults", "-no-user-config", "-accel", self.accelerator, "-machine", options.board,
+            "-cpu", options.cpu or self.default_cpu, "-smp", str(options.cpus), "-m", f"{options.memory}M",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={require(OVMF_CODE, 'ovmf')}",
+            "-drive", f"if=pflash,format=raw,file={variables}",
+            "-drive", f"if=ide,format=raw,snapshot=on,file={options.image.replace(',', ',,')}",
+            "-nic", f"user,model=e1000,mac={MAC}", "-vga", "std", "-display", "none", "-rtc", "base=utc",
+            "-chardev", f"socket,id=line,path={addresses[0]}", "-serial", "chardev:line",
+            "-chardev", f"socket,id=control,path={addresses[1]}", "-mon", "chardev=control,mode=control",
+        ]
+        if not options.reboot:
+            command.append("-no-reboot")
+        if options.uuid:
+            command += ["-uuid", options.uuid]
+        # QEMU puts the copy of a snapshot disk there.
+        return command + list(options.extra), dict(os.environ, TMPDIR=folder)
+
+    def how_ended(self, status, own_log):
+        return "power off" if status == 0 else f"exit {status}: {self.last_words(Bochs._read(own_log).splitlines())}"
+
+    @staticmethod
+    def last_words(lines):
+        own = [line for line in lines if "TCG doesn't support" not in line]
+        return (own or [""])[-1].strip()
+
+
+class Kvm(Qemu):
+    name = "kvm"
+    accelerator = "kvm"
+    default_cpu = "host"
+
+    def __init__(self):
+        super().__init__()
+        lacks = kvm_lacks()
+        if lacks:
+            raise MachineError(f"no nested virtualization by KVM here: {lacks}; use --machine bochs")
+
+
+def kvm_lacks():
+    """None when /dev/kvm offers VT-x or AMD-V to its guests, else the reason why not."""
+    get_supported_cpuid = 0xC008AE05  # KVM API, 4.13: _IOWR(KVMIO, 0x05, struct kvm_cpuid2)
+    entries = 256
+    answer = bytearray(struct.pack("<II", entries, 0) + bytes(40 * entries))
+    try:
+        with open("/dev/kvm", "r+b", buffering=0) as device:
+            fcntl.ioctl(device, get_supported_cpuid, answer)
+    except OSError as error:
+        return f"/dev/kvm: {error.strerror}"
+    for i in range(struct.unpack_from("<I", answer)[0]):
+        leaf, _, _, _, _, ecx, _ = struct.unpack_from("<7I", answer, 8 + 40 * i)
+        if leaf == 1 and ecx & 1 << 5 or leaf == 0x80000001 and ecx & 1 << 2:
+            return None
+    return "/dev/kvm offers neither VT-x nor AMD-V to guests"
+
+
+MACHINES = {"bochs": Bochs, "qemu": Qemu, "kvm": Kvm}
+
+
+def choose(name):
+    """The machine of that name; auto: KVM if it nests, else Bochs, else QEMU."""
+    if name != "auto":
+        return MACHINES[name]()
+    reasons = []
+    for candidate in (Kvm, Bochs, Qemu):
+        try:
+            return candidate()
+        except MachineError as error:
+            reasons.append(str(error))
+    raise MachineError("; ".join(reasons))
