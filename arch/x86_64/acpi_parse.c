@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "arch/x86_64/acpi_parse.h"
+
+static uint16_t get16(const uint8_t *p)
+{
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+static uint32_t get32(const uint8_t *p)
+{
+    return get16(p) | (uint32_t)get16(p + 2) << 16;
+}
+static uint64_t get64(const uint8_t *p)
+{
+    return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+uint32_t acpi_table_length(const void *header)
+{
+    uint32_t length = get32((const uint8_t *)header + 4);
+    return length < ACPI_HEADER_BYTES ? 0 : length;
+}
+
+bool acpi_checksum_ok(const void *table, uint32_t length)
+{
+    uint8_t sum = 0;
+    for (uint32_t i = 0; i < length; i++)
+        sum = (uint8_t)(sum + ((const uint8_t *)table)[i]);
+    return sum == 0;
+}
+
+/* ACPI 6.5, 5.2.12: structures of MADT */
+#define MADT_LAPIC_ADDRESS 36
+#define MADT_FIRST 44
+#define MADT_LAPIC 0
+#define MADT_IOAPIC 1
+#define MADT_OVERRIDE 2
+#define MADT_LAPIC_OVERRIDE 5
+#define MADT_X2APIC 9
+
+static void madt_entry(const uint8_t *e, uint8_t length, struct acpi_madt *madt)
+{
+    if (e[0] == MADT_LAPIC && length >= 8) {
+        madt->cpu_count += e[4] & 1;
+    } else if (e[0] == MADT_X2APIC && length >= 16) {
+        madt->cpu_count += e[8] & 1;
+    } else if (e[0] == MADT_LAPIC_OVERRIDE && length >= 12) {
+        madt->lapic_hpa = get64(e + 4);
+    } else if (e[0] == MADT_IOAPIC && length >= 12 && madt->ioapic_count < ACPI_MAX_IOAPICS) {
+        madt->ioapics[madt->ioapic_count++] = (struct acpi_ioapic){get32(e + 4), get32(e + 8)};
+    } else if (e[0] == MADT_OVERRIDE && length >= 10 && e[2] == 0 && e[3] < 16 &&
+               madt->override_count < ACPI_MAX_OVERRIDES) {
+        uint16_t flags = get16(e + 8);
+        madt->overrides[madt->override_count++] =
+            (struct acpi_override){e[3], flags & 3, flags >> 2 & 3, get32(e + 4)};
+    }
+}
+
+bool acpi_parse_madt(const void *table, uint32_t length, struct acpi_madt *madt)
+{
+    const uint8_t *t = table;
+    *madt = (struct acpi_madt){0};
+    if (length < MADT_FIRST)
+        return false;
+    madt->lapic_hpa = get32(t + MADT_LAPIC_ADDRESS);
+    for (uint32_t at = MADT_FIRST; at < length;) {
+        if (length - at < 2 || t[at + 1] < 2 || t[at + 1] > length - at)
+            return false;
+        madt_entry(t + at, t[at + 1], madt);
+        at += t[at + 1];
+    }
+    return true;
+}
+
+/* ACPI 6.5, 5.2.9: fields of FADT */
+#define FADT_DSDT 40
+#define FADT_SMI_COMMAND 48
+#define FADT_ACPI_ENABLE 52
+#define FADT_PM1A_CONTROL 64
+#define FADT_PM1B_CONTROL 68
+#define FADT_FLAGS 112
+#define FADT_RESET_REGISTER 116
+#define FADT_RESET_VALUE 128
+#define FADT_X_DSDT 140
+#define FADT_VERSION_1_BYTES 116u
+#define FADT_RESET_SUPPORTED (1u << 10)
+
+bool acpi_parse_fadt(const void *table, uint32_t length, struct acpi_fadt *fadt)
+{
+    const uint8_t *t = table;
+    *fadt = (struct acpi_fadt){0};
+    if (length < FADT_VERSION_1_BYTES)
+        return false;
+    fadt->dsdt_hpa = get32(t + FADT_DSDT);
+    fadt->smi_command = get16(t + FADT_SMI_COMMAND);
+    fadt->acpi_enable = t[FADT_ACPI_ENABLE];
+    fadt->pm1a_control = get16(t + FADT_PM1A_CONTROL);
+    fadt->pm1b_control = get16(t + FADT_PM1B_CONTROL);
+    if (length > FADT_RESET_VALUE) {
+        fadt->can_reset = get32(t + FADT_FLAGS) & FADT_RESET_SUPPORTED;
+        fadt->reset_space = t[FADT_RESET_REGISTER];
+        fadt->reset_address = get64(t + FADT_RESET_REGISTER + 4);
+        fadt->reset_value = t[FADT_RESET_VALUE];
+    }
+    if (length >= FADT_X_DSDT + 8 && get64(t + FADT_X_DSDT))
+        fadt->dsdt_hpa = get64(t + FADT_X_DSDT);
+    return true;
+}
+
+/* ACPI 6.5, 20.2: AML */
+#define AML_ZERO 0x00
+#define AML_ONE 0x01
+#define AML_BYTE 0x0a
+#define AML_PACKAGE 0x12
+
+/* One small integer at t[*at]; moves *at behind it. */
+static bool aml_byte(const uint8_t *t, uint32_t length, uint32_t *at, uint8_t *value)
+{
+    if (*at >= length)
+        return false;
+    uint8_t op = t[(*at)++];
+    if (op == AML_ZERO || op == AML_ONE) {
+        *value = op;
+        return true;
+    }
+    if (op != AML_BYTE || *at >= length)
+        return false;
+    *value = t[(*at)++];
+    return true;
+}
+
+bool acpi_find_s5(const void *dsdt, uint32_t length, uint8_t types[2])
+{
+    const uint8_t *t = dsdt;
+    for (uint32_t i = ACPI_HEADER_BYTES; i + 7 < length; i++) {
+        if (t[i] != '_' || t[i + 1] != 'S' || t[i + 2] != '5' || t[i + 3] != '_' ||
+            t[i + 4] != AML_PACKAGE)
+            continue;
+        /* Package length: its top two bits say how many bytes follow. Then the number of elements.
+         */
+        uint32_t at = i + 5 + 1 + (t[i + 5] >> 6) + 1;
+        if (aml_byte(t, length, &at, &types[0]) && aml_byte(t, length, &at, &types[1]))
+            return true;
+    }
+    return false;
+}

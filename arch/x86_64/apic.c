@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/trap.h"
+#include "kernel/arch.h"
+#include "kernel/log.h"
+#include "kernel/percpu.h"
+
+/* Register offsets: SDM vol. 3, table 11-1; MSR of a register in x2APIC mode: 0x800 + offset / 16
+ */
+#define APIC_ID 0x20
+#define APIC_TPR 0x80
+#define APIC_EOI 0xb0
+#define APIC_SPURIOUS 0xf0
+#define APIC_LVT_TIMER 0x320
+#define APIC_LVT_FIRST 0x330
+#define APIC_LVT_LAST 0x370
+#define APIC_TIMER_START 0x380
+#define APIC_TIMER_NOW 0x390
+#define APIC_TIMER_DIVIDE 0x3e0
+
+#define APIC_BASE_X2APIC (1u << 10)
+#define APIC_BASE_ENABLE (1u << 11)
+#define APIC_SOFTWARE_ENABLE (1u << 8)
+#define LVT_MASKED (1u << 16)
+#define LVT_TSC_DEADLINE (2u << 17)
+#define DIVIDE_BY_1 0xb
+
+/* The same on all CPUs. */
+static volatile uint32_t *registers; /* NULL: x2APIC mode */
+static uint64_t timer_ticks_per_tsc; /* 32.32; 0: TSC deadlines */
+
+static uint32_t apic_read(unsigned offset)
+{
+    return registers ? registers[offset / 4] : (uint32_t)rdmsr(MSR_X2APIC + offset / 16);
+}
+
+static void apic_write(unsigned offset, uint32_t value)
+{
+    if (registers)
+        registers[offset / 4] = value;
+    else
+        wrmsr(MSR_X2APIC + offset / 16, value);
+}
+
+void apic_eoi(void)
+{
+    apic_write(APIC_EOI, 0);
+}
+
+void apic_init_cpu(void)
+{
+    uint64_t base = rdmsr(MSR_APIC_BASE);
+    wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    uint64_t at = base & (arch_phys_end() - 1) & ~(LEAT_PAGE_SIZE - 1);
+    /* Mapped, even if x2APIC mode, which firmware may have chosen, does not use it: so nobody else
+     * gets it. */
+    volatile void *window = arch_map_mmio(hpa(at), LEAT_PAGE_SIZE);
+    if (!window)
+        panic("cannot map the local APIC");
+    registers = base & APIC_BASE_X2APIC ? NULL : window;
+    this_cpu()->apic_id = registers ? apic_read(APIC_ID) >> 24 : apic_read(APIC_ID);
+    for (unsigned lvt = APIC_LVT_FIRST; lvt <= APIC_LVT_LAST; lvt += 0x10)
+        apic_write(lvt, LVT_MASKED);
+    apic_write(APIC_LVT_TIMER, LVT_MASKED);
+    apic_write(APIC_TPR, 0);
+    apic_write(APIC_SPURIOUS, APIC_SOFTWARE_ENABLE | VECTOR_SPURIOUS);
+    apic_eoi(); /* what firmware may have left in service */
+}
+
+void apic_timer_count_start(void)
+{
+    apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
+    apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+    apic_write(APIC_TIMER_START, UINT32_MAX);
+}
+
+uint32_t apic_timer_counted(void)
+{
+    return UINT32_MAX - apic_read(APIC_TIMER_NOW);
+}
+
+void apic_timer_setup(uint64_t ticks_per_tsc)
+{
+    apic_write(APIC_TIMER_START, 0);
+    timer_ticks_per_tsc = cpu_features.tsc_deadline ? 0 : ticks_per_tsc;
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (timer_ticks_per_tsc ? 0 : LVT_TSC_DEADLINE));
+    /* The mode must be set before the first deadline is written: SDM vol. 3, 11.5.4.1 */
+    __asm__ volatile("mfence" ::: "memory");
+}
+
+void arch_timer_arm(uint64_t deadline_tsc)
+{
+    if (!timer_ticks_per_tsc) {
+        wrmsr(MSR_TSC_DEADLINE, deadline_tsc ? deadline_tsc : 1); /* 0 would switch it off */
+        return;
+    }
+    uint64_t now = rdtsc();
+    uint64_t left = deadline_tsc > now ? deadline_tsc - now : 0;
+    /* Too long a time for the counter: it comes early, and is set again. Rounded up, so that it
+     * does not come just before. */
+    unsigned __int128 ticks = (((unsigned __int128)left * timer_ticks_per_tsc) >> 32) + 1;
+    apic_write(APIC_TIMER_START, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+}

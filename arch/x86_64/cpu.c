@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "arch/x86_64/cpu.h"
+#include "kernel/arch.h"
+#include "kernel/log.h"
+#include "kernel/percpu.h"
+
+struct cpu_features cpu_features;
+struct percpu cpus[MAX_CPUS];
+static unsigned phys_bits = 36;
+
+void syscall_entry(void);
+
+uint64_t arch_phys_end(void)
+{
+    return 1ull << phys_bits;
+}
+
+void cpu_detect(void)
+{
+    struct cpu_features *f = &cpu_features;
+    struct cpuid r = cpuid(0, 0); /* SDM vol. 2, CPUID, table 3-8 */
+    f->max_leaf = r.eax;
+    __builtin_memcpy(f->vendor, &r.ebx, 4);
+    __builtin_memcpy(f->vendor + 4, &r.edx, 4);
+    __builtin_memcpy(f->vendor + 8, &r.ecx, 4);
+    r = cpuid(1, 0);
+    f->tsc_deadline = r.ecx & (1u << 24);
+    f->xsave = r.ecx & (1u << 26);
+    if (f->max_leaf >= 7) {
+        r = cpuid(7, 0);
+        f->smep = r.ebx & (1u << 7);
+        f->smap = r.ebx & (1u << 20);
+        f->umip = r.ecx & (1u << 2);
+    }
+    if (f->xsave && f->max_leaf >= 0xd)
+        f->xsaveopt = cpuid(0xd, 1).eax & 1;
+    uint32_t max_extended = cpuid(0x80000000, 0).eax;
+    r = cpuid(0x80000001, 0);
+    f->pages_1g = r.edx & (1u << 26);
+    if (!(r.edx & (1u << 20)))
+        panic("the CPU has no execute-disable (NX) pages, or firmware has switched them off");
+    if (max_extended >= 0x80000008)
+        phys_bits = cpuid(0x80000008, 0).eax & 0xff;
+    if (phys_bits > 46)
+        phys_bits = 46; /* what the direct map has room for */
+}
+
+void arch_load_syscall_msrs(void)
+{
+    wrmsr(MSR_STAR, (uint64_t)(SEL_USER_BASE | 3) << 48 | (uint64_t)SEL_KERNEL_CODE << 32);
+    wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+    wrmsr(MSR_CSTAR, 0);
+    /* RF, AC, NT, IF, DF, TF: all off on entry. AC would switch SMAP off. */
+    wrmsr(MSR_SFMASK, 1u << 16 | 1u << 18 | 1u << 14 | 1u << 9 | 1u << 10 | 1u << 8);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
+}
+
+void cpu_enable(void)
+{
+    const struct cpu_features *f = &cpu_features;
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+    if (read_cr4() & CR4_LA57)
+        panic("firmware has left the CPU in 5-level paging, which Leat does not use");
+    write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
+    /* What firmware had on is off but for this. FSGSBASE too: ring 3 has no FS or GS base to be saved,
+       so it must not be able to make one. */
+    write_cr4(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | (f->xsave ? CR4_OSXSAVE : 0) |
+              (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0));
+    wrmsr(MSR_SYSENTER_CS, 0); /* SYSENTER faults */
+    wrmsr(MSR_PAT, HOST_PAT);
+    arch_load_syscall_msrs();
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Instructions, MSRs and selectors of x86-64, and what the CPU was found to be able to do. */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#define SEL_KERNEL_CODE 0x08
+#define SEL_KERNEL_DATA 0x10
+#define SEL_USER_BASE 0x18 /* no 32-bit code: SYSRET to compatibility mode faults */
+#define SEL_USER_DATA (0x20 | 3)
+#define SEL_USER_CODE (0x28 | 3)
+#define SEL_TSS 0x30
+
+#ifndef __ASSEMBLER__
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* SDM vol. 4, table 2-2 */
+#define MSR_APIC_BASE 0x1b
+#define MSR_SYSENTER_CS 0x174
+#define MSR_PAT 0x277
+#define MSR_TSC_DEADLINE 0x6e0
+#define MSR_X2APIC 0x800
+#define MSR_EFER 0xc0000080
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_CSTAR 0xc0000083
+#define MSR_SFMASK 0xc0000084
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
+#define EFER_SCE (1ull << 0)
+#define EFER_NXE (1ull << 11)
+
+#define CR0_PE (1ull << 0)
+#define CR0_MP (1ull << 1)
+#define CR0_ET (1ull << 4)
+#define CR0_NE (1ull << 5)
+#define CR0_WP (1ull << 16)
+#define CR0_PG (1ull << 31)
+#define CR4_PAE (1ull << 5)
+#define CR4_MCE (1ull << 6)
+#define CR4_PGE (1ull << 7)
+#define CR4_OSFXSR (1ull << 9)
+#define CR4_OSXMMEXCPT (1ull << 10)
+#define CR4_UMIP (1ull << 11)
+#define CR4_LA57 (1ull << 12)
+#define CR4_OSXSAVE (1ull << 18)
+#define CR4_SMEP (1ull << 20)
+#define CR4_SMAP (1ull << 21)
+
+/* The PAT that page tables are written for: entry 0 WB, 1 WC, 2 UC-, 3 UC, and again. A VM exit
+   must bring it back. SDM vol. 3, 12.12 */
+#define HOST_PAT 0x0007010600070106ull
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid r;
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (uint64_t)high << 32 | low;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t value)
+{
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+#define CPU_REGISTER(name)                                                                         \
+    static inline uint64_t read_##name(void)                                                       \
+    {                                                                                              \
+        uint64_t value;                                                                            \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value));                                     \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void write_##name(uint64_t value)                                                \
+    {                                                                                              \
+        __asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");                              \
+    }
+CPU_REGISTER(cr0)
+CPU_REGISTER(cr2)
+CPU_REGISTER(cr3)
+CPU_REGISTER(cr4)
+
+/* The boot CPU's features; the others must have them too. */
+struct cpu_features {
+    bool smep, smap, umip, xsave, xsaveopt, tsc_deadline, pages_1g;
+    uint32_t max_leaf;
+    char vendor[13];
+};
+extern struct cpu_features cpu_features;
+
+void cpu_detect(void);
+void cpu_enable(void); /* control registers, PAT, XCR0, SYSCALL, on each CPU */
+
+/* Descriptor tables of a CPU: what a VMCS's host state needs. Valid for the CPU's life. */
+struct cpu_tables {
+    uint64_t gdt_base, idt_base, tss_base;
+};
+void cpu_tables_init(void); /* builds and loads them on this CPU; GS base included */
+struct cpu_tables cpu_tables(void);
+
+/* The stack on entry from ring 3: into TSS.RSP0 and percpu. */
+void cpu_set_kernel_stack(uint64_t top);
+
+/* Host CR3 to be used when no domain's is loaded. */
+uint64_t paging_kernel_root(void);
+
+#endif
+#endif

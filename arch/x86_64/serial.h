@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#ifndef ARCH_SERIAL_H
+#define ARCH_SERIAL_H
+
+void serial_init(void); /* finds out what is there; arch_early_console is silent before */
+
+#endif

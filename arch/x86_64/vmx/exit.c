@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Why the guest left: a table from the CPU's exit reason to the function that deals with it. */
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/vmx/vmx.h"
+#include "kernel/notif.h"
+
+#define VECTOR_DB 1u
+#define VECTOR_NMI 2u
+#define VECTOR_DF 8u
+#define VECTOR_AC 17u
+#define CPUID_1_OSXSAVE (1u << 27)
+
+int vmx_unhandled(struct vmx_vcpu *v, uint64_t reason, uint64_t qualification)
+{
+    bool has_gpa = reason == VMX_EPT_VIOLATION || reason == VMX_EPT_MISCONFIGURED;
+    v->base.page->detail.unhandled =
+        (struct leat_exit_code){.reason = reason,
+                                .qualification = qualification,
+                                .info = has_gpa ? vmcs_read(VMCS_GUEST_PHYSICAL) : 0};
+    return LEAT_EXIT_UNHANDLED;
+}
+
+static void set_next_rip(struct vmx_vcpu *v)
+{
+    v->next_rip = v->rip + vmcs_read32(VMCS_EXIT_INSN_LENGTH);
+    v->base.page->next_rip = v->next_rip;
+}
+
+static int exit_cpuid(struct vmx_vcpu *v)
+{
+    uint64_t *gpr = v->base.page->gpr;
+    uint32_t leaf = (uint32_t)VCPU_READ(gpr[LEAT_RAX]);
+    uint32_t subleaf = (uint32_t)VCPU_READ(gpr[LEAT_RCX]);
+    const struct leat_cpuid_entry *entry = guest_cpuid_find(v->base.guest->cpuid, leaf, subleaf);
+    if (!entry) {
+        gpr[LEAT_RAX] = gpr[LEAT_RBX] = gpr[LEAT_RCX] = gpr[LEAT_RDX] = 0;
+    } else {
+        gpr[LEAT_RAX] = entry->eax;
+        gpr[LEAT_RBX] = entry->ebx;
+        gpr[LEAT_RCX] = entry->ecx;
+        gpr[LEAT_RDX] = entry->edx;
+        if (leaf == 1)
+            gpr[LEAT_RCX] = (entry->ecx & ~CPUID_1_OSXSAVE) |
+                            (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE ? CPUID_1_OSXSAVE : 0);
+        else if (leaf == 0xd &&
+                 subleaf == 0) /* size of the area for what XCR0, the guest's, enables */
+            gpr[LEAT_RBX] = cpuid(0xd, 0).ebx;
+    }
+    vmx_skip(v);
+    return VMX_RESUME;
+}
+
+static int exit_io(struct vmx_vcpu *v, uint64_t qualification)
+{
+    /* SDM vol. 3, table 28-5 */
+    struct leat_exit_io io = {
+        .port = (uint16_t)(qualification >> 16),
+        .width = (uint8_t)((qualification & 7) + 1),
+        .is_in = qualification >> 3 & 1,
+        .is_string = qualification >> 4 & 1,
+        .is_rep = qualification >> 5 & 1,
+    };
+    if (!io.is_in && !io.is_string) {
+        const struct doorbell *bell = doorbell_find(&v->base.guest->doorbells, io.port);
+        if (bell) {
+            vcpu_count(&v->base, LEAT_COUNT_DOORBELL);
+            vmx_skip(v);
+            notif_signal(bell->notif, bell->bits);
+            return VMX_RESUME;
+        }
+    }
+    vcpu_count(&v->base, LEAT_COUNT_IO);
+    if (io.is_string)
+        v->base.groups = LEAT_VCPU_CR | LEAT_VCPU_SEG;
+    set_next_rip(v);
+    v->base.page->detail.io = io;
+    return LEAT_EXIT_IO;
+}
+
+static int exit_external_interrupt(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)v, (void)qualification;
+    arch_dispatch_irq(vmcs_read32(VMCS_EXIT_EVENT) & 0xff);
+    return VMX_RESUME;
+}
+
+static void block_nmi(bool is_blocked)
+{
+    uint32_t was = vmcs_read32(VMCS_INTERRUPTIBILITY);
+    vmcs_write(VMCS_INTERRUPTIBILITY,
+               is_blocked ? was | LEAT_BLOCKED_BY_NMI : was & ~(uint32_t)LEAT_BLOCKED_BY_NMI);
+}
+
+/*
+ * Taken are NMI and #MC, which are the host's, and #DB and #AC, only to hand them on: a guest could
+ * make their delivery raise them again without end, inside the CPU, and nothing would get it out.
+ */
+static int exit_exception(struct vmx_vcpu *v, uint64_t qualification)
+{
+    uint32_t info = vmcs_read32(VMCS_EXIT_EVENT), vector = info & 0xff;
+    if (EVENT_TYPE(info) == LEAT_EVENT_NMI) {
+        __asm__ volatile("int $2" ::: "memory");
+        return VMX_RESUME;
+    }
+    /* SDM vol. 3, 28.2.3: the IRET that ended NMI blocking has faulted and will be done again */
+    if ((info & EVENT_NMI_UNBLOCKED) && vector != VECTOR_DF && !v->inject)
+        block_nmi(true);
+    switch (vector) {
+    case VECTOR_DB:
+        vmx_debug_exception(v, info, qualification);
+        return VMX_RESUME;
+    case VECTOR_AC:
+        v->inject = info & EVENT_DEFINED;
+        v->inject_error = vmcs_read32(VMCS_EXIT_EVENT_ERROR);
+        return VMX_RESUME;
+    default:
+        __asm__ volatile("int $18" ::: "memory");
+        return VMX_RESUME;
+    }
+}
+
+static int exit_triple_fault(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)v, (void)qualification;
+    return LEAT_EXIT_TRIPLE_FAULT;
+}
+
+static int exit_irq_window(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    vmx_set_cpu_controls(v, v->cpu_controls & ~CPU_IRQ_WINDOW);
+    return VMX_RESUME; /* delivered on the way back in */
+}
+
+static int exit_nmi_window(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    vmx_set_cpu_controls(v, v->cpu_controls & ~CPU_NMI_WINDOW);
+    return VMX_RESUME;
+}
+
+static int exit_hlt(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    vmx_skip(v);
+    v->base.halted = true;
+    return VIRT_CHECK;
+}
+
+static int exit_skip(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    vmx_skip(v); /* INVD, WBINVD: the guest's memory is coherent without */
+    return VMX_RESUME;
+}
+
+static int exit_preemption_timer(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)v, (void)qualification;
+    arch_interrupt_window();
+    return VMX_RESUME; /* vmx_run looks at the clock */
+}
+
+static int exit_vmcall(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    set_next_rip(v);
+    return LEAT_EXIT_HYPERCALL;
+}
+
+static int exit_ept_violation(struct vmx_vcpu *v, uint64_t q)
+{
+    /* SDM vol. 3, table 28-7 */
+    const uint64_t write = 1 << 1, fetch = 1 << 2, linear = 1 << 7, translated = 1 << 8;
+    if (v->inject) /* an IDT, stack or TSS where no memory is: no instruction to emulate */
+        return vmx_unhandled(v, VMX_EPT_VIOLATION, q);
+    if (q & EVENT_NMI_UNBLOCKED)
+        block_nmi(true);
+    v->base.page->detail.mmio = (struct leat_exit_mmio){
+        .gpa = vmcs_read(VMCS_GUEST_PHYSICAL),
+        .gva = q & linear ? vmcs_read(VMCS_GUEST_LINEAR) : 0,
+        .gva_valid = (q & linear) != 0,
+        .is_write = (q & write) != 0,
+        .is_fetch = (q & fetch) != 0,
+        .in_page_walk = (q & linear) && !(q & translated),
+    };
+    v->base.groups = LEAT_VCPU_CR | LEAT_VCPU_SEG;
+    return LEAT_EXIT_MMIO;
+}
+
+/* VM entry did not like the guest's state; the CPU has loaded the host's again. SDM vol. 3, 27.8 */
+static int entry_failed(struct vmx_vcpu *v, uint32_t reason)
+{
+    uint64_t qualification = vmcs_read(VMCS_QUALIFICATION);
+    vmx_clear_launch(v);
+    vmcs_write(VMCS_ENTRY_EVENT, 0);
+    if ((uint16_t)reason == VMX_ENTRY_MACHINE_CHECK)
+        __asm__ volatile("int $18" ::: "memory");
+    v->base.page->detail.invalid =
+        (struct leat_exit_code){.reason = reason, .qualification = qualification};
+    return LEAT_EXIT_INVALID;
+}
+
+enum { COUNTED_BY_HANDLER = LEAT_COUNTS };
+
+struct exit_kind {
+    int (*handle)(struct vmx_vcpu *v, uint64_t qualification);
+    uint8_t count;            /* enum leat_exit_count */
+    bool is_qualified;        /* the exit qualification says something */
+    bool may_interrupt_event; /* can happen while the CPU delivers an event */
+};
+
+static const struct exit_kind kinds[VMX_REASONS] = {
+    [VMX_EXCEPTION] = {exit_exception, LEAT_COUNT_EXCEPTION, true, true},
+    [VMX_EXTERNAL_INTERRUPT] = {exit_external_interrupt, LEAT_COUNT_HOST_IRQ, false, true},
+    [VMX_TRIPLE_FAULT] = {exit_triple_fault, LEAT_COUNT_OTHER, false, false},
+    [VMX_IRQ_WINDOW] = {exit_irq_window, LEAT_COUNT_IRQ_WINDOW, false, false},
+    [VMX_NMI_WINDOW] = {exit_nmi_window, LEAT_COUNT_IRQ_WINDOW, false, false},
+    [VMX_HLT] = {exit_hlt, LEAT_COUNT_HLT, false, false},
+    [VMX_INVD] = {exit_skip, LEAT_COUNT_OTHER, false, false},
+    [VMX_VMCALL] = {exit_vmcall, LEAT_COUNT_HYPERCALL, false, false},
+    [VMX_CR_ACCESS] = {vmx_exit_cr, LEAT_COUNT_CR, true, false},
+    [VMX_DR_ACCESS] = {vmx_exit_dr, LEAT_COUNT_OTHER, true, false},
+    [VMX_IO] = {exit_io, COUNTED_BY_HANDLER, true, false},
+    [VMX_RDMSR] = {vmx_exit_rdmsr, LEAT_COUNT_MSR_READ, false, false},
+    [VMX_WRMSR] = {vmx_exit_wrmsr, LEAT_COUNT_MSR_WRITE, false, false},
+    [VMX_EPT_VIOLATION] = {exit_ept_violation, LEAT_COUNT_MMIO, true, true},
+    [VMX_PREEMPTION_TIMER] = {exit_preemption_timer, LEAT_COUNT_OTHER, false, false},
+    [VMX_WBINVD] = {exit_skip, LEAT_COUNT_OTHER, false, false},
+    [VMX_XSETBV] = {vmx_exit_xsetbv, LEAT_COUNT_XSETBV, false, false},
+};
+/* VMX instructions, MONITOR, MWAIT, RDPMC, task switches ...: not for guests of ours. Entries that
+ * failed. */
+static const struct exit_kind others = {NULL, LEAT_COUNT_OTHER, true, true};
+
+/* The exit came in the middle of delivering an event to the guest: it is to be delivered again. SDM
+ * vol. 3, 25.2.4 */
+static void keep_interrupted_event(struct vmx_vcpu *v)
+{
+    uint32_t info = vmcs_read32(VMCS_IDT_EVENT);
+    if (__builtin_expect(!(info & LEAT_EVENT_VALID), 1))
+        return;
+    v->inject = info & EVENT_DEFINED;
+    if (info & LEAT_EVENT_HAS_ERROR)
+        v->inject_error = vmcs_read32(VMCS_IDT_EVENT_ERROR);
+    if (EVENT_TYPE(info) >= EVENT_SOFTWARE_INTERRUPT)
+        v->inject_length = vmcs_read32(VMCS_EXIT_INSN_LENGTH);
+    if (EVENT_TYPE(info) == LEAT_EVENT_NMI)
+        block_nmi(false); /* else the entry would refuse it */
+}
+
+int vmx_handle_exit(struct vmx_vcpu *v)
+{
+    struct vcpu *vcpu = &v->base;
+    uint32_t reason = vmcs_read32(VMCS_EXIT_REASON);
+    v->rip = vmcs_read(VMCS_GUEST_RIP);
+    vcpu_count(vcpu, LEAT_COUNT_TOTAL);
+    if (reason == VMX_CPUID) {
+        vcpu_count(vcpu, LEAT_COUNT_CPUID);
+        vcpu_trace(vcpu, v->rip, reason, 0);
+        return exit_cpuid(v);
+    }
+    const struct exit_kind *kind =
+        reason < VMX_REASONS && kinds[reason].handle ? &kinds[reason] : &others;
+    uint64_t qualification = kind->is_qualified ? vmcs_read(VMCS_QUALIFICATION) : 0;
+    vcpu_trace(vcpu, v->rip, reason, qualification);
+    if (kind->count != COUNTED_BY_HANDLER)
+        vcpu_count(vcpu, kind->count);
+    if (reason & VMX_REASON_ENTRY_FAILED)
+        return entry_failed(v, reason);
+    if (kind->may_interrupt_event)
+        keep_interrupted_event(v);
+    return kind->handle ? kind->handle(v, qualification) : vmx_unhandled(v, reason, qualification);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * MSRs. Those that the VMCS switches, and KERNEL_GS_BASE, are the guest's own. The kernel keeps
+ * STAR, LSTAR and SFMASK (the guest reads them freely; writes exit, so that they never have to be
+ * read back), CSTAR and TSC_AUX. All others are the vmm's business.
+ */
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/vmx/vmx.h"
+
+#define MSR_TSC 0x10
+#define MSR_SYSENTER_CS 0x174
+#define MSR_SYSENTER_ESP 0x175
+#define MSR_SYSENTER_EIP 0x176
+#define MSR_TSC_AUX 0xc0000103
+
+void *vmx_msr_bitmap, *vmx_io_bitmap_a, *vmx_io_bitmap_b;
+
+/* SDM vol. 3, 25.6.9: four bitmaps of 1 KiB; reads low, reads high, writes low, writes high */
+static void pass(uint32_t msr, bool is_write)
+{
+    uint8_t *bitmap = vmx_msr_bitmap;
+    uint32_t bit = msr & 0x1fff;
+    bitmap[(is_write ? 2048 : 0) + (msr >= 0xc0000000 ? 1024 : 0) + bit / 8] &=
+        (uint8_t) ~(1u << bit % 8);
+}
+
+void vmx_msr_bitmap_init(void)
+{
+    static const uint32_t own[] = {MSR_SYSENTER_CS, MSR_SYSENTER_ESP,  MSR_SYSENTER_EIP,
+                                   MSR_PAT,         MSR_EFER,          MSR_FS_BASE,
+                                   MSR_GS_BASE,     MSR_KERNEL_GS_BASE};
+    static const uint32_t readable[] = {MSR_TSC, MSR_STAR, MSR_LSTAR, MSR_SFMASK};
+    __builtin_memset(vmx_msr_bitmap, 0xff, LEAT_PAGE_SIZE);
+    for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        pass(own[i], false);
+        pass(own[i], true);
+    }
+    for (unsigned i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
+        pass(readable[i], false);
+}
+
+void vmx_load_msrs(struct vmx_vcpu *v)
+{
+    struct percpu *cpu = this_cpu();
+    wrmsr(MSR_STAR, v->base.star);
+    wrmsr(MSR_LSTAR, v->base.lstar);
+    wrmsr(MSR_SFMASK, v->base.sfmask);
+    wrmsr(MSR_KERNEL_GS_BASE, v->base.kernel_gs_base);
+    if (vmx_capability.has_rdtscp && cpu->virt->tsc_aux != v->tsc_aux) {
+        cpu->virt->tsc_aux = v->tsc_aux;
+        wrmsr(MSR_TSC_AUX, v->tsc_aux);
+    }
+    cpu->virt->msrs_of = v;
+    cpu->work |= CPU_WORK_MSRS;
+}
+
+static int to_vmm(struct vmx_vcpu *v, uint32_t msr, uint64_t value, int exit)
+{
+    struct leat_vcpu *page = v->base.page;
+    v->next_rip = v->rip + vmcs_read32(VMCS_EXIT_INSN_LENGTH);
+    page->next_rip = v->next_rip;
+    page->detail.msr = (struct leat_exit_msr){.index = msr, .value = value};
+    return exit;
+}
+
+int vmx_exit_rdmsr(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    struct leat_vcpu *page = v->base.page;
+    uint32_t msr = (uint32_t)VCPU_READ(page->gpr[LEAT_RCX]);
+    uint64_t value;
+    if (msr == MSR_CSTAR)
+        value = v->base.cstar;
+    else if (msr == MSR_TSC_AUX && vmx_capability.has_rdtscp)
+        value = v->tsc_aux;
+    else
+        return to_vmm(v, msr, 0, LEAT_EXIT_MSR_READ);
+    page->gpr[LEAT_RAX] = (uint32_t)value;
+    page->gpr[LEAT_RDX] = value >> 32;
+    vmx_skip(v);
+    return VMX_RESUME;
+}
+
+int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)qualification;
+    struct leat_vcpu *page = v->base.page;
+    uint32_t msr = (uint32_t)VCPU_READ(page->gpr[LEAT_RCX]);
+    uint64_t value =
+        VCPU_READ(page->gpr[LEAT_RDX]) << 32 | (uint32_t)VCPU_READ(page->gpr[LEAT_RAX]);
+    bool is_good = true;
+    switch (msr) {
+    case MSR_STAR:
+        v->base.star = value;
+        break;
+    case MSR_LSTAR:
+        is_good = is_canonical(value);
+        v->base.lstar = is_good ? value : v->base.lstar;
+        break;
+    case MSR_SFMASK:
+        is_good = !(value >> 32);
+        v->base.sfmask = is_good ? value : v->base.sfmask;
+        break;
+    case MSR_CSTAR:
+        is_good = is_canonical(value);
+        v->base.cstar = is_good ? value : v->base.cstar;
+        break;
+    case MSR_TSC_AUX:
+        if (vmx_capability.has_rdtscp) {
+            is_good = !(value >> 32);
+            v->tsc_aux = is_good ? value : v->tsc_aux;
+            break;
+        }
+        /* fall through */
+    default:
+        return to_vmm(v, msr, value, LEAT_EXIT_MSR_WRITE);
+    }
+    if (!is_good) {
+        vmx_raise(v, VECTOR_GP, true);
+        return VMX_RESUME;
+    }
+    v->base.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE); /* the guest's own is the one loaded */
+    vmx_load_msrs(v);
+    vmx_skip(v);
+    return VMX_RESUME;
+}

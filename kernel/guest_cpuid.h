@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What CPUID answers to a guest: the vmm's table with an index, so that the look-up takes a few
+ * instructions. Host-testable.
+ */
+#ifndef KERNEL_GUEST_CPUID_H
+#define KERNEL_GUEST_CPUID_H
+
+#include <leat/syscall.h>
+
+#define GUEST_CPUID_ENTRIES 64u
+#define GUEST_CPUID_LEAVES                                                                         \
+    64u /* leaves in each quarter of the number space that a table may answer */
+
+struct guest_cpuid {
+    uint32_t count;
+    uint8_t
+        first[4][GUEST_CPUID_LEAVES]; /* [leaf / 2^30][leaf % 2^30]: index of its first entry + 1 */
+    struct leat_cpuid_entry entries[GUEST_CPUID_ENTRIES]; /* sorted by leaf, else as given */
+};
+
+/* Replaces the table. entries is trusted memory. LEAT_EINVAL: too many, or a leaf out of range; the
+ * table is then unchanged. */
+int guest_cpuid_set(struct guest_cpuid *table, const struct leat_cpuid_entry *entries,
+                    uint64_t count);
+
+/* NULL: all zero. */
+static inline const struct leat_cpuid_entry *guest_cpuid_find(const struct guest_cpuid *table,
+                                                              uint32_t leaf, uint32_t subleaf)
+{
+    uint32_t index = leaf & 0x3fffffffu;
+    if (index >= GUEST_CPUID_LEAVES)
+        return NULL;
+    uint32_t at = table->first[leaf >> 30][index];
+    if (!at)
+        return NULL;
+    for (at--; at < table->count && table->entries[at].leaf == leaf; at++)
+        if (!table->entries[at].has_subleaf || table->entries[at].subleaf == subleaf)
+            return &table->entries[at];
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "kernel/machine.h"
+#include "kernel/frame.h"
+#include "kernel/log.h"
+#include "kernel/syscall.h"
+
+static void machine_destroy(struct object *object)
+{
+    object->refs = 1; /* it stays */
+}
+
+static const struct object_type machine_type = {OBJECT_MACHINE, "machine", machine_destroy};
+struct object machine = {.type = &machine_type, .refs = 1};
+
+int machine_check(struct thread *self, uint64_t handle)
+{
+    struct object *object;
+    int error = syscall_get(self, handle, OBJECT_MACHINE, LEAT_RIGHT_CONTROL, &object);
+    if (error == LEAT_OK)
+        object_put(object);
+    return error;
+}
+
+#define LOG_WRITE_MAX 1024u
+
+SYSCALL(log_write)
+{
+    char text[LOG_WRITE_MAX];
+    if (args[1] > sizeof(text))
+        return LEAT_EINVAL;
+    if (!user_copy_in(text, args[0], args[1]))
+        return LEAT_EFAULT;
+    log_text(self->domain->name, text, args[1]);
+    return LEAT_OK;
+}
+
+SYSCALL(log_read)
+{
+    char text[LOG_WRITE_MAX];
+    uint64_t length = args[2], position = args[3], done = 0;
+    int error = machine_check(self, args[0]);
+    if (error != LEAT_OK)
+        return error;
+    /* The log is small: at most one time round. */
+    while (done < length) {
+        size_t piece = length - done < sizeof(text) ? length - done : sizeof(text);
+        piece = log_read(text, piece, &position);
+        if (piece == 0)
+            break;
+        if (!user_copy_out(args[1] + done, text, piece))
+            return LEAT_EFAULT;
+        position += piece;
+        done += piece;
+    }
+    return (int64_t)done;
+}
+
+SYSCALL(log_takeover)
+{
+    (void)args;
+    int error = machine_check(self, args[0]);
+    if (error == LEAT_OK)
+        log_take_over();
+    return error;
+}
+
+SYSCALL(machine_stop)
+{
+    int error = machine_check(self, args[0]);
+    if (error != LEAT_OK)
+        return error;
+    if (args[1] < LEAT_STOP_POWER_OFF || args[1] > LEAT_STOP_HALT)
+        return LEAT_EINVAL;
+    klog("%s stops the machine: %s, code %d", self->domain->name,
+         args[1] == LEAT_STOP_POWER_OFF ? "power off"
+         : args[1] == LEAT_STOP_RESET   ? "reset"
+                                        : "halt",
+         (int)args[2]);
+    arch_stop((enum leat_stop)args[1]);
+}
+
+SYSCALL(frames_info)
+{
+    int error = machine_check(self, args[0]);
+    if (error != LEAT_OK)
+        return error;
+    uint64_t total = frames.total_frames * LEAT_PAGE_SIZE;
+    struct leat_frames_info info = {
+        .total_bytes = total,
+        .free_bytes = frames.free_frames * LEAT_PAGE_SIZE,
+        .kernel_bytes = memory_kernel_bytes(),
+    };
+    return user_copy_out(args[1], &info, sizeof(info)) ? LEAT_OK : LEAT_EFAULT;
+}

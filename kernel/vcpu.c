@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "kernel/vcpu.h"
+#include "kernel/frame.h"
+#include "kernel/kmem.h"
+#include "kernel/mem.h"
+#include "kernel/sched.h"
+#include "kernel/syscall.h"
+
+#define VCPU_PAGES 3u /* the object, its FPU state, the back end's structure (VMCS) */
+#define VCPU_MAX_INDEX 64u
+#define ALWAYS_STORED (LEAT_VCPU_GPR | LEAT_VCPU_RIP)
+
+static void vcpu_destroy(struct object *object)
+{
+    struct vcpu *vcpu = vcpu_of(object);
+    virt->vcpu_destroy(vcpu);
+    fpu_destroy(&vcpu->fpu);
+    vcpu->guest->vcpus &= ~(1ull << vcpu->index);
+    object_put(&vcpu->page_mem->object);
+    object_put(&vcpu->guest->object);
+    kfree(vcpu);
+}
+
+static const struct object_type vcpu_type = {OBJECT_VCPU, "vcpu", vcpu_destroy};
+
+/* Takes over the references to guest and mem on success. */
+static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, struct mem *mem,
+                     struct vcpu **made)
+{
+    if (quota_charge(payer, VCPU_PAGES) != LEAT_OK)
+        return LEAT_ENOMEM;
+    struct vcpu *vcpu = kzalloc(virt->vcpu_bytes);
+    if (!vcpu || !fpu_init(&vcpu->fpu)) {
+        kfree(vcpu);
+        quota_uncharge(payer, VCPU_PAGES);
+        return LEAT_ENOMEM;
+    }
+    vcpu->guest = guest;
+    vcpu->page_mem = mem;
+    vcpu->page = phys_to_ptr(mem_hpa(mem, 0));
+    vcpu->index = index;
+    vcpu->is_new = true;
+    vcpu->irq_vector = -1;
+    vcpu->xcr0 = fpu_xcr0() & 1; /* the x87 unit: XCR0 at reset, SDM vol. 1, 13.3 */
+    int error = virt->vcpu_init(vcpu);
+    if (error != LEAT_OK) {
+        fpu_destroy(&vcpu->fpu);
+        kfree(vcpu);
+        quota_uncharge(payer, VCPU_PAGES);
+        return error;
+    }
+    guest->vcpus |= 1ull << index;
+    object_init(&vcpu->object, &vcpu_type, payer, VCPU_PAGES);
+    *made = vcpu;
+    return LEAT_OK;
+}
+
+int64_t sys_vcpu_create(struct thread *self, const uint64_t args[6])
+{
+    if (args[1] >= VCPU_MAX_INDEX)
+        return LEAT_EINVAL;
+    struct object *guest, *mem;
+    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &guest);
+    if (error != LEAT_OK)
+        return error;
+    error = syscall_get(self, args[2], OBJECT_MEM, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE, &mem);
+    if (error != LEAT_OK) {
+        object_put(guest);
+        return error;
+    }
+    struct vcpu *vcpu = NULL;
+    if (mem_of(mem)->is_phys || mem_of(mem)->cache != LEAT_CACHE_WB)
+        error = LEAT_EINVAL; /* the kernel writes it through its map of RAM */
+    else if (guest_of(guest)->vcpus & (1ull << args[1]))
+        error = LEAT_EBUSY;
+    else
+        error =
+            vcpu_make(self->domain->quota, guest_of(guest), (uint32_t)args[1], mem_of(mem), &vcpu);
+    if (error != LEAT_OK) {
+        object_put(mem);
+        object_put(guest);
+        return error;
+    }
+    return syscall_give(self, &vcpu->object, LEAT_RIGHT_ALL);
+}
+
+/* The page asks for what even the CPU must not see. info names the field or the group. */
+static int refuse(struct vcpu *vcpu, uint64_t info)
+{
+    vcpu->page->detail.invalid = (struct leat_exit_code){.info = info};
+    return LEAT_EXIT_INVALID;
+}
+
+static bool is_event_known(uint32_t event)
+{
+    uint32_t type = (event >> 8) & 7, vector = event & 0xff;
+    if (!(event & LEAT_EVENT_VALID))
+        return event == 0;
+    return type == LEAT_EVENT_INTERRUPT || (type == LEAT_EVENT_NMI && vector == 2) ||
+           (type == LEAT_EVENT_EXCEPTION && vector < 32 && vector != 2);
+}
+
+/* Copies and checks what the vmm has put into the page. VIRT_CHECK: all is well. */
+static int take_orders(struct vcpu *vcpu)
+{
+    struct leat_vcpu *page = vcpu->page;
+    uint32_t groups = VCPU_READ(page->dirty) & LEAT_VCPU_ALL, bad = 0;
+    if (vcpu->is_new)
+        groups = LEAT_VCPU_ALL;
+    if (groups) {
+        if (virt->vcpu_load(vcpu, groups, &bad) != LEAT_OK)
+            return refuse(vcpu, bad);
+        page->dirty = 0;
+        vcpu->is_new = false;
+    }
+    vcpu->halted = VCPU_READ(page->halted) != 0;
+    vcpu->report_injected = VCPU_READ(page->report_injected) != 0;
+    vcpu->deadline_tsc = VCPU_READ(page->deadline_tsc);
+    vcpu->event = VCPU_READ(page->event);
+    vcpu->event_error = VCPU_READ(page->event_error);
+    vcpu->irq_vector = VCPU_READ(page->irq_vector);
+    if (!is_event_known(vcpu->event))
+        return refuse(vcpu, offsetof(struct leat_vcpu, event));
+    if (vcpu->irq_vector > 255)
+        return refuse(vcpu, offsetof(struct leat_vcpu, irq_vector));
+    return VIRT_CHECK;
+}
+
+static void wait_halted(struct vcpu *vcpu)
+{
+    vcpu->is_waiting = true;
+    thread_block(vcpu->deadline_tsc ? vcpu->deadline_tsc : TIMER_NEVER);
+    vcpu->is_waiting = false;
+}
+
+/* Until there is something for ring 3: enum leat_exit, or LEAT_EDEAD. */
+static int run(struct vcpu *vcpu, struct thread *self)
+{
+    for (;;) {
+        if (thread_killed(self))
+            return LEAT_EDEAD;
+        if (vcpu->kicked) {
+            vcpu->kicked = false;
+            return LEAT_EXIT_KICK;
+        }
+        if (vcpu->deadline_tsc && rdtsc() >= vcpu->deadline_tsc)
+            return LEAT_EXIT_DEADLINE;
+        if (sched_need_resched()) {
+            schedule();
+            continue;
+        }
+        if (vcpu->halted) {
+            if (!virt->vcpu_is_ready(vcpu)) {
+                wait_halted(vcpu);
+                continue;
+            }
+            vcpu->halted = false;
+        }
+        virt->vcpu_attach(vcpu);
+        int exit = virt->vcpu_run(vcpu);
+        virt->vcpu_detach(vcpu);
+        if (exit != VIRT_CHECK)
+            return exit;
+    }
+}
+
+static int64_t vcpu_run(struct vcpu *vcpu, struct thread *self)
+{
+    struct leat_vcpu *page = vcpu->page;
+    vcpu->groups = 0;
+    int exit = take_orders(vcpu);
+    if (exit == VIRT_CHECK)
+        exit = run(vcpu, self);
+    if (exit < 0)
+        return exit;
+    uint32_t groups = ALWAYS_STORED | vcpu->groups;
+    if (vcpu->is_new) /* refused before it ever ran: its state is still the page's */
+        groups = LEAT_VCPU_ALL;
+    else
+        virt->vcpu_store(vcpu, groups);
+    page->valid = groups;
+    page->halted = vcpu->halted;
+    page->exit = (uint32_t)exit;
+    if (exit == LEAT_EXIT_DEADLINE)
+        page->deadline_tsc = 0;
+    vcpu_count(vcpu, LEAT_COUNT_TO_VMM);
+    return exit;
+}
+
+int64_t sys_vcpu_run(struct thread *self, const uint64_t args[6])
+{
+    struct object *object;
+    int64_t result = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
+    if (result != LEAT_OK)
+        return result;
+    struct vcpu *vcpu = vcpu_of(object);
+    if (vcpu->runner) {
+        result = LEAT_EBUSY;
+    } else {
+        vcpu->runner = self;
+        result = vcpu_run(vcpu, self);
+        vcpu->runner = NULL;
+    }
+    object_put(object);
+    return result;
+}
+
+int64_t sys_vcpu_kick(struct thread *self, const uint64_t args[6])
+{
+    struct object *object;
+    int error = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
+    if (error != LEAT_OK)
+        return error;
+    struct vcpu *vcpu = vcpu_of(object);
+    vcpu->kicked = true;
+    if (vcpu->is_waiting)
+        thread_wake(vcpu->runner);
+    object_put(object);
+    return LEAT_OK;
+}
+
+int64_t sys_vcpu_sync(struct thread *self, const uint64_t args[6])
+{
+    if (args[1] & ~(uint64_t)LEAT_VCPU_ALL)
+        return LEAT_EINVAL;
+    struct object *object;
+    int error = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
+    if (error != LEAT_OK)
+        return error;
+    struct vcpu *vcpu = vcpu_of(object);
+    if (vcpu->runner) {
+        error = LEAT_EBUSY;
+    } else if (!vcpu->is_new) { /* a new one's state is what the page says */
+        virt->vcpu_store(vcpu, (uint32_t)args[1]);
+        vcpu->page->valid |= (uint32_t)args[1];
+    }
+    object_put(object);
+    return error;
+}
