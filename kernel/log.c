@@ -10,12 +10,12 @@ static char log_bytes[1u << 16];
 static struct log_ring ring = {log_bytes, sizeof(log_bytes), 0};
 static bool taken_over;
 
-static void emit(const char *text, size_t bytes, bool serial)
+static void emit(const char *text, size_t bytes)
 {
     log_ring_write(&ring, text, bytes);
     kernel_info.log_head = ring.head;
     kernel_info.log_size = ring.size;
-    if (serial)
+    if (!taken_over)
         arch_early_console(text, bytes);
 }
 
@@ -25,20 +25,20 @@ static size_t time_stamp(char *line, size_t size, const char *who)
     return format(line, size, "[%5lu.%06lu] %s: ", us / 1000000, us % 1000000, who);
 }
 
-static void log_args(const char *fmt, va_list args, bool serial)
+static void log_args(const char *fmt, va_list args)
 {
     char line[LOG_LINE_BYTES];
     size_t used = time_stamp(line, sizeof(line), "kernel");
     used += format_args(line + used, sizeof(line) - used - 1, fmt, args);
     line[used++] = '\n';
-    emit(line, used, serial);
+    emit(line, used);
 }
 
 void klog(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    log_args(fmt, args, !taken_over);
+    log_args(fmt, args);
     va_end(args);
 }
 
@@ -55,7 +55,7 @@ void log_text(const char *who, const char *text, size_t bytes)
         if (at < bytes && text[at] == '\n')
             at++;
         line[used++] = '\n';
-        emit(line, used, !taken_over);
+        emit(line, used);
     }
 }
 
@@ -66,7 +66,8 @@ _Noreturn void panic(const char *fmt, ...)
     va_start(args, fmt);
     if (!again) {
         again = true;
-        log_args(fmt, args, true);
+        log_take_back();
+        log_args(fmt, args);
     }
     va_end(args);
     arch_halt();
@@ -81,9 +82,11 @@ void log_take_over(void)
 {
     taken_over = true;
 }
-bool log_serial_is_kernel(void)
+void log_take_back(void)
 {
-    return !taken_over;
+    if (taken_over)
+        arch_early_console("\n", 1);
+    taken_over = false;
 }
 
 size_t log_read(char *to, size_t size, uint64_t *position)

@@ -27,7 +27,7 @@ void log_text(const char *who, const char *text, size_t bytes);
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void log_take_over(void); /* no more serial output but panics */
-bool log_serial_is_kernel(void);
+void log_take_back(void); /* before saying why the machine stops; on a new line */
 
 /* Copies at most `size` bytes from absolute *position on, which is moved up to the oldest kept
  * first. */

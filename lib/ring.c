@@ -48,6 +48,7 @@ void leat_ring_join(struct leat_ring_end *end, void *shared, uint32_t count, uin
     end->entry_size = entry_size;
     end->is_producer = is_producer;
     end->index = load(is_producer ? &end->shared->head : &end->shared->tail);
+    end->told_index = end->index;
     end->is_broken = count == 0 || (count & (count - 1)) != 0 || entry_size == 0;
 }
 
@@ -148,6 +149,10 @@ bool leat_ring_must_signal(struct leat_ring_end *end)
     uint32_t *waits =
         end->is_producer ? &end->shared->consumer_waits : &end->shared->producer_waits;
 
+    if (end->told_index == end->index) {
+        return false;
+    }
+    end->told_index = end->index;
     /* Orders the index that was just published before the look at the flag; the sleeper does it the
        other way round, so one of the two always sees the other (include/leat/ring.h). */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -13,6 +13,7 @@ struct leat_ring_end {
     uint32_t count;      /* entries, a power of two */
     uint32_t entry_size; /* bytes; 1: a byte stream */
     uint32_t index;      /* own next index: head of a producer, tail of a consumer */
+    uint32_t told_index; /* the index when leat_ring_must_signal was last asked */
     bool is_producer;
     bool is_broken; /* the peer's index made no sense: every call fails from now on */
 };

@@ -62,8 +62,8 @@ void cpu_enable(void)
     if (read_cr4() & CR4_LA57)
         panic("firmware has left the CPU in 5-level paging, which Leat does not use");
     write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
-    /* What firmware had on is off but for this. FSGSBASE too: ring 3 has no FS or GS base to be saved,
-       so it must not be able to make one. */
+    /* What firmware had on is off but for this. FSGSBASE too: ring 3 has no FS or GS base to be
+       saved, so it must not be able to make one. */
     write_cr4(CR4_PAE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT | (f->xsave ? CR4_OSXSAVE : 0) |
               (f->smep ? CR4_SMEP : 0) | (f->smap ? CR4_SMAP : 0) | (f->umip ? CR4_UMIP : 0));
     wrmsr(MSR_SYSENTER_CS, 0); /* SYSENTER faults */

@@ -9,8 +9,9 @@
 #include "kernel/frame.h"
 #include "kernel/percpu.h"
 
-#define STACK_SLOT_BYTES (KERNEL_STACK_BYTES + LEAT_PAGE_SIZE) /* the lowest page stays unmapped   \
-                                                                */
+#define STACK_SLOT_BYTES                                                                           \
+    (KERNEL_STACK_BYTES + LEAT_PAGE_SIZE) /* the lowest page stays unmapped                        \
+                                           */
 #define STACK_SLOTS 4096u
 #define FLAGS_IF (1u << 9)
 #define FLAGS_FIXED (1u << 1)
@@ -85,7 +86,8 @@ void arch_switch(struct thread *from, struct thread *to)
         if (root && root != cpu->loaded_root) {
             cpu->loaded_root = root;
             write_cr3(root);
-            /* Ring 3 can clear its FS base by loading the selector: no other domain shall feel that. */
+            /* Ring 3 can clear its FS base by loading the selector: no other domain shall feel
+             * that. */
             wrmsr(MSR_FS_BASE, LEAT_INFO_VA);
         }
     }

@@ -26,6 +26,7 @@ _Static_assert(offsetof(struct percpu, work) == PERCPU_WORK, "percpu.h");
 
 _Noreturn static void die(const struct trap_frame *f)
 {
+    log_take_back();
     klog("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
     klog("rsi %016lx rdi %016lx rbp %016lx rsp %016lx", f->rsi, f->rdi, f->rbp, f->rsp);
     klog("r8  %016lx r9  %016lx r10 %016lx r11 %016lx", f->r8, f->r9, f->r10, f->r11);

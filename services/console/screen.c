@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "services/console/screen.h"
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/start.h"
+#include "services/console/font.h"
+#include "services/console/terminal.h"
+
+#define FRAME_NS 30000000ull /* shortest time between two drawings */
+#define SHARE 20u            /* drawing takes at most 1/SHARE of the time */
+#define SHADE 0xaau          /* light grey on black, each colour */
+#define CURSOR 0x100u        /* in shown[]: drawn inverted */
+
+static struct {
+    bool is_there, is_armed;
+    volatile uint32_t *pixels;
+    unsigned pitch; /* pixels */
+    uint32_t ink;
+    struct font font;
+    struct terminal terminal;
+    uint16_t shown[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
+    struct leat_loop *loop;
+    struct leat_loop_timer timer;
+    uint64_t next_ns;
+} screen;
+
+static void draw_cell(unsigned x, unsigned y, uint16_t cell)
+{
+    const struct font *f = &screen.font;
+    const uint8_t *row = font_glyph(f, (uint8_t)cell);
+    volatile uint32_t *to =
+        screen.pixels + (size_t)y * f->height * screen.pitch + (size_t)x * f->width;
+    uint32_t ink = (cell & CURSOR) != 0 ? 0 : screen.ink;
+    uint32_t paper = screen.ink - ink;
+
+    for (unsigned r = 0; r < f->height; r++, row += f->bytes_per_row, to += screen.pitch) {
+        for (unsigned c = 0; c < f->width; c++) {
+            to[c] = (row[c / 8] & (0x80u >> (c % 8))) != 0 ? ink : paper;
+        }
+    }
+}
+
+static void draw(void *context)
+{
+    const struct terminal *t = &screen.terminal;
+    uint64_t start = leat_clock_ns();
+    uint64_t took;
+
+    (void)context;
+    screen.is_armed = false;
+    for (unsigned y = 0; y < t->rows; y++) {
+        for (unsigned x = 0; x < t->columns; x++) {
+            uint16_t cell = t->cells[y][x];
+
+            cell |= x == t->x && y == t->y ? CURSOR : 0;
+            if (cell != screen.shown[y][x]) {
+                screen.shown[y][x] = cell;
+                draw_cell(x, y, cell);
+            }
+        }
+    }
+    took = (leat_clock_ns() - start) * SHARE;
+    screen.next_ns = start + (took > FRAME_NS ? took : FRAME_NS);
+}
+
+/* SHADE in the position of a colour of 8 bits; other widths are not drawn. */
+static bool add_ink(uint32_t mask)
+{
+    unsigned shift = mask == 0 ? 32 : (unsigned)__builtin_ctz(mask);
+
+    if (shift == 32 || mask >> shift != 0xff) {
+        return false;
+    }
+    screen.ink |= SHADE << shift;
+    return true;
+}
+
+void screen_init(struct leat_loop *loop)
+{
+    const struct leat_start_entry *fb = leat_start_find("mmio", "framebuffer");
+    const struct leat_start_entry *file = leat_start_find("file", "font.psf");
+    unsigned width, height;
+
+    if (fb == NULL) {
+        return;
+    }
+    width = (unsigned)(uint32_t)fb->arg[0];
+    height = (unsigned)(fb->arg[0] >> 32);
+    screen.pitch = (unsigned)fb->arg[1];
+    if (file == NULL || font_read((const uint8_t *)file->va, file->size, &screen.font) != LEAT_OK) {
+        leat_log("the screen stays as it is: the bundle has no usable font.psf");
+        return;
+    }
+    if (!add_ink((uint32_t)fb->arg[2]) || !add_ink((uint32_t)(fb->arg[2] >> 32)) ||
+        !add_ink((uint32_t)fb->arg[3]) || width > screen.pitch ||
+        (uint64_t)screen.pitch * height > fb->size / sizeof(uint32_t)) {
+        leat_log("the screen stays as it is: not 32 bits a pixel");
+        return;
+    }
+    terminal_init(&screen.terminal, width / screen.font.width, height / screen.font.height);
+    if (screen.terminal.columns == 0 || screen.terminal.rows == 0) {
+        return;
+    }
+    screen.pixels = (volatile uint32_t *)fb->va;
+    screen.loop = loop;
+    screen.is_there = true;
+    leat_loop_timer(loop, &screen.timer, draw, NULL);
+    for (size_t i = 0; i < (size_t)screen.pitch * height; i++) {
+        screen.pixels[i] = 0;
+    }
+    for (unsigned y = 0; y < screen.terminal.rows; y++) {
+        for (unsigned x = 0; x < screen.terminal.columns; x++) {
+            screen.shown[y][x] = ' ';
+        }
+    }
+}
+
+void screen_write(const char *bytes, size_t count)
+{
+    uint64_t now;
+
+    if (!screen.is_there) {
+        return;
+    }
+    terminal_write(&screen.terminal, bytes, count);
+    if (!screen.is_armed) {
+        now = leat_clock_ns();
+        screen.is_armed = true;
+        leat_loop_timer_set(screen.loop, &screen.timer,
+                            screen.next_ns > now + 1 ? screen.next_ns : now + 1);
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "services/console/terminal.h"
+
+#include <string.h>
+
+enum { BELL = 7, BACKSPACE = 8, TAB = 9, ESC = 27 };
+#define PARAMETER_MOST 9999u
+
+static void clear_rows(struct terminal *t, unsigned from, unsigned to)
+{
+    for (unsigned y = from; y < to; y++) {
+        memset(t->cells[y], ' ', TERMINAL_MAX_COLUMNS);
+    }
+}
+
+void terminal_init(struct terminal *t, unsigned columns, unsigned rows)
+{
+    memset(t, 0, sizeof(*t));
+    t->columns = columns < TERMINAL_MAX_COLUMNS ? columns : TERMINAL_MAX_COLUMNS;
+    t->rows = rows < TERMINAL_MAX_ROWS ? rows : TERMINAL_MAX_ROWS;
+    clear_rows(t, 0, t->rows);
+}
+
+static void line_down(struct terminal *t)
+{
+    if (t->y + 1 < t->rows) {
+        t->y++;
+        return;
+    }
+    memmove(t->cells[0], t->cells[1], (size_t)(t->rows - 1) * TERMINAL_MAX_COLUMNS);
+    clear_rows(t, t->rows - 1, t->rows);
+}
+
+static void put(struct terminal *t, uint8_t character)
+{
+    if (t->x >= t->columns) {
+        t->x = 0;
+        line_down(t);
+    }
+    t->cells[t->y][t->x++] = character;
+}
+
+static void feed_text(struct terminal *t, uint8_t byte)
+{
+    switch (byte) {
+    case '\n':
+        line_down(t);
+        break;
+    case '\r':
+        t->x = 0;
+        break;
+    case BACKSPACE:
+        t->x -= t->x != 0;
+        break;
+    case TAB:
+        t->x = (t->x & ~7u) + 8 < t->columns ? (t->x & ~7u) + 8 : t->columns - 1;
+        break;
+    case ESC:
+        t->state = TERMINAL_ESCAPE;
+        break;
+    default:
+        /* Of a UTF-8 sequence only the first byte shows, as the font's '?'. */
+        if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || byte >= 0xc0)) {
+            put(t, byte < 0x80 ? byte : '?');
+        }
+        break;
+    }
+}
+
+/* A parameter that is absent or 0 means 1 where a count or a position is meant. */
+static unsigned count_of(const struct terminal *t, unsigned i)
+{
+    return i < t->parameter_count && t->parameters[i] != 0 ? t->parameters[i] : 1;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static void erase_line(struct terminal *t)
+{
+    unsigned what = t->parameter_count == 0 ? 0 : t->parameters[0];
+    unsigned x = least(t->x, t->columns);
+    unsigned from = what == 0 ? x : 0;
+    unsigned to = what == 1 ? least(x + 1, t->columns) : t->columns;
+
+    if (what <= 2) {
+        memset(t->cells[t->y] + from, ' ', to - from);
+    }
+}
+
+static void erase_screen(struct terminal *t)
+{
+    unsigned what = t->parameter_count == 0 ? 0 : t->parameters[0];
+
+    if (what == 0) {
+        erase_line(t);
+        clear_rows(t, t->y + 1, t->rows);
+    } else if (what == 1) {
+        erase_line(t);
+        clear_rows(t, 0, t->y);
+    } else {
+        clear_rows(t, 0, t->rows);
+    }
+}
+
+static void control(struct terminal *t, uint8_t final)
+{
+    unsigned n = count_of(t, 0);
+
+    switch (final) {
+    case 'A':
+        t->y -= least(n, t->y);
+        break;
+    case 'B':
+        t->y = least(t->y + n, t->rows - 1);
+        break;
+    case 'C':
+        t->x = least(t->x + n, t->columns - 1);
+        break;
+    case 'D':
+        t->x -= least(n, t->x);
+        break;
+    case 'G':
+        t->x = least(n, t->columns) - 1;
+        break;
+    case 'H':
+    case 'f':
+        t->y = least(n, t->rows) - 1;
+        t->x = least(count_of(t, 1), t->columns) - 1;
+        break;
+    case 'J':
+        erase_screen(t);
+        break;
+    case 'K':
+        erase_line(t);
+        break;
+    default:
+        break;
+    }
+}
+
+static void feed_csi(struct terminal *t, uint8_t byte)
+{
+    unsigned *parameter;
+
+    if (byte >= '0' && byte <= '9') {
+        t->parameter_count += t->parameter_count == 0;
+        parameter = &t->parameters[t->parameter_count - 1];
+        *parameter = least(*parameter * 10 + (unsigned)(byte - '0'), PARAMETER_MOST);
+    } else if (byte == ';') {
+        t->parameter_count += t->parameter_count == 0;
+        t->parameter_count += t->parameter_count < TERMINAL_MAX_PARAMETERS;
+        t->parameters[t->parameter_count - 1] = 0;
+    } else if (byte == '?' || byte == '>' || byte == '=') {
+        t->is_private = true;
+    } else if (byte >= 0x40 && byte <= 0x7e) {
+        t->state = TERMINAL_TEXT;
+        if (!t->is_private) {
+            control(t, byte);
+        }
+    } else if (byte < 0x20) {
+        t->state = TERMINAL_TEXT;
+        feed_text(t, byte);
+    }
+}
+
+static void feed_escape(struct terminal *t, uint8_t byte)
+{
+    t->state = TERMINAL_TEXT;
+    if (byte == '[') {
+        t->state = TERMINAL_CSI;
+        t->parameter_count = 0;
+        t->is_private = false;
+        memset(t->parameters, 0, sizeof(t->parameters));
+    } else if (byte == '(' || byte == ')' || byte == '#') {
+        t->state = TERMINAL_SKIP_ONE;
+    } else if (byte == 'c') {
+        terminal_init(t, t->columns, t->rows);
+    }
+}
+
+void terminal_write(struct terminal *t, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t byte = (uint8_t)bytes[i];
+
+        switch (t->state) {
+        case TERMINAL_TEXT:
+            feed_text(t, byte);
+            break;
+        case TERMINAL_ESCAPE:
+            feed_escape(t, byte);
+            break;
+        case TERMINAL_CSI:
+            feed_csi(t, byte);
+            break;
+        case TERMINAL_SKIP_ONE:
+            t->state = TERMINAL_TEXT;
+            break;
+        }
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A grid of characters that understands the little of ECMA-48 that Linux consoles send most: line
+ * ends, backspace, tab, cursor movement and erasing. Colours and all else are skipped. Portable.
+ */
+#ifndef CONSOLE_TERMINAL_H
+#define CONSOLE_TERMINAL_H
+
+#include <leat/types.h>
+
+#define TERMINAL_MAX_COLUMNS 256
+#define TERMINAL_MAX_ROWS 128
+#define TERMINAL_MAX_PARAMETERS 8
+
+struct terminal {
+    unsigned columns, rows;
+    unsigned x, y; /* of the cursor; x == columns: at the end of a full line */
+    enum { TERMINAL_TEXT, TERMINAL_ESCAPE, TERMINAL_CSI, TERMINAL_SKIP_ONE } state;
+    unsigned parameter_count;
+    unsigned parameters[TERMINAL_MAX_PARAMETERS];
+    bool is_private; /* CSI ? ... */
+    uint8_t cells[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
+};
+
+/* Sizes are cut to the largest that fit. */
+void terminal_init(struct terminal *t, unsigned columns, unsigned rows);
+void terminal_write(struct terminal *t, const char *bytes, size_t count);
+
+#endif

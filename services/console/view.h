@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What is shown at the moment, on the serial line and the screen alike: Leat's messages with the
+ * prompt, one VM's console, or everything line by line. The prompt stands on the last line while
+ * Leat is shown; among everything it only appears while a command is typed.
+ */
+#ifndef CONSOLE_VIEW_H
+#define CONSOLE_VIEW_H
+
+#include <leat/types.h>
+
+#define VIEW_ROOM (48u << 10) /* output space that must be free before guests and logs are read */
+
+/* wanted: "leat", "all" or a VM's name. */
+void view_init(const char *wanted);
+
+/* May more be shown without losing any? */
+bool view_has_room(void);
+
+/* One of Leat's lines, with its time stamp; kept for `log`. is_new: not yet on the serial line. */
+void view_leat_line(const char *text, size_t length, bool is_new);
+
+/* An answer at the prompt; not kept. is_last: the prompt comes back. */
+void view_answer(const char *text, bool is_last);
+
+/* Raw bytes of a VM's console: shown if that VM is. */
+void view_guest_bytes(unsigned number, const char *bytes, size_t count);
+
+/* One safe line of a VM's console: shown among everything. */
+void view_guest_line(const char *name, const char *text, size_t length);
+bool view_is_all(void);
+
+/* What was typed. */
+void view_input(const uint8_t *bytes, size_t count);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "services/supervisor/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_WORDS 4
+#define WORD_BYTES 32
+
+const char *const command_help[] = {
+    "vms                    the VMs: state, memory, CPU time, exits, what they wait for",
+    "vm N stop              press VM N's power button (N: number or name)",
+    "vm N start|reset|kill  start it; restart it at once; end it at once",
+    "vm N show              its vCPUs: registers, exits, the last ones one by one",
+    "disks                  the disks: state, mode, size, server, traffic",
+    "mem                    where the memory is",
+    "log                    Leat's messages so far",
+    "poweroff, reboot       stop the machine, VMs and all",
+    "Ctrl-] then 1-9: that VM's console; l: this prompt; a: everything; ?: more",
+    NULL,
+};
+
+/* Words between blanks; more than fit, or one too long, makes the count 0 and sets *is_odd. */
+static unsigned split(const char *line, char words[MAX_WORDS][WORD_BYTES], bool *is_odd)
+{
+    unsigned count = 0;
+
+    *is_odd = false;
+    for (;;) {
+        size_t length;
+
+        line += strspn(line, " \t");
+        length = strcspn(line, " \t");
+        if (length == 0) {
+            return count;
+        }
+        if (count == MAX_WORDS || length >= WORD_BYTES) {
+            *is_odd = true;
+            return 0;
+        }
+        memcpy(words[count], line, length);
+        words[count++][length] = 0;
+        line += length;
+    }
+}
+
+static enum command_kind vm_action(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum command_kind kind;
+    } actions[] = {
+        {"stop", COMMAND_VM_STOP}, {"start", COMMAND_VM_START}, {"reset", COMMAND_VM_RESET},
+        {"kill", COMMAND_VM_KILL}, {"show", COMMAND_VM_SHOW},
+    };
+
+    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
+        if (strcmp(word, actions[i].word) == 0) {
+            return actions[i].kind;
+        }
+    }
+    return COMMAND_WRONG;
+}
+
+static enum command_kind single(const char *word)
+{
+    static const struct {
+        const char *word;
+        enum command_kind kind;
+    } commands[] = {
+        {"vms", COMMAND_VMS},       {"disks", COMMAND_DISKS}, {"mem", COMMAND_MEM},
+        {"help", COMMAND_HELP},     {"?", COMMAND_HELP},      {"poweroff", COMMAND_POWER_OFF},
+        {"reboot", COMMAND_REBOOT},
+    };
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(word, commands[i].word) == 0) {
+            return commands[i].kind;
+        }
+    }
+    return COMMAND_WRONG;
+}
+
+void command_parse(const char *line, struct command *command)
+{
+    char words[MAX_WORDS][WORD_BYTES];
+    bool is_odd;
+    unsigned count = split(line, words, &is_odd);
+
+    memset(command, 0, sizeof(*command));
+    command->kind = COMMAND_WRONG;
+    if (is_odd) {
+        snprintf(command->why, sizeof(command->why), "too long to be a command; try 'help'");
+    } else if (count == 0) {
+        command->kind = COMMAND_NONE;
+    } else if (strcmp(words[0], "vm") == 0) {
+        command->kind = count == 3 ? vm_action(words[2]) : COMMAND_WRONG;
+        if (count >= 2) {
+            memcpy(command->vm, words[1], sizeof(command->vm));
+        }
+        snprintf(command->why, sizeof(command->why), "usage: vm N stop|start|reset|kill|show");
+    } else {
+        command->kind = count == 1 ? single(words[0]) : COMMAND_WRONG;
+        snprintf(command->why, sizeof(command->why), "unknown command '%s'; try 'help'", words[0]);
+    }
+}

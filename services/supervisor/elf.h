@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Reads a ring-3 program: a static ELF64 executable (System V ABI, AMD64 supplement). Strict,
+ * bounded, portable: it only looks, services/supervisor/load.c maps.
+ */
+#ifndef SUPERVISOR_ELF_H
+#define SUPERVISOR_ELF_H
+
+#include <leat/types.h>
+
+#define ELF_MAX_SEGMENTS 8
+#define ELF_LOWEST_VA 0x100000ull           /* above the info page and the start block */
+#define ELF_HIGHEST_VA 0x80000000ull        /* -mcmodel=small */
+#define ELF_MAX_SEGMENT_BYTES (64ull << 20) /* in memory; far above any service of ours */
+
+struct elf_segment {
+    uint64_t va, memory_size;        /* page-aligned; whole pages */
+    uint64_t lead;                   /* bytes from va to where the file's bytes go */
+    uint64_t file_offset, file_size; /* inside the image */
+    uint32_t prot;                   /* enum leat_prot; never WRITE and EXEC */
+};
+
+struct elf_program {
+    uint64_t entry_va; /* inside an executable segment */
+    unsigned count;
+    struct elf_segment segments[ELF_MAX_SEGMENTS]; /* ascending, no two on one page */
+};
+
+/* LEAT_OK, or LEAT_EINVAL with *why set to a constant text for people. */
+int elf_read(const uint8_t *image, size_t size, struct elf_program *program, const char **why);
+
+#endif

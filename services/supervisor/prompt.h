@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Leat's prompt: lines come from the console, answers go back there. One question at a time. */
+#ifndef SUPERVISOR_PROMPT_H
+#define SUPERVISOR_PROMPT_H
+
+#include "services/supervisor/process.h"
+
+void prompt_init(void);
+
+/* A LEAT_CTL_COMMAND of the console. */
+void prompt_command(const struct leat_ctl *message);
+
+/* A process's LEAT_CTL_REPLY to what the prompt asked it. */
+void prompt_reply(struct process *process, const struct leat_ctl *message);
+
+/* The process is dead: no answer will come. */
+void prompt_forget_process(struct process *process);
+
+/* Stops the machine after giving the console a moment to show what was said. */
+void prompt_stop_machine(enum leat_stop how);
+
+#endif

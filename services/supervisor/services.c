@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "services/supervisor/services.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <leat/blk.h>
+#include <leat/console.h>
+#include <leat/net.h>
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/sys.h"
+#include "services/supervisor/hardware.h"
+#include "services/supervisor/link.h"
+#include "services/supervisor/machine.h"
+#include "services/supervisor/prompt.h"
+#include "services/supervisor/vm.h"
+
+#define CONSOLE_QUOTA (16ull << 20)
+#define NET_QUOTA (24ull << 20)
+#define VDISK_QUOTA (48ull << 20) /* beside the cache */
+#define RESERVE (64ull << 20)     /* left to the supervisor when vdisk takes what VMs leave */
+
+static struct {
+    struct process *console, *net, *vdisk;
+    uint64_t console_log_bits;   /* shared by all log channels */
+    uint64_t console_guest_bits; /* shared by all guests' consoles */
+    uint64_t kernel_log_bit;
+    uint64_t kernel_log_head; /* as the console was last told */
+} services;
+
+struct process *services_console(void)
+{
+    return services.console;
+}
+
+struct process *services_vdisk(void)
+{
+    return services.vdisk;
+}
+
+bool services_has_net(void)
+{
+    return services.net != NULL;
+}
+
+static void on_death(struct process *process, const struct leat_domain_status *status)
+{
+    char how[120];
+
+    process_describe_death(status, how, sizeof(how));
+    leat_log("service '%s' has died: %s%s", process->name, how,
+             process == services.console ? "" : "; VMs' disks stand still until the next boot");
+    if (process == services.console) {
+        services.console = NULL;
+    } else if (process == services.net) {
+        services.net = NULL;
+    } else {
+        services.vdisk = NULL;
+    }
+    vm_forget_process(process);
+    prompt_forget_process(process);
+}
+
+static void on_message(struct process *process, const struct leat_ctl *message)
+{
+    switch (message->op) {
+    case LEAT_CTL_DETACHED:
+        vm_detached(process, message->arg[0]);
+        break;
+    case LEAT_CTL_COMMAND:
+        if (process == services.console) {
+            prompt_command(message);
+        }
+        break;
+    case LEAT_CTL_REPLY:
+        prompt_reply(process, message);
+        break;
+    case LEAT_CTL_STATUS:
+        if (process == services.vdisk) {
+            vm_show_disk_status(message->text);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static struct process *create(const char *name, uint64_t quota_bytes)
+{
+    struct process *process = process_create(name, name, quota_bytes);
+
+    if (process != NULL) {
+        process->on_message = on_message;
+        process->on_death = on_death;
+    }
+    return process;
+}
+
+static void run(struct process *process, struct process **slot, enum leat_prio prio)
+{
+    *slot = process;
+    if (process_run(process, prio) != LEAT_OK) {
+        *slot = NULL;
+        process_discard(process);
+    }
+}
+
+/* The console shows the kernel's log too, where the supervisor's own lines are: told before each
+   sleep when there is more. */
+static bool tell_console(void *context)
+{
+    uint64_t head = leat_info()->log_head;
+
+    (void)context;
+    if (services.console != NULL && head != services.kernel_log_head) {
+        services.kernel_log_head = head;
+        leat_notif_signal(services.console->notif, services.kernel_log_bit);
+    }
+    return false;
+}
+
+void services_start_console(const struct leat_config *config)
+{
+    struct process *p = create("console", CONSOLE_QUOTA);
+
+    if (p == NULL) {
+        return;
+    }
+    services.kernel_log_bit = process_take_bit(p);
+    services.console_log_bits = process_take_bit(p);
+    services.console_guest_bits = process_take_bit(p);
+    hardware_give_console(p, services.kernel_log_bit);
+    process_argument(p, "view=%s", config->console_view[0] != 0 ? config->console_view : "leat");
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        process_argument(p, "vm.%u=%s", i + 1, config->vms[i].name);
+    }
+    run(p, &services.console, LEAT_PRIO_SYSTEM);
+    leat_loop_idle(&supervisor_loop, tell_console, NULL);
+}
+
+static void add_address(struct process *p, const char *key, uint32_t address)
+{
+    const uint8_t *byte = (const uint8_t *)&address; /* network byte order */
+
+    if (address != 0) {
+        process_argument(p, "%s=%u.%u.%u.%u", key, byte[0], byte[1], byte[2], byte[3]);
+    }
+}
+
+void services_start_net(const struct leat_config *config)
+{
+    const uint8_t *uuid = machine_boot_info()->smbios_uuid;
+    struct process *p;
+
+    if (!hardware_find_nic()) {
+        return;
+    }
+    p = create("net", NET_QUOTA);
+    if (p == NULL) {
+        return;
+    }
+    services_attach_log(p, NULL);
+    process_argument(p, "mode=%s", config->net.mode == LEAT_CONFIG_STATIC ? "static" : "dhcp");
+    add_address(p, "address", config->net.address);
+    add_address(p, "netmask", config->net.netmask);
+    add_address(p, "gateway", config->net.gateway);
+    add_address(p, "dns", config->net.dns);
+    process_argument(p, "hostname=leat-%02x%02x%02x", uuid[13], uuid[14], uuid[15]);
+    if (hardware_give_nic(p) != LEAT_OK) {
+        process_discard(p);
+        return;
+    }
+    services.net = p; /* runs once vdisk is joined to it */
+}
+
+/* vdisk's writes in ram mode live in its own memory: it gets what the VMs leave. */
+static uint64_t vdisk_quota(const struct leat_config *config)
+{
+    uint64_t wanted = config->cache_bytes + VDISK_QUOTA;
+    uint64_t taken = RESERVE + wanted;
+    uint64_t free_bytes = machine_free_bytes();
+    bool has_ram_disk = false;
+
+    for (unsigned i = 0; i < config->disk_count; i++) {
+        has_ram_disk |= config->disks[i].mode == LEAT_CONFIG_RAM;
+    }
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        taken += vm_needed_bytes(&config->vms[i]);
+    }
+    return has_ram_disk && free_bytes > taken ? wanted + (free_bytes - taken) : wanted;
+}
+
+static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk)
+{
+    process_argument(p, "disk.%s/%s.host=%s", vm, disk->name, disk->server);
+    process_argument(p, "disk.%s/%s.port=%u", vm, disk->name, disk->port);
+    process_argument(p, "disk.%s/%s.export=%s", vm, disk->name, disk->export_name);
+    process_argument(p, "disk.%s/%s.mode=%s", vm, disk->name,
+                     disk->mode == LEAT_CONFIG_RAM ? "ram" : "private");
+    process_argument(p, "disk.%s/%s.read_only=%d", vm, disk->name, disk->read_only);
+}
+
+void services_start_vdisk(const struct leat_config *config)
+{
+    struct leat_start_entry net_side = {0}, vdisk_side = {0};
+    struct process *p;
+
+    if (config->disk_count == 0 || services.net == NULL) {
+        if (config->disk_count != 0) {
+            leat_log("no network: the disks of leat.conf cannot be had");
+        }
+        if (services.net != NULL) {
+            run(services.net, &services.net, LEAT_PRIO_SERVICE);
+        }
+        return;
+    }
+    p = create("vdisk", vdisk_quota(config));
+    if (p != NULL) {
+        services_attach_log(p, NULL);
+        process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
+        for (unsigned i = 0; i < config->vm_count; i++) {
+            for (unsigned d = 0; d < config->vms[i].disk_count; d++) {
+                add_disk(p, config->vms[i].name, &config->disks[config->vms[i].disk[d]]);
+            }
+        }
+        link_name(&net_side, "net", "vdisk");
+        link_name(&vdisk_side, "net", "net");
+        if (link_processes(services.net, 0, &net_side, p, 0, &vdisk_side,
+                           sizeof(struct leat_net_channel)) == LEAT_OK) {
+            link_deliver(services.net, &net_side, 0);
+            link_deliver(p, &vdisk_side, 0);
+        }
+    }
+    run(services.net, &services.net, LEAT_PRIO_SERVICE);
+    if (p != NULL) {
+        run(p, &services.vdisk, LEAT_PRIO_SERVICE);
+    }
+}
+
+static void remember(struct attachment *attachment, struct process *process, uint64_t cookie,
+                     uint64_t bits)
+{
+    if (attachment != NULL) {
+        *attachment = (struct attachment){process, cookie, bits};
+    }
+}
+
+void services_attach_log(struct process *process, struct attachment *attachment)
+{
+    struct leat_start_entry theirs = {0}, ours = {0};
+    uint64_t cookie = link_cookie();
+
+    remember(attachment, NULL, 0, 0);
+    link_name(&theirs, "log", process->name);
+    link_name(&ours, "log", "");
+    if (services.console == NULL ||
+        link_processes(services.console, services.console_log_bits, &theirs, process, 0, &ours,
+                       sizeof(struct leat_console_channel)) != LEAT_OK) {
+        return;
+    }
+    link_deliver(services.console, &theirs, cookie);
+    link_deliver(process, &ours, 0);
+    remember(attachment, services.console, cookie, 0);
+}
+
+int services_attach_console(struct process *vmm, const char *vm, unsigned number,
+                            struct attachment *attachment)
+{
+    struct leat_start_entry theirs = {.arg = {number}}, ours = {0};
+    uint64_t cookie = link_cookie();
+
+    remember(attachment, NULL, 0, 0);
+    link_name(&theirs, "console", vm);
+    link_name(&ours, "console", vm);
+    if (services.console == NULL) {
+        return LEAT_OK; /* the guest's output goes nowhere, and the VM still works */
+    }
+    if (link_processes(services.console, services.console_guest_bits, &theirs, vmm, 0, &ours,
+                       sizeof(struct leat_console_channel)) != LEAT_OK) {
+        return LEAT_ENOMEM;
+    }
+    remember(attachment, services.console, cookie, 0);
+    link_deliver(vmm, &ours, 0);
+    return link_deliver(services.console, &theirs, cookie);
+}
+
+int services_attach_disk(struct process *vmm, const char *vm, const char *disk,
+                         struct attachment *attachment)
+{
+    struct leat_start_entry theirs = {0}, ours = {0};
+    uint64_t cookie = link_cookie();
+    char name[64];
+
+    remember(attachment, NULL, 0, 0);
+    snprintf(name, sizeof(name), "%.31s/%.31s", vm, disk);
+    link_name(&theirs, "disk", name);
+    link_name(&ours, "disk", disk);
+    if (link_processes(services.vdisk, 0, &theirs, vmm, 0, &ours,
+                       sizeof(struct leat_blk_channel)) != LEAT_OK) {
+        return LEAT_ENOMEM;
+    }
+    remember(attachment, services.vdisk, cookie, theirs.my_bits);
+    link_deliver(vmm, &ours, 0);
+    return link_deliver(services.vdisk, &theirs, cookie);
+}
+
+void services_show_status(unsigned number, const char *text)
+{
+    if (services.console != NULL) {
+        process_send_text(services.console, LEAT_CTL_STATUS, text, number, 0);
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "services/supervisor/vm_build.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <leat/blk.h>
+#include "lib/log.h"
+#include "lib/sys.h"
+#include "services/supervisor/machine.h"
+
+#define VMM_QUOTA (20ull << 20)   /* code, heap, nested page tables, vCPUs */
+#define VMM_CHANNELS (1ull << 20) /* stacks, log, console, control: charged to the supervisor */
+#define DISK_CHANNEL (9ull << 20) /* sizeof(struct leat_blk_channel), page tables */
+
+_Static_assert(sizeof(struct leat_blk_channel) < DISK_CHANNEL, "a block channel's memory");
+
+uint64_t vm_needed_bytes(const struct leat_config_vm *config)
+{
+    /* Page tables of the nested and the vmm's own mapping: two times 1/512 is plenty. */
+    return config->memory_bytes + config->memory_bytes / 256 + VMM_QUOTA + VMM_CHANNELS +
+           config->disk_count * DISK_CHANNEL;
+}
+
+static uint64_t vmm_quota(const struct leat_config_vm *config)
+{
+    return VMM_QUOTA + config->memory_bytes / 256;
+}
+
+static bool has_all(const struct vm *vm)
+{
+    const struct leat_config_vm *config = vm->config;
+    uint64_t needed = vm_needed_bytes(config);
+    uint64_t there = machine_free_bytes();
+
+    if (machine_module(LEAT_MODULE_FILE, config->kernel) == NULL) {
+        leat_log("vm %s: its kernel '%s' was not found beside leat.efi", config->name,
+                 config->kernel);
+        return false;
+    }
+    if (config->initrd[0] != 0 && machine_module(LEAT_MODULE_FILE, config->initrd) == NULL) {
+        leat_log("vm %s: its initrd '%s' was not found beside leat.efi", config->name,
+                 config->initrd);
+        return false;
+    }
+    if (config->disk_count != 0 && services_vdisk() == NULL) {
+        leat_log("vm %s: its disks cannot be had: the disk service does not run", config->name);
+        return false;
+    }
+    if (needed > there) {
+        leat_log("vm %s: too little memory: it needs %llu MiB (%llu MiB for the guest), %llu MiB "
+                 "are free",
+                 config->name, (unsigned long long)needed >> 20,
+                 (unsigned long long)config->memory_bytes >> 20, (unsigned long long)there >> 20);
+        return false;
+    }
+    return true;
+}
+
+static bool give_memory(struct process *vmm, const struct leat_config_vm *config)
+{
+    struct leat_start_entry *entry = process_entry(vmm, "guest-memory", "");
+    int64_t mem = leat_mem_create(config->memory_bytes, LEAT_MEM_LARGE);
+    int64_t theirs = 0;
+
+    if (mem > 0) {
+        theirs = leat_handle_grant(vmm->domain, (leat_handle_t)mem,
+                                   LEAT_RIGHT_READ | LEAT_RIGHT_WRITE | LEAT_RIGHT_EXEC);
+        entry->va = process_map(vmm, (leat_handle_t)mem, config->memory_bytes,
+                                LEAT_PROT_READ | LEAT_PROT_WRITE);
+        leat_handle_close((leat_handle_t)mem); /* it ends with the vmm */
+    }
+    entry->handle = theirs > 0 ? (uint32_t)theirs : 0;
+    entry->size = config->memory_bytes;
+    if (entry->handle == 0 || entry->va == 0) {
+        leat_log("vm %s: no %llu MiB of memory in 2 MiB pieces: the machine has %llu MiB left",
+                 config->name, (unsigned long long)config->memory_bytes >> 20,
+                 (unsigned long long)machine_free_bytes() >> 20);
+        return false;
+    }
+    return true;
+}
+
+static bool give_file(struct process *vmm, const char *name, const char *file)
+{
+    const struct leat_boot_module *module = machine_module(LEAT_MODULE_FILE, file);
+    struct leat_start_entry *entry = process_entry(vmm, "file", name);
+    int64_t mem = machine_module_mem(module);
+
+    if (mem > 0) {
+        entry->va = process_map(vmm, (leat_handle_t)mem, module->size, LEAT_PROT_READ);
+        leat_handle_close((leat_handle_t)mem);
+    }
+    entry->size = module->size;
+    if (entry->va == 0) {
+        leat_log("process '%s': file '%s' cannot be mapped (error %d)", vmm->name, file, (int)mem);
+    }
+    return entry->va != 0;
+}
+
+static bool give_files(struct process *vmm, const struct leat_config_vm *config)
+{
+    return give_file(vmm, "kernel", config->kernel) &&
+           (config->initrd[0] == 0 || give_file(vmm, "initrd", config->initrd));
+}
+
+static bool give_channels(struct vm *vm, struct process *vmm)
+{
+    services_attach_log(vmm, &vm->attachments[vm->attachment_count++]);
+    if (services_attach_console(vmm, vm->config->name, vm->number,
+                                &vm->attachments[vm->attachment_count++]) != LEAT_OK) {
+        return false;
+    }
+    for (unsigned i = 0; i < vm->config->disk_count; i++) {
+        const char *disk = vm->whole->disks[vm->config->disk[i]].name;
+
+        if (services_attach_disk(vmm, vm->config->name, disk,
+                                 &vm->attachments[vm->attachment_count++]) != LEAT_OK) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool give_arguments(struct process *vmm, const struct leat_config_vm *config)
+{
+    return process_argument(vmm, "name=%s", config->name) == LEAT_OK &&
+           process_argument(vmm, "cpus=%u", config->cpus) == LEAT_OK &&
+           process_argument(vmm, "memory=%llu", (unsigned long long)config->memory_bytes) ==
+               LEAT_OK &&
+           process_argument(vmm, "cmdline=%s", config->cmdline) == LEAT_OK;
+}
+
+struct process *vm_build(struct vm *vm, process_message_fn on_message, process_death_fn on_death)
+{
+    struct process *vmm;
+    char name[40];
+
+    if (!has_all(vm)) {
+        return NULL;
+    }
+    snprintf(name, sizeof(name), "vmm-%s", vm->config->name);
+    vmm = process_create(name, "vmm", vmm_quota(vm->config));
+    if (vmm == NULL) {
+        return NULL;
+    }
+    vmm->owner = vm;
+    vmm->on_message = on_message;
+    vmm->on_death = on_death;
+    if (!give_memory(vmm, vm->config) || !give_files(vmm, vm->config) || !give_channels(vm, vmm) ||
+        !give_arguments(vmm, vm->config) || process_run(vmm, LEAT_PRIO_DEVICE) != LEAT_OK) {
+        process_discard(vmm);
+        return NULL;
+    }
+    return vmm;
+}
