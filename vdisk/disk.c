@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* One disk as its client sees it: requests are judged, then go the way that the disk's mode says. */
+#include <string.h>
+
+#include "vdisk/engine.h"
+#include "vdisk/nbd/proto.h"
+
+bool disk_is_writer(const struct vdisk_disk *d)
+{
+    return d->config.mode == VDISK_PRIVATE && !d->config.is_read_only;
+}
+
+uint32_t disk_features(const struct vdisk_disk *d)
+{
+    const struct vdisk_export *e = d->export;
+    uint32_t flags = e->identity.flags;
+    if (d->config.mode == VDISK_RAM && !d->config.is_read_only)
+        return LEAT_BLK_CAN_FLUSH | LEAT_BLK_CAN_DISCARD | LEAT_BLK_CAN_ZERO | LEAT_BLK_CAN_FUA;
+    if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY))
+        return LEAT_BLK_READ_ONLY;
+    uint32_t features = LEAT_BLK_CAN_FUA; /* by the server's, or by a flush after the write */
+    if (flags & NBD_FLAG_SEND_FLUSH)
+        features |= LEAT_BLK_CAN_FLUSH;
+    if (flags & NBD_FLAG_SEND_TRIM)
+        features |= LEAT_BLK_CAN_DISCARD;
+    if (flags & NBD_FLAG_SEND_WRITE_ZEROES)
+        features |= LEAT_BLK_CAN_ZERO;
+    return features;
+}
+
+/* r is the engine's own copy of what may be a hostile request. */
+static int judge(const struct vdisk_disk *d, const struct vdisk_request *r)
+{
+    const struct vdisk_export *e = d->export;
+    uint32_t features = disk_features(d);
+    if (r->op == LEAT_BLK_FLUSH)
+        return r->flags ? LEAT_EINVAL : LEAT_OK;
+    if (r->op > LEAT_BLK_WRITE_ZEROES || (r->flags & ~(LEAT_BLK_FUA | LEAT_BLK_NO_HOLE)))
+        return LEAT_EINVAL;
+    uint64_t size = e->identity.size_bytes;
+    if (!r->length || r->offset > size || r->length > size - r->offset ||
+        ((r->offset | r->length) & (e->block_size - 1)))
+        return LEAT_EINVAL;
+    if (r->op <= LEAT_BLK_WRITE && r->length > VDISK_MAX_REQUEST)
+        return LEAT_EINVAL;
+    if (r->op == LEAT_BLK_READ)
+        return LEAT_OK;
+    if (features & LEAT_BLK_READ_ONLY)
+        return LEAT_EROFS;
+    if (r->op == LEAT_BLK_DISCARD && !(features & LEAT_BLK_CAN_DISCARD))
+        return LEAT_EINVAL;
+    if (r->op == LEAT_BLK_WRITE_ZEROES && !(features & LEAT_BLK_CAN_ZERO))
+        return LEAT_EINVAL;
+    return LEAT_OK;
+}
+
+void disk_complete(struct vdisk_request *r, int status)
+{
+    struct vdisk_disk *d = r->disk;
+    if (status == LEAT_OK && r->op == LEAT_BLK_READ && d->has_overlay) /* over what came from below */
+        d->counters.overlay_bytes += overlay_read(&d->overlay, r->offset, r->length, r->data);
+    if (status != LEAT_OK)
+        d->counters.errors++;
+    d->counters.stall_ns += d->export->engine->now_ns - r->submitted_ns;
+    d->counters.waiting--;
+    list_remove(&r->disk_node);
+    r->done(r, status);
+}
+
+static int write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    bool fits = true;
+    if (r->op == LEAT_BLK_WRITE)
+        fits = overlay_write(&d->overlay, r->offset, r->length, r->data);
+    else if (r->op == LEAT_BLK_WRITE_ZEROES)
+        fits = overlay_zero(&d->overlay, r->offset, r->length);
+    else if (r->op == LEAT_BLK_DISCARD)
+        overlay_discard(&d->overlay, r->offset, r->length);
+    if (fits)
+        return LEAT_OK;
+    if (!d->said_full)
+        vdisk_log(d->export->engine,
+                  "disk '%s': its overlay of %llu MiB is full: writes fail; raise disk.overlay or "
+                  "use mode=private",
+                  d->config.name, (unsigned long long)(d->overlay.bound_bytes >> 20));
+    d->said_full = true;
+    return LEAT_EIO;
+}
+
+static void start(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    struct vdisk_export *e = d->export;
+    int status = judge(d, r);
+    if (status != LEAT_OK) {
+        disk_complete(r, status);
+        return;
+    }
+    if (r->op == LEAT_BLK_READ) {
+        uint64_t offset = r->offset, length = r->length; /* r may be gone after the read */
+        if (d->has_overlay && overlay_covers(&d->overlay, offset, length)) {
+            disk_complete(r, LEAT_OK);
+            return;
+        }
+        fetch_read(e, r);
+        fetch_ahead(d, offset, length);
+        return;
+    }
+    if (r->op != LEAT_BLK_FLUSH)
+        d->counters.written_bytes += r->length;
+    if (d->has_overlay)
+        disk_complete(r, r->op == LEAT_BLK_FLUSH ? LEAT_OK : write_overlay(d, r));
+    else if (r->op == LEAT_BLK_FLUSH)
+        wlog_flush(e, r);
+    else
+        wlog_submit(e, r);
+}
+
+/* The overlay needs the size of the disk. */
+static void make_overlay(struct vdisk_disk *d)
+{
+    struct vdisk_export *e = d->export;
+    if (d->has_overlay || d->config.mode != VDISK_RAM || d->config.is_read_only || !e->was_up)
+        return;
+    uint64_t bound = d->config.overlay_bytes;
+    if (!bound)
+        bound = e->engine->limits.overlay_bytes;
+    d->has_overlay = overlay_init(&d->overlay, e->identity.size_bytes, bound);
+    if (!d->has_overlay)
+        d->refusal = "no memory for the overlay's table";
+}
+
+void disk_wake(struct vdisk_disk *d)
+{
+    make_overlay(d);
+    struct list *node;
+    while ((node = list_pop(&d->early))) {
+        struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, node);
+        if (d->refusal || d->export->link == LINK_FAILED)
+            disk_complete(r, LEAT_EIO);
+        else
+            start(d, r);
+    }
+}
+
+void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    struct vdisk_export *e = d->export;
+    r->disk = d;
+    r->submitted_ns = e->engine->now_ns;
+    r->pieces = 0;
+    list_init(&r->node);
+    list_push_back(&d->requests, &r->disk_node);
+    d->counters.requests++;
+    d->counters.waiting++;
+    if (d->refusal || e->link == LINK_FAILED)
+        disk_complete(r, LEAT_EIO);
+    else if (!e->was_up)
+        list_push_back(&d->early, &r->node);
+    else
+        start(d, r);
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Life of the engine, its exports and its disks. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vdisk/engine.h"
+
+#define WAITERS_A_CHUNK 128u
+
+struct waiter_chunk {
+    struct list node;
+    struct waiter waiters[WAITERS_A_CHUNK];
+};
+
+struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct vdisk_limits *limits)
+{
+    struct vdisk *v = calloc(1, sizeof *v);
+    if (!v)
+        return NULL;
+    v->platform = platform;
+    v->limits = *limits;
+    list_init(&v->exports);
+    list_init(&v->waiter_chunks);
+    if (!cache_init(&v->cache, limits->cache_bytes)) {
+        free(v);
+        return NULL;
+    }
+    v->now_ns = platform->now_ns(platform->ctx);
+    return v;
+}
+
+static void free_export(struct vdisk_export *e)
+{
+    link_close(e);
+    fetch_fail_all(e);
+    wlog_fail_all(e);
+    cache_drop_export(&e->engine->cache, e->id);
+    list_remove(&e->node);
+    free(e);
+}
+
+void vdisk_destroy(struct vdisk *v)
+{
+    while (!list_is_empty(&v->exports))
+        free_export(LIST_ENTRY(v->exports.next, struct vdisk_export, node));
+    struct list *node;
+    while ((node = list_pop(&v->waiter_chunks)))
+        free(LIST_ENTRY(node, struct waiter_chunk, node));
+    cache_free(&v->cache);
+    free(v);
+}
+
+void vdisk_log(struct vdisk *v, const char *fmt, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    v->platform->log(v->platform->ctx, line);
+}
+
+void export_log(struct vdisk_export *e, const char *line)
+{
+    if (list_is_empty(&e->disks))
+        vdisk_log(e->engine, "%s:%u export '%s': %s", e->host, e->port, e->name, line);
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        vdisk_log(e->engine, "disk '%s': %s", LIST_ENTRY(n, struct vdisk_disk, node)->config.name,
+                  line);
+}
+
+struct waiter *waiter_get(struct vdisk *v)
+{
+    if (!v->waiter_free) {
+        struct waiter_chunk *chunk = malloc(sizeof *chunk);
+        if (!chunk)
+            return NULL;
+        list_push_back(&v->waiter_chunks, &chunk->node);
+        for (uint32_t i = 0; i < WAITERS_A_CHUNK; i++)
+            waiter_put(v, &chunk->waiters[i]);
+    }
+    struct waiter *w = v->waiter_free;
+    v->waiter_free = w->next;
+    return w;
+}
+
+void waiter_put(struct vdisk *v, struct waiter *w)
+{
+    w->request = NULL;
+    w->next = v->waiter_free;
+    v->waiter_free = w;
+}
+
+static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_config *config)
+{
+    for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
+        struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
+        bool is_abandoned = e->link == LINK_FAILED && list_is_empty(&e->disks);
+        if (!is_abandoned && e->port == config->port && !strcmp(e->host, config->host) &&
+            !strcmp(e->name, config->export_name))
+            return e;
+    }
+    return NULL;
+}
+
+static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_config *config)
+{
+    struct vdisk_export *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    e->engine = v;
+    e->id = ++v->next_export_id;
+    snprintf(e->host, sizeof e->host, "%s", config->host);
+    e->port = config->port;
+    snprintf(e->name, sizeof e->name, "%s", config->export_name);
+    list_init(&e->disks);
+    fetch_init(e);
+    wlog_init(e);
+    link_init(e);
+    list_push_back(&v->exports, &e->node);
+    return e;
+}
+
+/* Two disks may share an export only if neither changes it under the other. */
+static const char *find_conflict(const struct vdisk_export *e, const struct vdisk_disk *d)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next) {
+        const struct vdisk_disk *other = LIST_ENTRY(n, struct vdisk_disk, node);
+        if (other == d || other->refusal)
+            continue;
+        if (disk_is_writer(other))
+            return "another disk writes to this export (mode private): give it mode=ram or "
+                   "read_only=yes, or this one an export of its own";
+        if (disk_is_writer(d))
+            return "other disks use this export, so it must not be written: mode=ram or "
+                   "read_only=yes";
+    }
+    return NULL;
+}
+
+struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *config,
+                                void (*changed)(void *owner), void *owner)
+{
+    struct vdisk_disk *d = calloc(1, sizeof *d);
+    if (!d)
+        return NULL;
+    d->config = *config;
+    d->changed = changed;
+    d->owner = owner;
+    list_init(&d->requests);
+    list_init(&d->early);
+    d->export = find_export(v, config);
+    if (!d->export)
+        d->export = make_export(v, config);
+    if (!d->export) {
+        free(d);
+        return NULL;
+    }
+    d->refusal = find_conflict(d->export, d);
+    if (d->refusal)
+        vdisk_log(v, "disk '%s': failed: %s", config->name, d->refusal);
+    list_push_back(&d->export->disks, &d->node);
+    d->export->has_changed = true;
+    disk_wake(d);
+    return d;
+}
+
+void vdisk_detach(struct vdisk_disk *d)
+{
+    struct vdisk_export *e = d->export;
+    struct list *node;
+    while ((node = list_pop(&d->requests))) {
+        struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, disk_node);
+        wlog_forget(e, r);
+        fetch_forget(e, r);
+    }
+    list_remove(&d->node);
+    overlay_free(&d->overlay);
+    free(d);
+}
+
+static bool is_abandoned(const struct vdisk_export *e)
+{
+    return list_is_empty(&e->disks) && (e->link == LINK_FAILED || wlog_is_drained(e));
+}
+
+uint64_t vdisk_run(struct vdisk *v)
+{
+    uint64_t when = UINT64_MAX;
+    v->now_ns = v->platform->now_ns(v->platform->ctx);
+    for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
+        next = n->next;
+        struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
+        uint64_t its = link_run(e);
+        if (is_abandoned(e)) {
+            free_export(e);
+            continue;
+        }
+        if (its < when)
+            when = its;
+        if (!e->has_changed)
+            continue;
+        e->has_changed = false;
+        for (struct list *m = e->disks.next; m != &e->disks; m = m->next) {
+            struct vdisk_disk *d = LIST_ENTRY(m, struct vdisk_disk, node);
+            d->changed(d->owner);
+        }
+    }
+    return when;
+}
+
+bool vdisk_is_drained(const struct vdisk *v)
+{
+    for (const struct list *n = v->exports.next; n != &v->exports; n = n->next)
+        if (!wlog_is_drained(LIST_ENTRY(n, struct vdisk_export, node)))
+            return false;
+    return true;
+}
+
+void vdisk_drain(struct vdisk *v)
+{
+    for (struct list *n = v->exports.next; n != &v->exports; n = n->next)
+        LIST_ENTRY(n, struct vdisk_export, node)->wants_drain = true;
+}

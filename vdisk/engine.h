@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk), link.c
+ * (the way to the server), fetch.c (reads) and wlog.c (writes).
+ */
+#ifndef VDISK_ENGINE_H
+#define VDISK_ENGINE_H
+
+#include "vdisk/cache.h"
+#include "vdisk/nbd/session.h"
+#include "vdisk/overlay.h"
+#include "vdisk/vdisk.h"
+
+#define VDISK_MAX_REQUEST (32u << 20) /* bytes of one read or write */
+#define FETCH_BLOCKS 64u              /* of one fetch at most: 256 KiB */
+#define EXPORT_FETCHES 128u
+#define SECOND_NS 1000000000ull
+
+/* A request that waits for some blocks of a fetch. */
+struct waiter {
+    struct waiter *next;
+    struct vdisk_request *request; /* NULL: its disk was detached */
+    uint64_t first_block, last_block;
+};
+
+/* A run of blocks on its way from the server into the cache. */
+struct fetch {
+    struct list node; /* in export's fetch_free, demand or ahead; alone while it flies */
+    uint64_t first_block;
+    uint32_t count;
+    bool is_queued;
+    bool is_ahead;  /* nobody waits for it yet */
+    struct waiter *waiters;
+    struct nbd_command command;
+    uint32_t slots[FETCH_BLOCKS]; /* of the cache */
+    uint8_t *pages[FETCH_BLOCKS];
+};
+
+/* A write, discard or write of zeroes, from its submission until it is known to be durable. */
+struct write_record {
+    struct list log_node;   /* in export->log, in the order of submission */
+    struct list open_node;  /* in export->open until the server has acknowledged it */
+    struct list ready_node; /* in export->ready while it may be sent */
+    uint16_t type;          /* enum nbd_command_type */
+    bool wants_fua;
+    bool is_known;    /* the cache and the client know of it: a replay changes nothing for them */
+    bool is_replayed; /* export->replay_left counts it */
+    bool is_acked;
+    uint32_t blockers; /* earlier open records that overlap */
+    uint64_t offset, length, done; /* done: bytes acknowledged so far */
+    uint64_t ack_number;
+    struct vdisk_request *request; /* NULL: completed, or its disk was detached */
+    struct vdisk_export *export;
+    struct nbd_command command;
+    uint8_t data[]; /* of a write */
+};
+
+enum link_state {
+    LINK_WAITING, /* until next_try_ns */
+    LINK_TRYING,  /* connecting, negotiating */
+    LINK_REPLAY,  /* connected: unflushed and unanswered writes go first */
+    LINK_UP,
+    LINK_FAILED, /* for good */
+};
+
+/* One export of one server: its connection, its unflushed writes, its place in the cache. */
+struct vdisk_export {
+    struct list node; /* in engine->exports */
+    struct vdisk *engine;
+    uint32_t id;
+    char host[128];
+    uint16_t port;
+    char name[256];
+    struct list disks;
+    bool has_changed; /* disks must be told */
+
+    enum link_state link;
+    bool was_up;          /* identity below is known */
+    struct nbd_export identity;
+    uint32_t block_size;  /* of requests: 512 or 4096 */
+    uint64_t next_try_ns, backoff_ns, away_since_ns, tick_ns;
+    uint32_t tries;       /* since it was last up */
+    uint64_t connects;
+    char why[160];        /* of the last trouble */
+    struct nbd_session session;
+
+    struct list demand, ahead; /* fetches to send */
+    struct list fetch_free;
+    struct list starved; /* reads that could not get a fetch */
+    struct fetch fetches[EXPORT_FETCHES];
+
+    struct list log, open, ready;
+    struct list write_wait; /* requests for which the log has no room */
+    uint64_t log_bytes, log_count, acked_count, ack_counter, replay_left;
+    struct list flush_wait, flush_now; /* requests; flush_now: covered by the flush under way */
+    struct nbd_command flush;
+    bool is_flushing, wants_drain, is_replay_refused;
+    uint64_t flush_mark; /* the flush under way covers acknowledgements up to here */
+    uint64_t flush_retry_ns;
+};
+
+struct vdisk_disk {
+    struct list node; /* in export->disks */
+    struct vdisk_export *export;
+    struct vdisk_config config;
+    void (*changed)(void *owner);
+    void *owner;
+    const char *refusal; /* not NULL: it can never work; why */
+    struct list requests; /* all under way */
+    struct list early;    /* that came before the size was known */
+    struct overlay overlay;
+    bool has_overlay, said_full;
+    uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
+    struct vdisk_counters counters;
+};
+
+struct vdisk {
+    const struct vdisk_platform *platform;
+    struct vdisk_limits limits;
+    uint64_t now_ns;
+    uint32_t next_export_id;
+    struct list exports;
+    struct waiter *waiter_free;
+    struct list waiter_chunks;
+    struct cache cache;
+};
+
+/* -- engine.c -- */
+__attribute__((format(printf, 2, 3))) void vdisk_log(struct vdisk *v, const char *fmt, ...);
+/* The line once for each disk of the export, with "disk 'NAME': " before it. */
+void export_log(struct vdisk_export *e, const char *line);
+struct waiter *waiter_get(struct vdisk *v); /* NULL: no memory */
+void waiter_put(struct vdisk *v, struct waiter *w);
+
+/* -- disk.c -- */
+/* Ends a request that the disk accepted. */
+void disk_complete(struct vdisk_request *r, int status);
+/* The export's size has become known, or it failed: requests that waited for that go on. */
+void disk_wake(struct vdisk_disk *d);
+bool disk_is_writer(const struct vdisk_disk *d);
+uint32_t disk_features(const struct vdisk_disk *d); /* enum leat_blk_feature */
+
+/* -- link.c -- */
+void link_init(struct vdisk_export *e);
+/* Everything that can move on this export. Returns when it wants to run again. */
+uint64_t link_run(struct vdisk_export *e);
+void link_close(struct vdisk_export *e);
+bool link_is_connected(const struct vdisk_export *e); /* writes may be sent */
+
+/* -- fetch.c -- */
+void fetch_init(struct vdisk_export *e);
+/* Serves a read from the cache and the server; calls disk_complete, perhaps at once. */
+void fetch_read(struct vdisk_export *e, struct vdisk_request *r);
+void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length);
+bool fetch_pump(struct vdisk_export *e); /* sends what it can; true: something */
+void fetch_retry_starved(struct vdisk_export *e);
+void fetch_taken_back(struct nbd_command *command); /* unanswered when the session was lost */
+void fetch_fail_all(struct vdisk_export *e);
+void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
+
+/* -- wlog.c -- */
+void wlog_init(struct vdisk_export *e);
+void wlog_submit(struct vdisk_export *e, struct vdisk_request *r); /* write, discard, zeroes */
+void wlog_flush(struct vdisk_export *e, struct vdisk_request *r);
+bool wlog_pump(struct vdisk_export *e);
+/* The session was lost: every record of the log is to be sent again. */
+void wlog_rewind(struct vdisk_export *e);
+void wlog_fail_all(struct vdisk_export *e);
+void wlog_forget(struct vdisk_export *e, struct vdisk_request *r);
+bool wlog_is_drained(const struct vdisk_export *e);
+uint64_t wlog_deadline(const struct vdisk_export *e);
+
+#endif

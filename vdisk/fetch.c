@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Reads. Blocks that the cache holds are copied at once; for each run of the others a fetch is made, or
+ * the one that is under way is joined. Data is received directly into cache blocks, which
+ * stay put (BUSY) until then, and copied from there to everyone who waits.
+ *
+ * A write that the server acknowledges while a fetch overlaps it makes the fetch's blocks stale: those
+ * who waited before are still served (they ran concurrently with the write), nobody later.
+ */
+#include <string.h>
+
+#include "vdisk/engine.h"
+#include "vdisk/nbd/proto.h"
+
+#define AHEAD_FIRST (64u << 10)
+#define AHEAD_MOST (2u << 20)
+
+static void fetch_done(struct nbd_command *command, uint32_t error);
+
+void fetch_init(struct vdisk_export *e)
+{
+    list_init(&e->demand);
+    list_init(&e->ahead);
+    list_init(&e->fetch_free);
+    list_init(&e->starved);
+    for (uint32_t i = 0; i < EXPORT_FETCHES; i++) {
+        struct fetch *f = &e->fetches[i];
+        f->command.done = fetch_done;
+        f->command.owner = e;
+        list_push_back(&e->fetch_free, &f->node);
+    }
+}
+
+static uint32_t most_blocks(const struct vdisk_export *e)
+{
+    uint32_t blocks = e->identity.max_block / CACHE_BLOCK_BYTES;
+    return blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
+}
+
+/* A fetch of the run of missing blocks that starts at `first` and ends before `end`. NULL: none to be had now. */
+static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end, bool is_ahead)
+{
+    struct cache *c = &e->engine->cache;
+    if (cache_room(c) == 0 || list_is_empty(&e->fetch_free))
+        return NULL;
+    struct fetch *f = LIST_ENTRY(list_pop(&e->fetch_free), struct fetch, node);
+    uint32_t most = most_blocks(e);
+    f->first_block = first;
+    f->count = 0;
+    f->waiters = NULL;
+    f->is_ahead = is_ahead;
+    while (f->count < most && first + f->count < end &&
+           (f->count == 0 || cache_find(c, e->id, first + f->count) == CACHE_NONE)) {
+        uint32_t slot = cache_claim(c, e->id, first + f->count, f);
+        if (slot == CACHE_NONE)
+            break;
+        f->slots[f->count] = slot;
+        f->pages[f->count++] = cache_data(c, slot);
+    }
+    uint64_t offset = first * CACHE_BLOCK_BYTES, bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
+    if (bytes > e->identity.size_bytes - offset)
+        bytes = e->identity.size_bytes - offset;
+    f->command.type = NBD_CMD_READ;
+    f->command.flags = 0;
+    f->command.offset = offset;
+    f->command.length = (uint32_t)bytes;
+    f->command.pages = f->pages;
+    f->is_queued = true;
+    list_push_back(is_ahead ? &e->ahead : &e->demand, &f->node);
+    return f;
+}
+
+/* Copies what a cache block and the request have in common. */
+static void copy_block(const struct cache *c, uint32_t slot, uint64_t block, struct vdisk_request *r)
+{
+    uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
+    uint64_t from = r->offset > start ? r->offset : start;
+    uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
+    memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
+}
+
+/* Makes r wait for blocks [first, last] of f. False: no memory. */
+static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *r, uint64_t first,
+                 uint64_t last)
+{
+    struct waiter *w = waiter_get(e->engine);
+    if (!w)
+        return false;
+    *w = (struct waiter){.next = f->waiters, .request = r, .first_block = first, .last_block = last};
+    f->waiters = w;
+    r->pieces++;
+    if (f->is_ahead) { /* now somebody waits: it overtakes the rest of the read-ahead */
+        f->is_ahead = false;
+        if (f->is_queued) {
+            list_remove(&f->node);
+            list_push_back(&e->demand, &f->node);
+        }
+    }
+    return true;
+}
+
+/* Goes on with a read at block r->next_block. False: it must wait for a free fetch. */
+static bool advance(struct vdisk_export *e, struct vdisk_request *r)
+{
+    struct cache *c = &e->engine->cache;
+    uint64_t end = (r->offset + r->length + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
+    while (r->next_block < end) {
+        uint64_t block = r->next_block;
+        uint32_t slot = cache_find(c, e->id, block);
+        if (slot != CACHE_NONE && c->slots[slot].state == CACHE_VALID) {
+            copy_block(c, slot, block, r);
+            cache_touch(c, slot);
+            r->next_block++;
+            continue;
+        }
+        struct fetch *f = slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, false);
+        if (!f)
+            return false;
+        uint64_t last = block;
+        while (last + 1 < end && last + 1 < f->first_block + f->count) {
+            uint32_t next = cache_find(c, e->id, last + 1);
+            if (next == CACHE_NONE || c->slots[next].fetch != f)
+                break; /* it has become stale, or has been fetched again */
+            last++;
+        }
+        if (!join(e, f, r, block, last))
+            return false;
+        r->next_block = last + 1;
+    }
+    return true;
+}
+
+void fetch_read(struct vdisk_export *e, struct vdisk_request *r)
+{
+    r->pieces = 0;
+    r->status = LEAT_OK;
+    r->next_block = r->offset / CACHE_BLOCK_BYTES;
+    if (!advance(e, r)) {
+        list_push_back(&e->starved, &r->node);
+        return;
+    }
+    if (r->pieces == 0) {
+        r->disk->counters.ram_bytes += r->length;
+        disk_complete(r, LEAT_OK);
+    }
+}
+
+static bool is_starved(const struct vdisk_request *r)
+{
+    return !list_is_empty(&r->node);
+}
+
+static void finish_read(struct vdisk_request *r)
+{
+    r->disk->counters.network_bytes += r->length;
+    disk_complete(r, r->status);
+}
+
+void fetch_retry_starved(struct vdisk_export *e)
+{
+    while (!list_is_empty(&e->starved)) {
+        struct vdisk_request *r = LIST_ENTRY(e->starved.next, struct vdisk_request, node);
+        if (!advance(e, r))
+            return;
+        list_remove(&r->node);
+        if (r->pieces == 0)
+            finish_read(r);
+    }
+}
+
+/* A fetch that was larger than what the request wants of it failed: the bad sector may lie elsewhere. */
+static void try_alone(struct vdisk_export *e, struct vdisk_request *r, uint64_t block)
+{
+    if (r->next_block > block)
+        r->next_block = block;
+    if (!is_starved(r))
+        list_push_back(&e->starved, &r->node);
+}
+
+/* Ends a fetch: its blocks become valid (or free, after an error), its waiters are served. */
+static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
+{
+    struct cache *c = &e->engine->cache;
+    struct waiter *waiters = f->waiters;
+    uint32_t f_count = f->count;
+    f->waiters = NULL;
+    if (!error)
+        for (struct waiter *w = waiters; w; w = w->next)
+            for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++)
+                copy_block(c, f->slots[b - f->first_block], b, w->request);
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (error)
+            cache_drop(c, f->slots[i]);
+        else
+            cache_fill(c, f->slots[i]);
+    }
+    list_remove(&f->node);
+    list_push_back(&e->fetch_free, &f->node);
+    while (waiters) { /* completions last: they may submit new reads */
+        struct waiter *w = waiters;
+        waiters = w->next;
+        struct vdisk_request *r = w->request;
+        bool is_whole = w->last_block - w->first_block + 1 == f_count;
+        if (r) {
+            r->pieces--;
+            if (error && is_whole)
+                r->status = LEAT_EIO;
+            else if (error)
+                try_alone(e, r, w->first_block);
+            if (r->pieces == 0 && !is_starved(r))
+                finish_read(r);
+        }
+        waiter_put(e->engine, w);
+    }
+}
+
+static void fetch_done(struct nbd_command *command, uint32_t error)
+{
+    struct vdisk_export *e = command->owner;
+    struct fetch *f = LIST_ENTRY(command, struct fetch, command);
+    if (error)
+        vdisk_log(e->engine, "vdisk: %s:%u export '%s': read of %u bytes at %llu: server error %u",
+                  e->host, e->port, e->name, (unsigned)command->length,
+                  (unsigned long long)command->offset, (unsigned)error);
+    end_fetch(e, f, error);
+}
+
+bool fetch_pump(struct vdisk_export *e)
+{
+    bool any = false;
+    for (;;) {
+        struct list *from = list_is_empty(&e->demand) ? &e->ahead : &e->demand;
+        if (list_is_empty(from))
+            return any;
+        struct fetch *f = LIST_ENTRY(from->next, struct fetch, node);
+        if (!nbd_session_has_room(&e->session, f->command.length))
+            return any;
+        list_remove(&f->node);
+        f->is_queued = false;
+        nbd_session_send(&e->session, &f->command, e->engine->now_ns);
+        any = true;
+    }
+}
+
+void fetch_taken_back(struct nbd_command *command)
+{
+    struct vdisk_export *e = command->owner;
+    struct fetch *f = LIST_ENTRY(command, struct fetch, command);
+    f->is_queued = true;
+    list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
+}
+
+void fetch_fail_all(struct vdisk_export *e)
+{
+    for (;;) {
+        struct list *from = list_is_empty(&e->demand) ? &e->ahead : &e->demand;
+        if (list_is_empty(from))
+            break;
+        end_fetch(e, LIST_ENTRY(from->next, struct fetch, node), NBD_EIO);
+    }
+    struct list *node;
+    while ((node = list_pop(&e->starved)))
+        disk_complete(LIST_ENTRY(node, struct vdisk_request, node), LEAT_EIO);
+}
+
+void fetch_forget(struct vdisk_export *e, struct vdisk_request *r)
+{
+    list_remove(&r->node); /* starved */
+    for (uint32_t i = 0; r->pieces && i < EXPORT_FETCHES; i++)
+        for (struct waiter *w = e->fetches[i].waiters; w; w = w->next)
+            if (w->request == r) {
+                w->request = NULL;
+                r->pieces--;
+            }
+}
+
+/*
+ * Sequential read-ahead: the second read that starts where the one before ended opens a window, which
+ * doubles as long as that goes on; the next piece is asked for when half of the window is used up.
+ */
+void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length)
+{
+    struct vdisk_export *e = d->export;
+    struct cache *c = &e->engine->cache;
+    uint64_t end = offset + length, size = e->identity.size_bytes;
+    bool is_sequential = offset == d->ahead_next && offset != 0;
+    d->ahead_next = end;
+    if (!is_sequential) {
+        d->ahead_window = 0;
+        d->ahead_end = 0;
+        return;
+    }
+    if (d->ahead_end >= end + d->ahead_window / 2 && d->ahead_window)
+        return;
+    d->ahead_window = d->ahead_window ? d->ahead_window * 2 : AHEAD_FIRST;
+    if (d->ahead_window > AHEAD_MOST)
+        d->ahead_window = AHEAD_MOST;
+    uint64_t from = d->ahead_end > end ? d->ahead_end : end;
+    uint64_t to = end + d->ahead_window < size ? end + d->ahead_window : size;
+    uint64_t last = (to + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
+    for (uint64_t b = from / CACHE_BLOCK_BYTES; b < last; b++) {
+        if (cache_find(c, e->id, b) != CACHE_NONE)
+            continue;
+        if (c->busy >= c->count / 2) /* the rest of the cache is for what is really asked */
+            break;
+        struct fetch *f = make_fetch(e, b, last, true);
+        if (!f)
+            break;
+        b += f->count - 1;
+    }
+    d->ahead_end = to;
+}

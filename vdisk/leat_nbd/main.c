@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * leat-nbd: serves an export of an NBD server, through the streaming engine, as a local NBD export.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vdisk/leat_nbd/client.h"
+#include "vdisk/leat_nbd/sockets.h"
+
+#define MAX_CLIENTS 64
+
+static const char usage[] =
+    "usage: leat-nbd [options] SERVER EXPORT\n"
+    "  SERVER             HOST:PORT or unix:PATH\n"
+    "  --socket PATH      serve on this Unix socket\n"
+    "  --port N           serve on this TCP port of 127.0.0.1\n"
+    "  --mode private|ram where writes go (private: to the server)\n"
+    "  --read-only\n"
+    "  --cache BYTES      of the RAM cache (64 MiB)\n"
+    "  --overlay BYTES    bound of mode ram (1 GiB)\n"
+    "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
+    "  --silence SECONDS  before a silent server is given up (30)\n"
+    "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
+
+static struct client *clients[MAX_CLIENTS];
+static struct vdisk *engine;
+static struct vdisk_disk *disk;
+static const char *socket_path;
+static int listener = -1;
+static bool is_unix;
+static volatile sig_atomic_t must_print, must_end;
+
+static void on_signal(int number)
+{
+    if (number == SIGUSR1)
+        must_print = 1;
+    else
+        must_end = 1;
+}
+
+static void disk_changed(void *owner)
+{
+    (void)owner;
+}
+
+static void print_counters(void)
+{
+    char line[512];
+    vdisk_query_line(disk, line, sizeof line);
+    fprintf(stderr, "leat-nbd: %s\n", line);
+}
+
+static _Noreturn void die(const char *what)
+{
+    fprintf(stderr, "leat-nbd: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void listen_unix(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        die(path);
+    }
+    strcpy(address.sun_path, path);
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    is_unix = true;
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
+        listen(listener, 16))
+        die(path);
+}
+
+static void listen_tcp(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int one = 1;
+    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener >= 0)
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
+        listen(listener, 16))
+        die("cannot listen");
+}
+
+static void accept_client(void)
+{
+    int fd = accept(listener, NULL, NULL), one = 1;
+    if (fd < 0)
+        return;
+    if (!is_unix)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    for (int i = 0; i < MAX_CLIENTS; i++)
+        if (!clients[i]) {
+            clients[i] = client_new(fd, disk);
+            return;
+        }
+    close(fd);
+}
+
+static void serve_clients(const struct pollfd *fds)
+{
+    for (int i = 0; i < MAX_CLIENTS; i++) {
+        if (!clients[i] || !fds[i].revents)
+            continue;
+        bool is_good = true;
+        if (fds[i].revents & (POLLIN | POLLHUP | POLLERR))
+            is_good = client_input(clients[i]);
+        if (!is_good) {
+            client_drop(clients[i]);
+            clients[i] = NULL;
+        }
+    }
+}
+
+static void send_answers(void)
+{
+    for (int i = 0; i < MAX_CLIENTS; i++)
+        if (clients[i] && !client_output(clients[i])) {
+            client_drop(clients[i]);
+            clients[i] = NULL;
+        }
+}
+
+static int timeout_ms(uint64_t when)
+{
+    uint64_t now = sockets_platform.now_ns(NULL);
+    if (when == UINT64_MAX)
+        return -1;
+    if (when <= now)
+        return 0;
+    uint64_t ms = (when - now) / 1000000 + 1;
+    return ms > 1000 ? 1000 : (int)ms;
+}
+
+static void step(uint64_t when, const sigset_t *signals)
+{
+    struct pollfd fds[SOCKETS_MAX + MAX_CLIENTS + 1];
+    int n = sockets_poll_set(fds);
+    for (int i = 0; i < MAX_CLIENTS; i++) {
+        struct client *c = clients[i];
+        fds[n + i] = (struct pollfd){.fd = c ? c->fd : -1};
+        if (c && client_wants_input(c))
+            fds[n + i].events |= POLLIN;
+        if (c && c->out)
+            fds[n + i].events |= POLLOUT;
+    }
+    fds[n + MAX_CLIENTS] = (struct pollfd){.fd = listener, .events = POLLIN};
+    int ms = sockets_have_news() ? 0 : timeout_ms(when);
+    struct timespec limit = {ms / 1000, ms % 1000 * 1000000l};
+    int ready = ppoll(fds, (nfds_t)n + MAX_CLIENTS + 1, ms < 0 ? NULL : &limit, signals);
+    if (ready < 0)
+        memset(fds, 0, sizeof fds);
+    sockets_deliver(fds, n);
+    if (ready <= 0)
+        return;
+    serve_clients(fds + n);
+    if (fds[n + MAX_CLIENTS].revents)
+        accept_client();
+}
+
+static bool is_known(void)
+{
+    struct leat_blk_info info;
+    vdisk_info(disk, &info);
+    if (info.state == LEAT_BLK_FAILED && !info.size_bytes)
+        exit(1); /* the reason has been logged */
+    return info.size_bytes != 0;
+}
+
+static void run(uint16_t port)
+{
+    sigset_t normal, blocked;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGINT);
+    sigprocmask(SIG_BLOCK, &blocked, &normal);
+    while (!must_end || !vdisk_is_drained(engine)) {
+        uint64_t when = vdisk_run(engine);
+        send_answers();
+        if (listener < 0 && is_known()) {
+            if (socket_path)
+                listen_unix(socket_path);
+            else
+                listen_tcp(port);
+        }
+        step(when, &normal);
+        if (must_end)
+            vdisk_drain(engine);
+        if (must_print)
+            print_counters();
+        must_print = 0;
+    }
+    print_counters();
+    if (socket_path && listener >= 0)
+        unlink(socket_path);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 0);
+    if (end == text || *end) {
+        fprintf(stderr, "leat-nbd: %s is not a number\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+static void set_server(struct vdisk_config *config, const char *server)
+{
+    const char *colon = strrchr(server, ':');
+    if (!strncmp(server, "unix:/", 6)) {
+        snprintf(config->host, sizeof config->host, "%s", server + 5);
+    } else if (colon) {
+        snprintf(config->host, sizeof config->host, "%.*s", (int)(colon - server), server);
+        config->port = (uint16_t)number(colon + 1);
+    } else {
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},
+        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},   {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'}, {NULL, 0, NULL, 0}};
+    struct vdisk_limits limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30};
+    struct vdisk_config config = {0};
+    uint16_t port = 0;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 's')
+            socket_path = optarg;
+        else if (c == 'p')
+            port = (uint16_t)number(optarg);
+        else if (c == 'm' && (!strcmp(optarg, "ram") || !strcmp(optarg, "private")))
+            config.mode = optarg[0] == 'r' ? VDISK_RAM : VDISK_PRIVATE;
+        else if (c == 'r')
+            config.is_read_only = true;
+        else if (c == 'c')
+            limits.cache_bytes = number(optarg);
+        else if (c == 'o')
+            limits.overlay_bytes = number(optarg);
+        else if (c == 'u')
+            limits.log_bytes = number(optarg);
+        else if (c == 'q')
+            limits.silence_ns = number(optarg) * 1000000000ull;
+        else
+            optind = argc + 1;
+    }
+    if (optind + 2 != argc || (!socket_path && !port)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    set_server(&config, argv[optind]);
+    snprintf(config.export_name, sizeof config.export_name, "%s", argv[optind + 1]);
+    snprintf(config.name, sizeof config.name, "%.63s", argv[optind + 1][0] ? argv[optind + 1] : "default");
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    engine = vdisk_create(&sockets_platform, &limits);
+    disk = engine ? vdisk_attach(engine, &config, disk_changed, NULL) : NULL;
+    if (!disk) {
+        fputs("leat-nbd: no memory\n", stderr);
+        return 1;
+    }
+    run(port);
+    return 0;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vdisk/nbd/handshake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "vdisk/nbd/proto.h"
+
+enum { AT_GREETING, AT_STRUCTURED, AT_GO };
+
+#define OPTION_HEADER_BYTES 16u
+#define OPTION_REPLY_BYTES 20u
+#define MAX_INFO_REPLIES 64u    /* a server that never ends its list is not worth waiting for */
+#define MAX_REPLY_PAYLOAD 8192u /* an error text of NBD_MAX_STRING fits */
+#define INFO_EXPORT_BYTES 12u
+#define INFO_BLOCK_SIZE_BYTES 14u
+#define MAX_MIN_BLOCK 65536u /* proto.md, "Block size constraints": at most 64 KiB */
+#define MIN_MAX_BLOCK 4096u  /* the engine's own smallest read */
+
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name)
+{
+    memset(h, 0, sizeof *h);
+    h->export_name = export_name;
+    h->state = AT_GREETING;
+    h->result.min_block = NBD_DEFAULT_MIN_BLOCK;
+    h->result.max_block = NBD_DEFAULT_MAX_BLOCK;
+}
+
+static enum nbd_step fail(struct nbd_handshake *h, const char *why)
+{
+    snprintf(h->why, sizeof h->why, "%s", why);
+    return NBD_FAILED;
+}
+
+static void put_option(struct nbd_stream *s, uint32_t option, const uint8_t *data, uint32_t size)
+{
+    uint8_t header[OPTION_HEADER_BYTES];
+    be64_put(header, NBD_OPTION_MAGIC);
+    be32_put(header + 8, option);
+    be32_put(header + 12, size);
+    nbd_stream_put(s, header, sizeof header);
+    if (size)
+        nbd_stream_put(s, data, size);
+}
+
+static void put_go(struct nbd_handshake *h, struct nbd_stream *s)
+{
+    uint8_t data[4 + 255 + 2 + 2];
+    uint32_t length = (uint32_t)strlen(h->export_name);
+    be32_put(data, length);
+    memcpy(data + 4, h->export_name, length);
+    be16_put(data + 4 + length, 1);
+    be16_put(data + 6 + length, NBD_INFO_BLOCK_SIZE);
+    put_option(s, NBD_OPT_GO, data, 8 + length);
+    h->state = AT_GO;
+}
+
+static enum nbd_step greet(struct nbd_handshake *h, struct nbd_stream *s)
+{
+    const uint8_t *p = nbd_stream_peek(s, 16);
+    if (!p)
+        return NBD_MORE;
+    if (be64_get(p) != NBD_MAGIC)
+        return fail(h, "not an NBD server");
+    if (be64_get(p + 8) == NBD_OLDSTYLE_MAGIC)
+        return fail(h, "the server speaks oldstyle NBD; a newstyle one is needed");
+    if (be64_get(p + 8) != NBD_OPTION_MAGIC)
+        return fail(h, "not an NBD server");
+    p = nbd_stream_peek(s, 18);
+    if (!p)
+        return NBD_MORE;
+    uint16_t offered = be16_get(p + 16);
+    nbd_stream_skip(s, 18);
+    if (!(offered & NBD_FLAG_FIXED_NEWSTYLE))
+        return fail(h, "the server does not speak fixed newstyle NBD");
+    uint8_t flags[4];
+    be32_put(flags, offered & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
+    nbd_stream_put(s, flags, sizeof flags);
+    put_option(s, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+    h->state = AT_STRUCTURED;
+    return NBD_MORE;
+}
+
+/* The server's own words, for the log: printable ASCII only, shortened. */
+static void quote(const uint8_t *text, uint32_t size, char *to, size_t to_size)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < size && n + 1 < to_size; i++)
+        to[n++] = text[i] >= ' ' && text[i] < 127 ? (char)text[i] : '?';
+    to[n] = 0;
+}
+
+static enum nbd_step refuse(struct nbd_handshake *h, uint32_t type, const uint8_t *text, uint32_t size)
+{
+    const char *reason;
+    switch (type) {
+    case NBD_REP_ERR_UNKNOWN:
+        reason = "the server has no such export";
+        break;
+    case NBD_REP_ERR_UNSUP:
+        reason = "the server does not know NBD_OPT_GO; it is too old";
+        break;
+    case NBD_REP_ERR_POLICY:
+        reason = "the server's policy refuses the export";
+        break;
+    case NBD_REP_ERR_TLS_REQD:
+        reason = "the server demands TLS";
+        break;
+    case NBD_REP_ERR_SHUTDOWN:
+        reason = "the server is shutting down";
+        break;
+    case NBD_REP_ERR_BLOCK_SIZE_REQD:
+        reason = "the server insists on a block size";
+        break;
+    default:
+        snprintf(h->why, sizeof h->why, "the server refuses the export (NBD error 0x%x)",
+                 (unsigned)type);
+        return NBD_FAILED;
+    }
+    char words[64];
+    quote(text, size, words, sizeof words);
+    snprintf(h->why, sizeof h->why, words[0] ? "%s (\"%s\")" : "%s%s", reason, words);
+    return NBD_FAILED;
+}
+
+static enum nbd_step take_block_size(struct nbd_handshake *h, const uint8_t *p)
+{
+    uint32_t min = be32_get(p + 2), max = be32_get(p + 10);
+    if (!min || (min & (min - 1)) || min > MAX_MIN_BLOCK)
+        return fail(h, "the server names a senseless minimum block size");
+    if (max == UINT32_MAX)
+        max = NBD_DEFAULT_MAX_BLOCK;
+    max -= max % min;
+    if (max < MIN_MAX_BLOCK)
+        return fail(h, "the server's maximum block size is below 4096");
+    h->result.min_block = min;
+    h->result.max_block = max < NBD_DEFAULT_MAX_BLOCK ? max : NBD_DEFAULT_MAX_BLOCK;
+    return NBD_MORE;
+}
+
+static enum nbd_step take_info(struct nbd_handshake *h, const uint8_t *p, uint32_t size)
+{
+    if (++h->info_count > MAX_INFO_REPLIES || size < 2)
+        return fail(h, "the server's NBD_REP_INFO replies make no sense");
+    switch (be16_get(p)) {
+    case NBD_INFO_EXPORT:
+        if (size != INFO_EXPORT_BYTES)
+            return fail(h, "the server's NBD_INFO_EXPORT has a wrong length");
+        h->result.size_bytes = be64_get(p + 2);
+        h->result.flags = be16_get(p + 10);
+        if (h->result.size_bytes > INT64_MAX)
+            return fail(h, "the server names a senseless export size");
+        if (!(h->result.flags & NBD_FLAG_HAS_FLAGS))
+            h->result.flags = 0;
+        h->has_export_info = true;
+        return NBD_MORE;
+    case NBD_INFO_BLOCK_SIZE:
+        if (size != INFO_BLOCK_SIZE_BYTES)
+            return fail(h, "the server's NBD_INFO_BLOCK_SIZE has a wrong length");
+        return take_block_size(h, p);
+    default:
+        return NBD_MORE; /* information that was not asked for may be ignored */
+    }
+}
+
+/* One whole option reply: its payload p of `size` bytes. */
+static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, uint32_t type,
+                                const uint8_t *p, uint32_t size)
+{
+    bool is_error = type >> 31;
+    if (h->state == AT_STRUCTURED) {
+        if (type != NBD_REP_ACK && !is_error)
+            return fail(h, "the server's reply to NBD_OPT_STRUCTURED_REPLY makes no sense");
+        if (type == NBD_REP_ERR_TLS_REQD || type == NBD_REP_ERR_SHUTDOWN)
+            return refuse(h, type, p, size);
+        h->result.has_structured_replies = !is_error;
+        put_go(h, s);
+        return NBD_MORE;
+    }
+    if (is_error)
+        return refuse(h, type, p, size);
+    if (type == NBD_REP_INFO)
+        return take_info(h, p, size);
+    if (type != NBD_REP_ACK)
+        return fail(h, "the server's reply to NBD_OPT_GO makes no sense");
+    if (!h->has_export_info)
+        return fail(h, "the server did not say how large the export is");
+    return NBD_DONE;
+}
+
+enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s)
+{
+    for (;;) {
+        if (h->state == AT_GREETING) {
+            enum nbd_step step = greet(h, s);
+            if (step != NBD_MORE || h->state == AT_GREETING)
+                return step;
+        }
+        const uint8_t *p = nbd_stream_peek(s, OPTION_REPLY_BYTES);
+        if (!p)
+            return NBD_MORE;
+        uint32_t option = be32_get(p + 8), type = be32_get(p + 12), size = be32_get(p + 16);
+        if (be64_get(p) != NBD_REPLY_MAGIC)
+            return fail(h, "an option reply of the server has a wrong magic number");
+        if (option != (h->state == AT_GO ? NBD_OPT_GO : NBD_OPT_STRUCTURED_REPLY))
+            return fail(h, "the server answers an option that was not asked");
+        if (size > MAX_REPLY_PAYLOAD)
+            return fail(h, "an option reply of the server is too long");
+        p = nbd_stream_peek(s, OPTION_REPLY_BYTES + size);
+        if (!p)
+            return NBD_MORE;
+        enum nbd_step step = take_reply(h, s, type, p + OPTION_REPLY_BYTES, size);
+        nbd_stream_skip(s, OPTION_REPLY_BYTES + size);
+        if (step != NBD_MORE)
+            return step;
+    }
+}

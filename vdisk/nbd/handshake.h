@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Fixed newstyle negotiation of one connection, as the client: structured replies if the server has
+ * them, then NBD_OPT_GO with the request for block sizes. One option at a time.
+ */
+#ifndef VDISK_NBD_HANDSHAKE_H
+#define VDISK_NBD_HANDSHAKE_H
+
+#include "vdisk/nbd/stream.h"
+
+struct nbd_export { /* checked: see the comments */
+    uint64_t size_bytes;
+    uint32_t flags;     /* NBD_FLAG_*, as sent */
+    uint32_t min_block; /* a power of two, 1 .. 64 KiB */
+    uint32_t max_block; /* a multiple of min_block, at least 4096 */
+    bool has_structured_replies;
+};
+
+enum nbd_step { NBD_MORE, NBD_DONE, NBD_FAILED };
+
+struct nbd_handshake {
+    const char *export_name;
+    uint8_t state;
+    bool has_export_info;
+    uint32_t info_count;
+    struct nbd_export result;
+    char why[160]; /* of NBD_FAILED */
+};
+
+/* export_name: at most 255 bytes, must stay valid. */
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name);
+/* Takes what has arrived, queues answers. NBD_FAILED: close the connection; `why` says the reason. */
+enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s);
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vdisk/overlay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LEAF_PAGES 512u
+#define PAGE_SECTORS (OVERLAY_PAGE_BYTES / OVERLAY_SECTOR_BYTES)
+
+struct overlay_leaf {
+    uint8_t *pages[LEAF_PAGES]; /* NULL with sectors held: they are zeros */
+    uint8_t held[LEAF_PAGES];   /* bit i: sector i of the page is in the overlay */
+};
+
+bool overlay_init(struct overlay *o, uint64_t size_bytes, uint64_t bound_bytes)
+{
+    uint64_t pages = size_bytes / OVERLAY_PAGE_BYTES + 1;
+    o->leaf_count = pages / LEAF_PAGES + 1;
+    o->bound_bytes = bound_bytes;
+    o->used_bytes = 0;
+    o->leaves = calloc(o->leaf_count, sizeof o->leaves[0]);
+    return o->leaves != NULL;
+}
+
+static void drop_page(struct overlay *o, struct overlay_leaf *leaf, uint32_t i)
+{
+    leaf->held[i] = 0;
+    if (!leaf->pages[i])
+        return;
+    free(leaf->pages[i]);
+    leaf->pages[i] = NULL;
+    o->used_bytes -= OVERLAY_PAGE_BYTES;
+}
+
+void overlay_free(struct overlay *o)
+{
+    for (uint64_t l = 0; o->leaves && l < o->leaf_count; l++) {
+        if (!o->leaves[l])
+            continue;
+        for (uint32_t i = 0; i < LEAF_PAGES; i++)
+            drop_page(o, o->leaves[l], i);
+        free(o->leaves[l]);
+    }
+    free(o->leaves);
+    memset(o, 0, sizeof *o);
+}
+
+/* One piece of a range: it lies in one page. */
+struct piece {
+    uint64_t page;
+    uint32_t in_page, size;
+    uint8_t mask; /* its sectors */
+};
+
+static struct piece first_piece(uint64_t offset, uint64_t length)
+{
+    struct piece p = {.page = offset / OVERLAY_PAGE_BYTES,
+                      .in_page = (uint32_t)(offset % OVERLAY_PAGE_BYTES)};
+    uint64_t rest = OVERLAY_PAGE_BYTES - p.in_page;
+    p.size = (uint32_t)(length < rest ? length : rest);
+    uint32_t first = p.in_page / OVERLAY_SECTOR_BYTES, count = p.size / OVERLAY_SECTOR_BYTES;
+    p.mask = (uint8_t)(((1u << count) - 1) << first);
+    return p;
+}
+
+static struct overlay_leaf *leaf_of(const struct overlay *o, uint64_t page)
+{
+    return o->leaves[page / LEAF_PAGES];
+}
+
+static struct overlay_leaf *make_leaf(struct overlay *o, uint64_t page)
+{
+    struct overlay_leaf **leaf = &o->leaves[page / LEAF_PAGES];
+    if (!*leaf && o->used_bytes + sizeof **leaf <= o->bound_bytes) {
+        *leaf = calloc(1, sizeof **leaf);
+        if (*leaf)
+            o->used_bytes += sizeof **leaf;
+    }
+    return *leaf;
+}
+
+/* The page's memory, made if need be; sectors that were held as zeros become zeros in it. */
+static uint8_t *make_page(struct overlay *o, struct overlay_leaf *leaf, uint32_t i)
+{
+    if (!leaf->pages[i] && o->used_bytes + OVERLAY_PAGE_BYTES <= o->bound_bytes) {
+        leaf->pages[i] = calloc(1, OVERLAY_PAGE_BYTES);
+        if (leaf->pages[i])
+            o->used_bytes += OVERLAY_PAGE_BYTES;
+    }
+    return leaf->pages[i];
+}
+
+bool overlay_write(struct overlay *o, uint64_t offset, uint64_t length, const uint8_t *data)
+{
+    while (length) {
+        struct piece p = first_piece(offset, length);
+        struct overlay_leaf *leaf = make_leaf(o, p.page);
+        uint8_t *page = leaf ? make_page(o, leaf, p.page % LEAF_PAGES) : NULL;
+        if (!page)
+            return false;
+        memcpy(page + p.in_page, data, p.size);
+        leaf->held[p.page % LEAF_PAGES] |= p.mask;
+        offset += p.size;
+        data += p.size;
+        length -= p.size;
+    }
+    return true;
+}
+
+bool overlay_zero(struct overlay *o, uint64_t offset, uint64_t length)
+{
+    while (length) {
+        struct piece p = first_piece(offset, length);
+        struct overlay_leaf *leaf = make_leaf(o, p.page);
+        if (!leaf)
+            return false;
+        uint32_t i = p.page % LEAF_PAGES;
+        if (p.size == OVERLAY_PAGE_BYTES)
+            drop_page(o, leaf, i);
+        else if (leaf->pages[i])
+            memset(leaf->pages[i] + p.in_page, 0, p.size);
+        leaf->held[i] |= p.mask;
+        offset += p.size;
+        length -= p.size;
+    }
+    return true;
+}
+
+void overlay_discard(struct overlay *o, uint64_t offset, uint64_t length)
+{
+    while (length) {
+        struct piece p = first_piece(offset, length);
+        struct overlay_leaf *leaf = leaf_of(o, p.page);
+        uint64_t step = p.size;
+        if (leaf && p.size == OVERLAY_PAGE_BYTES)
+            drop_page(o, leaf, p.page % LEAF_PAGES);
+        if (!leaf) { /* on to the next leaf */
+            uint64_t end = (p.page / LEAF_PAGES + 1) * LEAF_PAGES * OVERLAY_PAGE_BYTES;
+            step = end - offset < length ? end - offset : length;
+        }
+        offset += step;
+        length -= step;
+    }
+}
+
+bool overlay_covers(const struct overlay *o, uint64_t offset, uint64_t length)
+{
+    while (length) {
+        struct piece p = first_piece(offset, length);
+        const struct overlay_leaf *leaf = leaf_of(o, p.page);
+        if (!leaf || (leaf->held[p.page % LEAF_PAGES] & p.mask) != p.mask)
+            return false;
+        offset += p.size;
+        length -= p.size;
+    }
+    return true;
+}
+
+uint64_t overlay_read(const struct overlay *o, uint64_t offset, uint64_t length, uint8_t *data)
+{
+    uint64_t copied = 0;
+    while (length) {
+        struct piece p = first_piece(offset, length);
+        const struct overlay_leaf *leaf = leaf_of(o, p.page);
+        uint32_t i = p.page % LEAF_PAGES;
+        uint8_t held = leaf ? leaf->held[i] & p.mask : 0;
+        for (uint32_t s = 0; held && s < PAGE_SECTORS; s++) {
+            if (!(held >> s & 1))
+                continue;
+            uint32_t at = s * OVERLAY_SECTOR_BYTES;
+            if (leaf->pages[i])
+                memcpy(data + (at - p.in_page), leaf->pages[i] + at, OVERLAY_SECTOR_BYTES);
+            else
+                memset(data + (at - p.in_page), 0, OVERLAY_SECTOR_BYTES);
+            copied += OVERLAY_SECTOR_BYTES;
+        }
+        offset += p.size;
+        data += p.size;
+        length -= p.size;
+    }
+    return copied;
+}
+
+_Static_assert(PAGE_SECTORS == 8, "the sectors of a page fit in a byte");

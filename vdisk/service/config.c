@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vdisk/service/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NBD_PORT 10809u /* IANA, "nbd" */
+
+bool parse_number(const char *text, uint64_t most, uint64_t *value)
+{
+    uint64_t n = 0;
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || n > (UINT64_MAX - 9) / 10)
+            return false;
+        n = n * 10 + (uint64_t)(*text - '0');
+    }
+    *value = n;
+    return n <= most;
+}
+
+static bool parse_switch(const char *text, bool *value)
+{
+    *value = !strcmp(text, "1") || !strcmp(text, "yes") || !strcmp(text, "true");
+    return *value || !strcmp(text, "0") || !strcmp(text, "no") || !strcmp(text, "false");
+}
+
+static const char *bad(char *why, size_t size, const char *key, const char *value)
+{
+    snprintf(why, size, "%s=%s makes no sense", key, value);
+    return why;
+}
+
+const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
+                        char *why, size_t size)
+{
+    char text[64];
+    uint64_t number;
+    memset(config, 0, sizeof *config);
+    snprintf(config->name, sizeof config->name, "%s", name);
+    if (!args->get(args->ctx, "host", config->host, sizeof config->host) || !config->host[0]) {
+        snprintf(why, size, "host= is not set");
+        return why;
+    }
+    args->get(args->ctx, "export", config->export_name, sizeof config->export_name);
+    config->port = NBD_PORT;
+    if (args->get(args->ctx, "port", text, sizeof text)) {
+        if (!parse_number(text, UINT16_MAX, &number) || number == 0)
+            return bad(why, size, "port", text);
+        config->port = (uint16_t)number;
+    }
+    if (args->get(args->ctx, "mode", text, sizeof text)) {
+        if (!strcmp(text, "ram"))
+            config->mode = VDISK_RAM;
+        else if (strcmp(text, "private"))
+            return bad(why, size, "mode", text);
+    }
+    if (args->get(args->ctx, "read_only", text, sizeof text) &&
+        !parse_switch(text, &config->is_read_only))
+        return bad(why, size, "read_only", text);
+    if (args->get(args->ctx, "overlay", text, sizeof text) &&
+        !parse_number(text, UINT64_MAX, &config->overlay_bytes))
+        return bad(why, size, "overlay", text);
+    return NULL;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A disk's "key=value" lines into the engine's configuration. Portable.
+ */
+#ifndef VDISK_SERVICE_CONFIG_H
+#define VDISK_SERVICE_CONFIG_H
+
+#include "vdisk/vdisk.h"
+
+/* Finds the value of a key; NULL: it is not set. */
+struct disk_args {
+    const char *(*get)(void *ctx, const char *key, char *buf, size_t size);
+    void *ctx;
+};
+
+/* Keys: host, port (10809), export, mode (private, ram), read_only (0, 1, yes, no), overlay (bytes). NULL:
+   good; else what is wrong, for people, in `why`. */
+const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
+                        char *why, size_t size);
+/* A decimal number; false: it is none, or too large. */
+bool parse_number(const char *text, uint64_t most, uint64_t *value);
+
+#endif

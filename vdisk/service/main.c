@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The vdisk service: the streaming engine between block channels (to vmms) and the net channel.
+ *
+ * All work is done in one place, `pump`, which the loop calls before each sleep; the notification's bits
+ * only wake it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/channel.h"
+#include "lib/clock.h"
+#include "lib/ctl.h"
+#include "lib/log.h"
+#include "lib/start.h"
+#include "lib/sys.h"
+#include "vdisk/service/channel.h"
+#include "vdisk/service/config.h"
+#include "vdisk/service/net_conn.h"
+
+#define MAX_DISKS 32u
+#define DEFAULT_CACHE_BYTES (64ull << 20)
+#define STOP_NS 10000000000ull /* how long LEAT_CTL_STOP waits for unflushed writes */
+
+struct attached {
+    bool is_used;
+    uint64_t cookie;
+    struct leat_start_entry entry;
+    struct channel channel;
+    char status[280]; /* as last told to the supervisor */
+};
+
+static struct {
+    struct leat_loop loop;
+    struct leat_loop_timer timer;
+    struct vdisk *engine;
+    struct net_conns net;
+    struct leat_start_entry net_entry;
+    struct attached *disks[MAX_DISKS];
+    uint64_t stop_ns; /* not 0: the service ends, at this time at the latest */
+    uint64_t random;
+} service;
+
+/* -- the platform -- */
+
+static uint64_t platform_now(void *ctx)
+{
+    (void)ctx;
+    return leat_clock_ns();
+}
+
+static void *platform_connect(void *ctx, const char *host, uint16_t port,
+                              const struct vdisk_conn_events *events, void *owner)
+{
+    (void)ctx;
+    return net_conn_open(&service.net, host, port, events, owner);
+}
+
+static void platform_close(void *ctx, void *conn)
+{
+    (void)ctx;
+    net_conn_close(conn);
+}
+
+static size_t platform_send(void *ctx, void *conn, const void *data, size_t size)
+{
+    (void)ctx;
+    return net_conn_send(conn, data, size);
+}
+
+static size_t platform_receive(void *ctx, void *conn, void *data, size_t size)
+{
+    (void)ctx;
+    return net_conn_receive(conn, data, size);
+}
+
+/* splitmix64 over a state that the time stamp counter stirs: good enough for jitter. */
+static uint64_t platform_random(void *ctx)
+{
+    (void)ctx;
+    uint64_t z = (service.random += 0x9e3779b97f4a7c15ull ^ leat_rdtsc());
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+}
+
+static void platform_log(void *ctx, const char *line)
+{
+    (void)ctx;
+    leat_log("%s", line);
+}
+
+static const struct vdisk_platform platform = {
+    NULL,          platform_now,     platform_connect, platform_close,
+    platform_send, platform_receive, platform_random,  platform_log,
+};
+
+/* -- disks -- */
+
+static void signal_entry(void *ctx)
+{
+    leat_signal_peer(ctx);
+}
+
+static void woken(void *ctx)
+{
+    (void)ctx; /* pump runs before the next sleep anyway */
+}
+
+struct args_source {
+    const char *text; /* of the ATTACH message */
+    const char *name;
+};
+
+/* The message's own lines first, then what the service was started with. */
+static const char *get_arg(void *ctx, const char *key, char *buf, size_t size)
+{
+    const struct args_source *source = ctx;
+    char full[128];
+    if (leat_arg_find(source->text, strlen(source->text), key, buf, size))
+        return buf;
+    snprintf(full, sizeof full, "disk.%s.%s", source->name, key);
+    return leat_start_arg(full, buf, size);
+}
+
+static void tell(const char *name, const char *what)
+{
+    char line[280];
+    snprintf(line, sizeof line, "disk '%s': failed: %s", name, what);
+    leat_log("%s", line);
+    leat_ctl_send(LEAT_CTL_STATUS, line, 0, 0);
+}
+
+/* The vmm must learn that this disk never comes. */
+static void refuse(const struct leat_start_entry *entry, const char *why)
+{
+    tell(entry->name, why);
+    if (entry->va && entry->size >= sizeof(struct leat_blk_channel)) {
+        struct leat_blk_info *info = &((struct leat_blk_channel *)entry->va)->info;
+        snprintf(info->why, sizeof info->why, "failed: %s", why);
+        __atomic_store_n(&info->state, LEAT_BLK_FAILED, __ATOMIC_RELEASE);
+        leat_signal_peer(entry);
+    }
+}
+
+static struct attached **free_place(void)
+{
+    for (unsigned i = 0; i < MAX_DISKS; i++)
+        if (!service.disks[i])
+            return &service.disks[i];
+    return NULL;
+}
+
+static struct attached *new_disk(const struct leat_start_entry *entry, uint64_t cookie)
+{
+    struct attached **place = free_place();
+    struct attached *a = place ? calloc(1, sizeof *a) : NULL;
+    if (!a)
+        return NULL;
+    a->entry = *entry;
+    a->entry.name[sizeof a->entry.name - 1] = 0;
+    a->cookie = cookie;
+    *place = a;
+    return a;
+}
+
+static void attach(const struct leat_start_entry *entry, uint64_t cookie, const char *text)
+{
+    struct attached *a = new_disk(entry, cookie);
+    if (!a) {
+        refuse(entry, "vdisk has no memory or place for one more disk");
+        return;
+    }
+    struct args_source source = {text, a->entry.name};
+    struct disk_args args = {get_arg, &source};
+    struct vdisk_config config;
+    char why[96];
+    if (!entry->va || entry->size < sizeof(struct leat_blk_channel))
+        tell(a->entry.name, "its channel is too small");
+    else if (disk_config(&args, a->entry.name, &config, why, sizeof why))
+        refuse(&a->entry, why);
+    else if (leat_loop_on(&service.loop, entry->my_bits, woken, NULL) != LEAT_OK ||
+             channel_begin(&a->channel, service.engine, &config, (void *)entry->va, signal_entry,
+                           &a->entry) != LEAT_OK)
+        refuse(&a->entry, "vdisk has no memory for it");
+    else
+        a->is_used = true;
+}
+
+static void detach(uint64_t cookie)
+{
+    for (unsigned i = 0; i < MAX_DISKS; i++) {
+        struct attached *a = service.disks[i];
+        if (!a || a->cookie != cookie)
+            continue;
+        if (a->is_used)
+            channel_end(&a->channel);
+        leat_loop_off(&service.loop, a->entry.my_bits);
+        leat_channel_release(&a->entry);
+        free(a);
+        service.disks[i] = NULL;
+    }
+    leat_ctl_send(LEAT_CTL_DETACHED, NULL, cookie, 0);
+}
+
+static void answer_query(uint64_t number)
+{
+    char line[sizeof((struct leat_ctl *)0)->text];
+    for (unsigned i = 0; i < MAX_DISKS; i++) {
+        struct attached *a = service.disks[i];
+        if (!a)
+            continue;
+        if (a->is_used)
+            vdisk_query_line(a->channel.disk, line, sizeof line);
+        else
+            snprintf(line, sizeof line, "disk '%s': failed: see the log", a->entry.name);
+        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
+    }
+    leat_ctl_send(LEAT_CTL_REPLY, "", number, 1);
+}
+
+static void on_ctl(const struct leat_ctl *message)
+{
+    switch (message->op) {
+    case LEAT_CTL_ATTACH:
+        if (!strncmp(message->entry.role, "disk", sizeof message->entry.role))
+            attach(&message->entry, message->arg[0], message->text);
+        break;
+    case LEAT_CTL_DETACH:
+        detach(message->arg[0]);
+        break;
+    case LEAT_CTL_QUERY:
+        answer_query(message->arg[0]);
+        break;
+    case LEAT_CTL_STOP:
+        vdisk_drain(service.engine);
+        service.stop_ns = leat_clock_ns() + STOP_NS;
+        break;
+    default:
+        break;
+    }
+}
+
+/* -- the one place -- */
+
+static void report_status(struct attached *a)
+{
+    char line[sizeof a->status];
+    vdisk_status_line(a->channel.disk, line, sizeof line);
+    if (!strcmp(line, a->status))
+        return;
+    memcpy(a->status, line, sizeof line);
+    leat_ctl_send(LEAT_CTL_STATUS, line, a->cookie, 0);
+}
+
+static void stop_when_drained(void)
+{
+    uint64_t now_ns = leat_clock_ns();
+    if (vdisk_is_drained(service.engine))
+        exit(0);
+    if (now_ns < service.stop_ns) {
+        leat_loop_timer_set(&service.loop, &service.timer, now_ns + STOP_NS / 100);
+        return;
+    }
+    leat_log("stopping with writes that the server has not flushed");
+    exit(1);
+}
+
+static bool pump(void *ctx)
+{
+    (void)ctx;
+    net_conns_run(&service.net);
+    for (unsigned i = 0; i < MAX_DISKS; i++)
+        if (service.disks[i] && service.disks[i]->is_used)
+            channel_serve(&service.disks[i]->channel);
+    uint64_t when = vdisk_run(service.engine);
+    bool may_sleep = true;
+    for (unsigned i = 0; i < MAX_DISKS; i++) {
+        struct attached *a = service.disks[i];
+        if (!a || !a->is_used)
+            continue;
+        if (a->channel.has_changed)
+            report_status(a);
+        channel_flush(&a->channel);
+        may_sleep &= channel_may_sleep(&a->channel);
+    }
+    net_conns_flush(&service.net);
+    may_sleep &= net_conns_may_sleep(&service.net);
+    leat_loop_timer_set(&service.loop, &service.timer, when == UINT64_MAX ? 0 : when);
+    if (service.stop_ns)
+        stop_when_drained();
+    return !may_sleep;
+}
+
+static void start_net(void)
+{
+    const struct leat_start_entry *entry = leat_start_find("net", NULL);
+    if (!entry || entry->size < sizeof(struct leat_net_channel))
+        leat_fatal("vdisk was given no network channel: no disk can be reached");
+    service.net_entry = *entry;
+    net_conns_init(&service.net, (void *)entry->va, signal_entry, &service.net_entry);
+    leat_loop_on(&service.loop, entry->my_bits, woken, NULL);
+}
+
+static uint64_t number_arg(const char *key, uint64_t otherwise)
+{
+    char text[32];
+    uint64_t value;
+    if (!leat_start_arg(key, text, sizeof text))
+        return otherwise;
+    if (parse_number(text, UINT64_MAX, &value))
+        return value;
+    leat_log("%s=%s is not a number; %llu is used", key, text, (unsigned long long)otherwise);
+    return otherwise;
+}
+
+/* Half of what the quota leaves beside the cache. */
+static uint64_t default_overlay(uint64_t cache_bytes)
+{
+    struct leat_domain_status status;
+    if (leat_domain_status(LEAT_SELF, &status) != LEAT_OK)
+        return 16ull << 20;
+    uint64_t quota = status.quota_pages * LEAT_PAGE_SIZE;
+    return quota > cache_bytes ? (quota - cache_bytes) / 2 : 0;
+}
+
+int main(void)
+{
+    struct vdisk_limits limits = {.cache_bytes = number_arg("cache", DEFAULT_CACHE_BYTES)};
+    limits.overlay_bytes = number_arg("overlay", default_overlay(limits.cache_bytes));
+    limits.log_bytes = number_arg("unflushed", 8ull << 20);
+    limits.silence_ns = number_arg("silence", 30) * 1000000000ull;
+    leat_loop_init(&service.loop, leat_start_notif());
+    leat_loop_timer(&service.loop, &service.timer, woken, NULL);
+    service.engine = vdisk_create(&platform, &limits);
+    if (!service.engine)
+        leat_fatal("no memory for a cache of %llu MiB: make cache= smaller",
+                   (unsigned long long)(limits.cache_bytes >> 20));
+    start_net();
+    if (leat_ctl_init(&service.loop, on_ctl) != LEAT_OK)
+        leat_fatal("vdisk was given no control channel");
+    for (const struct leat_start_entry *e = leat_start_next("disk", NULL); e;
+         e = leat_start_next("disk", e))
+        attach(e, 0, "");
+    leat_loop_idle(&service.loop, pump, NULL);
+    leat_loop_run(&service.loop);
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a disk says about itself: for its client, and for people. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vdisk/engine.h"
+
+static size_t written(int n, size_t size)
+{
+    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* "2.0 GiB"; no floating point in ring 3's printf. */
+static void size_text(uint64_t bytes, char *to, size_t size)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    unsigned unit = 0;
+    uint64_t tenths = bytes * 10;
+    if (bytes > UINT64_MAX / 10)
+        tenths = UINT64_MAX;
+    while (tenths >= 10240 && unit < 5) {
+        tenths /= 1024;
+        unit++;
+    }
+    snprintf(to, size, "%u.%u %s", (unsigned)(tenths / 10), (unsigned)(tenths % 10), units[unit]);
+}
+
+static uint32_t state_of(const struct vdisk_disk *d)
+{
+    const struct vdisk_export *e = d->export;
+    if (d->refusal || e->link == LINK_FAILED)
+        return LEAT_BLK_FAILED;
+    if (!e->was_up)
+        return LEAT_BLK_CONNECTING;
+    return e->link == LINK_UP ? LEAT_BLK_READY : LEAT_BLK_STALLED;
+}
+
+/* The line without the disk's name. */
+static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
+{
+    const struct vdisk_export *e = d->export;
+    char number[24];
+    switch (state_of(d)) {
+    case LEAT_BLK_FAILED:
+        return written(snprintf(to, size, "failed: %s", d->refusal ? d->refusal : e->why), size);
+    case LEAT_BLK_CONNECTING:
+        return written(snprintf(to, size, "connecting to %s:%u export '%s', try %u%s%s", e->host,
+                                e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "", e->why),
+                       size);
+    case LEAT_BLK_STALLED:
+        return written(
+            snprintf(to, size, "server away for %llu s, %u requests wait; try %u%s%s",
+                     (unsigned long long)((e->engine->now_ns - e->away_since_ns) / SECOND_NS),
+                     (unsigned)d->counters.waiting, (unsigned)e->tries, e->why[0] ? ": " : "", e->why),
+            size);
+    default:
+        size_text(e->identity.size_bytes, number, sizeof number);
+        return written(snprintf(to, size, "ready, %s", number), size);
+    }
+}
+
+size_t vdisk_status_line(const struct vdisk_disk *d, char *line, size_t size)
+{
+    size_t n = written(snprintf(line, size, "disk '%s': ", d->config.name), size);
+    return n + state_text(d, line + n, size - n);
+}
+
+void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
+{
+    const struct vdisk_export *e = d->export;
+    memset(info, 0, sizeof *info);
+    info->state = state_of(d);
+    if (info->state != LEAT_BLK_READY)
+        state_text(d, info->why, sizeof info->why);
+    if (!e->was_up)
+        return;
+    info->size_bytes = e->identity.size_bytes;
+    info->block_size = e->block_size;
+    info->optimal_size = CACHE_BLOCK_BYTES;
+    info->features = disk_features(d);
+}
+
+size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
+{
+    const struct vdisk_export *e = d->export;
+    const struct vdisk_counters *c = &d->counters;
+    size_t n = vdisk_status_line(d, line, size);
+    n += written(
+        snprintf(line + n, size - n,
+                 "; %s, %s:%u/%s; read KiB: ram %llu net %llu overlay %llu; written KiB %llu; "
+                 "requests %llu errors %llu waiting %u; connects %llu",
+                 d->config.mode == VDISK_RAM ? "ram" : "private", e->host, e->port, e->name,
+                 (unsigned long long)c->ram_bytes >> 10, (unsigned long long)c->network_bytes >> 10,
+                 (unsigned long long)c->overlay_bytes >> 10,
+                 (unsigned long long)c->written_bytes >> 10, (unsigned long long)c->requests,
+                 (unsigned long long)c->errors, (unsigned)c->waiting,
+                 (unsigned long long)e->connects),
+        size - n);
+    return n;
+}
+
+void vdisk_counters_of(const struct vdisk_disk *d, struct vdisk_counters *counters)
+{
+    *counters = d->counters;
+}
+
+const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *d)
+{
+    return &d->config;
+}

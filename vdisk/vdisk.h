@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The streaming engine: block devices whose content comes from NBD servers, behind a RAM cache and,
+ * in mode `ram`, an overlay.
+ *
+ * Single-threaded and event-driven: requests are submitted, vdisk_run() moves everything that can move,
+ * and each request's done() is called exactly once, from vdisk_submit() itself (a cache hit) or from
+ * vdisk_run(). While a server is away, requests wait.
+ */
+#ifndef VDISK_VDISK_H
+#define VDISK_VDISK_H
+
+#include <leat/blk.h>
+
+#include "vdisk/list.h"
+#include "vdisk/platform.h"
+
+enum vdisk_mode {
+    VDISK_PRIVATE = 0, /* writes go to the server's image */
+    VDISK_RAM = 1,     /* writes stay in memory and are gone at detach */
+};
+
+struct vdisk_limits {
+    uint64_t cache_bytes;   /* RAM cache of the whole engine; raised to 2 MiB */
+    uint64_t overlay_bytes; /* default bound of a disk's overlay */
+    uint64_t log_bytes;     /* copies of unflushed writes of one export; 0: 32 MiB */
+    uint64_t silence_ns;    /* a server that owes answers may be silent that long; 0: 30 s */
+};
+
+struct vdisk_config { /* of one disk */
+    char name[64];
+    char host[128]; /* the platform's connect() understands it */
+    uint16_t port;
+    char export_name[256];
+    enum vdisk_mode mode;
+    bool is_read_only;
+    uint64_t overlay_bytes; /* 0: the engine's default */
+};
+
+struct vdisk_counters { /* since attach */
+    uint64_t requests;
+    uint64_t ram_bytes;     /* read from the cache */
+    uint64_t network_bytes; /* read, after waiting for the server */
+    uint64_t overlay_bytes; /* read from the overlay */
+    uint64_t written_bytes;
+    uint64_t errors;        /* requests that ended with an error */
+    uint64_t stall_ns;      /* sum over requests of the time that they waited for the server */
+    uint32_t waiting;       /* requests now under way */
+};
+
+struct vdisk;
+struct vdisk_disk;
+
+/*
+ * One request; memory of the caller, untouched by it between submit and done. `data` of a write is copied
+ * during vdisk_submit or later, and of a read is written until done; it may be memory that an untrusted
+ * process shares: the engine never decides anything from it.
+ */
+struct vdisk_request {
+    uint32_t op, flags; /* enum leat_blk_op, enum leat_blk_flag */
+    uint64_t offset, length;
+    uint8_t *data;
+    void (*done)(struct vdisk_request *request, int status); /* enum leat_error */
+    void *owner;
+    /* -- the engine's -- */
+    struct list node;      /* in the queue it waits in */
+    struct list disk_node; /* in its disk's list of requests under way */
+    struct vdisk_disk *disk;
+    uint64_t submitted_ns;
+    uint64_t next_block; /* of a read: blocks before it are copied or waited for */
+    uint32_t pieces;     /* waiters of it in fetches */
+    int status;
+};
+
+/* NULL: no memory. The platform must outlive the engine. */
+struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct vdisk_limits *limits);
+/* Every disk must have been detached. Closes connections; unflushed writes that were not drained are dropped. */
+void vdisk_destroy(struct vdisk *v);
+
+/* Moves everything that can move. Returns the time at which it wants to be called again even if nothing
+   happens (UINT64_MAX: never). */
+uint64_t vdisk_run(struct vdisk *v);
+
+/* True when no write of any disk, attached or detached, waits to be made durable. */
+bool vdisk_is_drained(const struct vdisk *v);
+/* Asks every export to flush what is unflushed, without a request of a client. */
+void vdisk_drain(struct vdisk *v);
+
+/* Starts a disk. changed(owner) is called from vdisk_run or a later engine call when vdisk_info would give another
+   answer. NULL: no memory. A disk that can never work comes as LEAT_BLK_FAILED. */
+struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *config,
+                                void (*changed)(void *owner), void *owner);
+/* Ends a disk at once: requests under way are forgotten (their done is not called, their memory is not
+   touched again); writes that the engine holds copies of still go to the server and are flushed there. */
+void vdisk_detach(struct vdisk_disk *disk);
+
+/* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO. */
+void vdisk_submit(struct vdisk_disk *disk, struct vdisk_request *request);
+
+/* Fills all of *info. */
+void vdisk_info(const struct vdisk_disk *disk, struct leat_blk_info *info);
+const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *disk);
+/* One line for people: "disk 'web1/root': ready, 2.0 GiB". Returns its length. */
+size_t vdisk_status_line(const struct vdisk_disk *disk, char *line, size_t size);
+/* One line with everything counted. Returns its length. */
+size_t vdisk_query_line(const struct vdisk_disk *disk, char *line, size_t size);
+void vdisk_counters_of(const struct vdisk_disk *disk, struct vdisk_counters *counters);
+
+#endif
