@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * One virtual CPU as its VMM sees it: the page that it shares with the kernel, its local APIC, its
+ * model-specific registers. Portable but for the functions at the end. With the VM's lock held.
+ */
+#ifndef VMM_CPU_VCPU_H
+#define VMM_CPU_VCPU_H
+
+#include <leat/vcpu.h>
+#include "vmm/cpu/decode.h"
+#include "vmm/cpu/msr.h"
+#include "vmm/platform/lapic.h"
+#include "vmm/vm.h"
+
+#define DECODE_CACHE_SIZE 64 /* a power of two */
+
+struct vcpu {
+    struct vm *vm;
+    unsigned index;
+    struct leat_vcpu *page;
+    struct lapic *lapic;
+    bool in_guest;    /* its thread is in vcpu_run, or about to be */
+    bool is_kicked;   /* vcpu_kick has been called for this run */
+    int asked_vector; /* what irq_vector was set to; -1: nothing */
+    bool asked_from_pic;
+    uint64_t timers_tsc; /* vCPU 0: host TSC of the earliest VM timer; 0: none */
+    uint32_t log_budget; /* lines that the guest can still cause */
+    struct msr_state msrs;
+    struct decode_entry cache[DECODE_CACHE_SIZE];
+};
+
+/* lapic: vm->platform's. page: zeroed. */
+void vcpu_init(struct vcpu *cpu, struct vm *vm, unsigned index, struct leat_vcpu *page);
+
+/* Power-on or INIT state: real mode at f000:fff0. An AP waits for SIPI. */
+void vcpu_reset(struct vcpu *cpu);
+
+/* Before vcpu_run: what to inject, when to come back. */
+void vcpu_prepare(struct vcpu *cpu);
+
+/* After vcpu_run: books an injected interrupt, and handles the exit. */
+void vcpu_handle_exit(struct vcpu *cpu, int64_t exit);
+
+/* Goes on behind the instruction that exited. */
+void vcpu_skip(struct vcpu *cpu, uint64_t next_rip);
+
+void vcpu_inject_gp(struct vcpu *cpu); /* #GP(0) */
+void vcpu_inject_ud(struct vcpu *cpu);
+void vcpu_inject_pf(struct vcpu *cpu, uint64_t address, uint32_t error); /* needs valid CR group */
+
+/* Memory that is not RAM: the vCPU's own local APIC, or the MMIO bus. */
+uint64_t vcpu_mmio_read(struct vcpu *cpu, uint64_t gpa, unsigned width);
+void vcpu_mmio_write(struct vcpu *cpu, uint64_t gpa, unsigned width, uint64_t value);
+
+/* Writes what is known of the vCPU to the log: registers, exit counts, the last 16 exits. */
+void vcpu_report(struct vcpu *cpu, const char *why);
+
+/* True once for each of a small number of messages: keeps a guest from filling the log. */
+bool vcpu_may_log(struct vcpu *cpu);
+
+/* The handlers of the exits that have files of their own. */
+void exit_io(struct vcpu *cpu);
+void exit_mmio(struct vcpu *cpu);
+void exit_msr_read(struct vcpu *cpu);
+void exit_msr_write(struct vcpu *cpu);
+
+/* -- the program's side: vmm/run.c -- */
+
+/* Makes the groups valid in the page. False: the kernel refused. */
+bool vcpu_sync(struct vcpu *cpu, uint32_t groups);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Local APIC: state, priorities, acceptance. Registers are in lapic_regs.c, the timer in
+ * lapic_timer.c. */
+#include "vmm/platform/lapic.h"
+
+#include <string.h>
+
+#include "vmm/layout.h"
+#include "vmm/platform/platform.h"
+#include "vmm/vm.h"
+
+#define SVR_ENABLED (1u << 8)
+#define LVT_MASKED (1u << 16)
+
+int lapic_highest(const struct lapic_vectors *v)
+{
+    for (int i = 3; i >= 0; i--)
+        if (v->words[i])
+            return i * 64 + 63 - __builtin_clzll(v->words[i]);
+    return -1;
+}
+
+static void set(struct lapic_vectors *v, uint8_t n)
+{
+    v->words[n / 64] |= 1ull << (n % 64);
+}
+static void clear(struct lapic_vectors *v, uint8_t n)
+{
+    v->words[n / 64] &= ~(1ull << (n % 64));
+}
+static bool test(const struct lapic_vectors *v, uint8_t n)
+{
+    return v->words[n / 64] >> (n % 64) & 1;
+}
+
+void lapic_init(struct lapic *lapic, struct vm *vm, unsigned index)
+{
+    memset(lapic, 0, sizeof(*lapic));
+    lapic->vm = vm;
+    lapic->index = index;
+    lapic_reset(lapic);
+    lapic->base = LAYOUT_LAPIC | LAPIC_BASE_ENABLE | (index == 0 ? LAPIC_BASE_BSP : 0);
+}
+
+/* SDM vol. 3, 11.4.7.1 */
+void lapic_reset(struct lapic *lapic)
+{
+    memset(&lapic->irr, 0, sizeof(lapic->irr));
+    memset(&lapic->isr, 0, sizeof(lapic->isr));
+    memset(&lapic->tmr, 0, sizeof(lapic->tmr));
+    lapic->tpr = lapic->esr = lapic->esr_pending = lapic->icr_low = lapic->icr_high = 0;
+    lapic->divide = lapic->initial_count = 0;
+    lapic->ldr = lapic_is_x2apic(lapic) ? (lapic->index >> 4) << 16 | 1u << (lapic->index & 15) : 0;
+    lapic->dfr = UINT32_MAX;
+    lapic->svr = 0xff;
+    for (unsigned i = 0; i < LAPIC_LVT_COUNT; i++)
+        lapic->lvt[i] = LVT_MASKED;
+    lapic->deadline_tsc = lapic->period_tsc = 0;
+    lapic->nmi_pending = lapic->init_pending = lapic->sipi_pending = false;
+    lapic->wait_for_sipi = lapic->index != 0;
+}
+
+/* SDM vol. 3, 11.8.3.1 */
+uint32_t lapic_ppr(const struct lapic *lapic)
+{
+    int isr = lapic_highest(&lapic->isr);
+    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
+    return (lapic->tpr & 0xf0) >= in_service ? lapic->tpr : in_service;
+}
+
+int lapic_pending(const struct lapic *lapic)
+{
+    int irr = lapic_highest(&lapic->irr);
+    if (irr < 0)
+        return -1;
+    return ((uint32_t)irr & 0xf0) > (lapic_ppr(lapic) & 0xf0) ? irr : -1;
+}
+
+void lapic_accept(struct lapic *lapic, uint8_t vector)
+{
+    clear(&lapic->irr, vector);
+    set(&lapic->isr, vector);
+}
+
+void lapic_eoi(struct lapic *lapic)
+{
+    int vector = lapic_highest(&lapic->isr);
+    if (vector < 0)
+        return;
+    clear(&lapic->isr, (uint8_t)vector);
+    if (test(&lapic->tmr, (uint8_t)vector))
+        platform_eoi_broadcast(lapic->vm, (uint8_t)vector);
+}
+
+void lapic_receive(struct lapic *lapic, enum lapic_delivery mode, uint8_t vector, bool is_level)
+{
+    switch (mode) {
+    case LAPIC_FIXED:
+    case LAPIC_LOWEST:
+        if (!(lapic->base & LAPIC_BASE_ENABLE) || !(lapic->svr & SVR_ENABLED))
+            return;
+        if (vector < 16) {
+            lapic->esr_pending |= 1u << 6; /* received illegal vector: SDM vol. 3, 11.5.3 */
+            return;
+        }
+        if (is_level)
+            set(&lapic->tmr, vector);
+        else
+            clear(&lapic->tmr, vector);
+        set(&lapic->irr, vector);
+        break;
+    case LAPIC_NMI:
+        lapic->nmi_pending = true;
+        break;
+    case LAPIC_INIT:
+        lapic->init_pending = true;
+        lapic->sipi_pending = false;
+        break;
+    case LAPIC_SIPI:
+        if (!lapic->wait_for_sipi && !lapic->init_pending)
+            return;
+        lapic->sipi_pending = true;
+        lapic->sipi_vector = vector;
+        break;
+    default: /* there is no system management mode; ExtINT comes over LINT0 only */
+        return;
+    }
+    vm_kick(lapic->vm, lapic->index);
+}
+
+bool lapic_matches(const struct lapic *lapic, uint32_t destination, bool is_logical)
+{
+    if (!(lapic->base & LAPIC_BASE_ENABLE))
+        return false;
+    if (lapic_is_x2apic(lapic)) {
+        /* 0xff of an MSI or IO-APIC entry is broadcast as well: no guest has 255 CPUs */
+        if (destination == UINT32_MAX || destination == 0xff)
+            return true;
+        if (!is_logical)
+            return destination == lapic->index;
+        if (destination >> 16 != lapic->ldr >> 16)
+            return false;
+        return destination & lapic->ldr & 0xffff;
+    }
+    if ((destination & 0xff) == 0xff)
+        return true;
+    if (!is_logical)
+        return destination == lapic->index;
+    uint32_t own = lapic->ldr >> 24;
+    if (lapic->dfr >> 28 == 0xf) /* flat model: SDM vol. 3, 11.6.2.2 */
+        return own & destination & 0xff;
+    return (own ^ destination) >> 4 == 0 && (own & destination & 0xf);
+}
+
+bool lapic_takes_extint(const struct lapic *lapic)
+{
+    if (!(lapic->base & LAPIC_BASE_ENABLE))
+        return lapic->index == 0; /* the INTR pin goes straight to the CPU: SDM vol. 3, 11.4.3 */
+    uint32_t lint0 = lapic->lvt[LAPIC_LVT_LINT0 - LAPIC_LVT_TIMER];
+    return !(lint0 & LVT_MASKED) && (lint0 >> 8 & 7) == LAPIC_EXTINT;
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The watchdog: a guest that neither sleeps nor needs its VMM for a long time may be in an endless
+ * loop. It is only told to the log, once for each such time.
+ */
+#include "lib/clock.h"
+#include "vmm/host.h"
+
+#define INTERVAL_NS 20000000000ull
+/* Exit reasons of HLT: SDM vol. 3, appendix C; AMD APM vol. 2, appendix C */
+#define VMX_HLT 12
+#define SVM_HLT 0x78
+
+static struct {
+    struct leat_loop_timer timer;
+    uint64_t seen[VM_MAX_CPUS];
+    bool is_told[VM_MAX_CPUS];
+} watch;
+
+static bool is_idle(const struct leat_vcpu *page)
+{
+    uint32_t reason = page->trace[(page->trace_next - 1) & 15].reason & 0xffff;
+    return page->halted || reason == VMX_HLT || reason == SVM_HLT;
+}
+
+static void look(void *context)
+{
+    struct vm *vm = context;
+    vm_lock(vm);
+    for (unsigned i = 0; i < vm->cpu_count && vm->end == VM_END_NONE; i++) {
+        struct vcpu *cpu = vm->cpus[i];
+        uint64_t count = cpu->page->counts[LEAT_COUNT_TO_VMM];
+        bool is_stuck = count == watch.seen[i] && !is_idle(cpu->page);
+        if (is_stuck && !watch.is_told[i])
+            vcpu_report(cpu, "has run without a sign of life for 20 s");
+        watch.is_told[i] = is_stuck;
+        watch.seen[i] = count;
+    }
+    vm_unlock(vm);
+    leat_loop_timer_set(&vm->host->loop, &watch.timer, leat_clock_ns() + INTERVAL_NS);
+}
+
+int host_watch(struct vm *vm)
+{
+    leat_loop_timer(&vm->host->loop, &watch.timer, look, vm);
+    leat_loop_timer_set(&vm->host->loop, &watch.timer, leat_clock_ns() + INTERVAL_NS);
+    return LEAT_OK;
+}
