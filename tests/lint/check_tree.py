@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tree keeps its promises: the arrows between the rooms (docs/architecture.md, section 3), ring 0 under
+10,000 lines, an SPDX line in every source file, headers that compile by themselves."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+RING0_LIMIT = 10_000
+
+# room -> prefixes of what its files may include by "..."; <leat/...> and the C library are checked apart.
+ARROWS = {
+    "kernel/": ["kernel/", "arch/"],
+    "arch/": ["kernel/", "arch/"],
+    "boot/": ["boot/", "lib/config/"],
+    "lib/config/": ["lib/config/"],
+    "lib/": ["lib/"],
+    "drivers/": ["drivers/", "lib/assert.h"],
+    "vdisk/service/": ["vdisk/", "lib/"],
+    "vdisk/": ["vdisk/"],
+    "vmm/": ["vmm/", "lib/"],
+    "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
+    "services/console/": ["services/console/", "lib/"],
+    "services/supervisor/": ["services/supervisor/", "lib/"],
+}
+FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "stdatomic.h", "stdalign.h", "limits.h", "stdnoreturn.h"}
+# Rooms whose code must not know that there is a Leat system call.
+NO_SYSCALLS = ["vdisk/", "drivers/", "boot/"]
+NO_SYSCALLS_BUT = ["vdisk/service/"]
+
+
+def tracked(*patterns):
+    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], cwd=TOP, check=True,
+                         capture_output=True, text=True).stdout
+    return [name for name in out.split("\n") if name and (TOP / name).is_file()]
+
+
+def room_of(name):
+    rooms = [room for room in ARROWS if name.startswith(room)]
+    return max(rooms, key=len) if rooms else None
+
+
+def check_includes(name, text):
+    room = room_of(name)
+    for number, line in enumerate(text.split("\n"), 1):
+        match = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', line)
+        if not match:
+            continue
+        kind, target = match.groups()
+        if name.startswith("include/leat/"):
+            if kind == '"' or not (target.startswith("leat/") or target in FREESTANDING):
+                yield f"{name}:{number}: a header of the ABI includes {target}"
+        if room is None:
+            continue
+        if kind == '"' and "/" in target and not any(target.startswith(p) for p in ARROWS[room]):
+            yield f"{name}:{number}: {room} may not include {target}"
+        if room in ("kernel/", "arch/") and kind == "<" and not (target.startswith("leat/") or target in FREESTANDING):
+            yield f"{name}:{number}: ring 0 includes <{target}>"
+        if target in ("leat/syscall.h", "lib/sys.h") and any(name.startswith(p) for p in NO_SYSCALLS) \
+                and not any(name.startswith(p) for p in NO_SYSCALLS_BUT):
+            yield f"{name}:{number}: {room} is portable and may not include {target}"
+
+
+def check_header_alone(name):
+    """Each header compiles by itself (those of the rooms that need no third-party include path)."""
+    if not name.startswith(("include/leat/", "kernel/", "lib/", "vdisk/", "vmm/", "drivers/")):
+        return
+    run = subprocess.run(["gcc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-x", "c", "-I.", "-Iinclude", "-"],
+                         cwd=TOP, input=f'#include "{name}"\n', capture_output=True, text=True)
+    if run.returncode:
+        yield f"{name}: does not compile by itself: {run.stderr.strip().splitlines()[0]}"
+
+
+def main():
+    problems = []
+    ring0 = 0
+    for name in tracked("*.c", "*.h", "*.S", "*.py", "*.sh", "*.cmake", "CMakeLists.txt", "*/CMakeLists.txt", "tools/*"):
+        text = (TOP / name).read_text(errors="replace")
+        if "SPDX-License-Identifier: BSD-2-Clause" not in "\n".join(text.split("\n")[:3]):
+            problems.append(f"{name}: no SPDX line in its first three lines")
+        if name.endswith((".c", ".h", ".S")):
+            problems += check_includes(name, text)
+            if name.startswith(("kernel/", "arch/")):
+                ring0 += text.count("\n")
+        if name.endswith(".h"):
+            problems += check_header_alone(name)
+    if ring0 >= RING0_LIMIT:
+        problems.append(f"ring 0 has {ring0} lines; the limit is {RING0_LIMIT}")
+    print(f"ring 0: {ring0} lines, comments and blank lines included")
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * An NBD server with a volatile cache and bad manners. It keeps a tag for each sector, one that is current and
+ * one that is durable; what a broken connection had asked is either done at once or never.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+#include "vdisk/nbd/proto.h"
+
+struct job {
+    struct job *next;
+    bool is_done; /* it has taken effect; the answer is on its way */
+    uint32_t error;
+    uint8_t *result; /* of a read */
+    struct sim_conn *conn;
+    uint64_t generation;
+    uint16_t type, flags;
+    uint64_t cookie, offset;
+    uint32_t length;
+    uint8_t data[];
+};
+
+static uint64_t *current, *durable, sectors, restarts;
+static bool is_up;
+/* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
+static uint8_t phase[SIM_CONNS];
+static bool is_mute[SIM_CONNS];
+static struct sim_conn *open_conns[SIM_CONNS];
+static struct job *jobs;
+
+static unsigned index_of(const struct sim_conn *c)
+{
+    for (unsigned i = 0; i < SIM_CONNS; i++)
+        if (open_conns[i] == c)
+            return i;
+    sim_fail("the server does not know the connection");
+}
+
+void sim_server_init(uint64_t count)
+{
+    sectors = count;
+    restarts = 0;
+    current = malloc(count * 8);
+    durable = malloc(count * 8);
+    for (uint64_t i = 0; i < count; i++)
+        current[i] = durable[i] = SIM_INITIAL | i;
+    is_up = true;
+    jobs = NULL;
+    memset(open_conns, 0, sizeof open_conns);
+}
+
+void sim_server_end(void)
+{
+    while (jobs) {
+        struct job *j = jobs;
+        jobs = j->next;
+        free(j->result);
+        free(j);
+    }
+    free(current);
+    free(durable);
+}
+
+bool sim_server_is_up(void) { return is_up; }
+uint64_t sim_server_tag(uint64_t sector) { return durable[sector]; }
+
+static void come_back(void *ctx, uint64_t arg)
+{
+    (void)ctx, (void)arg;
+    is_up = true;
+}
+
+void sim_server_crash(bool restart)
+{
+    for (unsigned i = 0; i < SIM_CONNS; i++)
+        if (open_conns[i])
+            sim_conn_cut(open_conns[i], "server crash");
+    for (uint64_t s = 0; s < sectors; s++) {
+        if (current[s] != durable[s] && sim_random() % 2)
+            durable[s] = current[s];
+        current[s] = durable[s];
+    }
+    is_up = false;
+    if (restart)
+        sim_at(sim_random() % 20000 * SIM_MS, come_back, NULL, 0);
+}
+
+void sim_server_accept(struct sim_conn *c)
+{
+    unsigned i = 0;
+    while (open_conns[i])
+        i++;
+    open_conns[i] = c;
+    phase[i] = 0;
+    is_mute[i] = false;
+    uint8_t greeting[18];
+    be64_put(greeting, NBD_MAGIC);
+    be64_put(greeting + 8, NBD_OPTION_MAGIC);
+    be16_put(greeting + 16, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
+    sim_conn_deliver(c, greeting, sizeof greeting);
+}
+
+/* -- what requests do -- */
+
+static void do_write(const struct job *j)
+{
+    uint64_t first = j->offset / SIM_SECTOR, count = j->length / SIM_SECTOR;
+    if (j->offset % sim_profile.min_block || j->length % sim_profile.min_block || !j->length ||
+        first + count > sectors || (j->type == NBD_CMD_WRITE && j->length > sim_profile.max_block))
+        sim_fail("the engine sent a request that the server's limits forbid");
+    for (uint64_t s = 0; s < count; s++) {
+        uint64_t tag = 0;
+        if (j->type == NBD_CMD_WRITE)
+            tag = sim_sector_tag(j->data + s * SIM_SECTOR, first + s, "server");
+        if (j->type == NBD_CMD_TRIM && sim_random() % 2)
+            continue;
+        current[first + s] = tag;
+        if ((j->flags & NBD_CMD_FLAG_FUA) || !sim_profile.has_flush)
+            durable[first + s] = tag;
+    }
+}
+
+static void do_flush(void)
+{
+    memcpy(durable, current, sectors * 8);
+}
+
+void sim_server_gone(struct sim_conn *c)
+{
+    open_conns[index_of(c)] = NULL;
+    for (struct job **link = &jobs; *link;) { /* what it had asked: now or never */
+        struct job *j = *link;
+        if (j->conn != c) {
+            link = &j->next;
+            continue;
+        }
+        if (!j->is_done && sim_random() % 2 && j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH)
+            do_write(j);
+        *link = j->next;
+        free(j->result);
+        free(j);
+    }
+}
+
+/* -- replies -- */
+
+static void damage(uint8_t *header, size_t size)
+{
+    if (sim_chance(sim_profile.corrupt))
+        header[sim_random() % size] ^= (uint8_t)(1u << sim_random() % 8);
+}
+
+static void send_chunk(struct sim_conn *c, uint64_t cookie, uint16_t flags, uint16_t type,
+                       const uint8_t *payload, uint32_t size, uint32_t head)
+{
+    uint8_t *reply = malloc(NBD_STRUCTURED_REPLY_BYTES + size);
+    be32_put(reply, NBD_STRUCTURED_REPLY_MAGIC);
+    be16_put(reply + 4, flags);
+    be16_put(reply + 6, type);
+    be64_put(reply + 8, cookie);
+    be32_put(reply + 16, size);
+    if (size)
+        memcpy(reply + NBD_STRUCTURED_REPLY_BYTES, payload, size);
+    damage(reply, NBD_STRUCTURED_REPLY_BYTES + head);
+    sim_conn_deliver(c, reply, NBD_STRUCTURED_REPLY_BYTES + size);
+    free(reply);
+}
+
+static void send_simple(struct sim_conn *c, uint64_t cookie, uint32_t error, const uint8_t *data,
+                        uint32_t size)
+{
+    uint8_t *reply = malloc(NBD_SIMPLE_REPLY_BYTES + size);
+    be32_put(reply, NBD_SIMPLE_REPLY_MAGIC);
+    be32_put(reply + 4, error);
+    be64_put(reply + 8, cookie);
+    if (size)
+        memcpy(reply + NBD_SIMPLE_REPLY_BYTES, data, size);
+    damage(reply, NBD_SIMPLE_REPLY_BYTES);
+    sim_conn_deliver(c, reply, NBD_SIMPLE_REPLY_BYTES + size);
+    free(reply);
+}
+
+static void send_error(struct sim_conn *c, const struct job *j, uint32_t error)
+{
+    if (!sim_profile.structured) {
+        send_simple(c, j->cookie, error, NULL, 0);
+        return;
+    }
+    uint8_t payload[6 + 5] = {0};
+    be32_put(payload, error);
+    be16_put(payload + 4, 5);
+    memcpy(payload + 6, "sorry", 5);
+    send_chunk(c, j->cookie, NBD_REPLY_FLAG_DONE, NBD_REPLY_ERROR, payload, sizeof payload, 6);
+}
+
+static bool is_zero(const uint8_t *p, uint32_t size)
+{
+    for (uint32_t i = 0; i < size; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+/* In pieces, in any order, holes as holes; sometimes one too few. */
+static void send_structured_read(struct sim_conn *c, const struct job *j, const uint8_t *data)
+{
+    uint32_t pieces = 1 + sim_random() % 6, unit = j->length / pieces;
+    if (unit == 0)
+        pieces = 1, unit = j->length;
+    uint32_t start = sim_random() % pieces;
+    for (uint32_t k = 0; k < pieces; k++) {
+        uint32_t i = (start + k) % pieces, from = i * unit;
+        uint32_t size = i + 1 == pieces ? j->length - from : unit;
+        uint16_t flags = k + 1 == pieces ? NBD_REPLY_FLAG_DONE : 0;
+        uint8_t *payload = malloc(8 + size);
+        be64_put(payload, j->offset + from);
+        if (sim_chance(sim_profile.duplicate))
+            flags = NBD_REPLY_FLAG_DONE; /* the rest follows an answer that is complete: a lie */
+        if (size > 3 && is_zero(data + from, size) && sim_random() % 2) {
+            be32_put(payload + 8, size);
+            send_chunk(c, j->cookie, flags, NBD_REPLY_OFFSET_HOLE, payload, 12, 12);
+        } else {
+            memcpy(payload + 8, data + from, size);
+            send_chunk(c, j->cookie, flags, NBD_REPLY_OFFSET_DATA, payload, 8 + size, 8);
+        }
+        free(payload);
+    }
+}
+
+/* The effect of a request, and what will be answered later. */
+static void act_read(struct job *j)
+{
+    if (j->offset % SIM_SECTOR || j->length % SIM_SECTOR || !j->length ||
+        j->length > sim_profile.max_block || j->offset % sim_profile.min_block ||
+        j->length % sim_profile.min_block || j->offset + j->length > sectors * SIM_SECTOR)
+        sim_fail("the engine sent a read that the server's limits forbid");
+    j->result = malloc(j->length);
+    for (uint32_t s = 0; s < j->length / SIM_SECTOR; s++)
+        sim_sector_fill(j->result + s * SIM_SECTOR, j->offset / SIM_SECTOR + s,
+                        current[j->offset / SIM_SECTOR + s]);
+}
+
+static void act(struct job *j)
+{
+    j->is_done = true;
+    if (sim_chance(sim_profile.server_error)) {
+        if (j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH && sim_random() % 2)
+            do_write(j); /* it fails, and yet something was written */
+        j->error = sim_random() % 2 ? NBD_EIO : NBD_ENOSPC;
+    } else if (j->type == NBD_CMD_READ) {
+        act_read(j);
+    } else if (j->type == NBD_CMD_FLUSH) {
+        do_flush();
+    } else {
+        do_write(j);
+    }
+}
+
+static void answer(struct sim_conn *c, const struct job *j)
+{
+    if (j->error)
+        send_error(c, j, j->error);
+    else if (j->type == NBD_CMD_READ && sim_profile.structured)
+        send_structured_read(c, j, j->result);
+    else if (j->type == NBD_CMD_READ)
+        send_simple(c, j->cookie, 0, j->result, j->length);
+    else if (sim_profile.structured && sim_random() % 2)
+        send_chunk(c, j->cookie, NBD_REPLY_FLAG_DONE, NBD_REPLY_NONE, NULL, 0, 0);
+    else
+        send_simple(c, j->cookie, 0, NULL, 0);
+}
+
+static void free_job(struct job *j)
+{
+    free(j->result);
+    free(j);
+}
+
+static uint64_t some_time(void)
+{
+    return sim_random() % (sim_profile.delay_ms * 4 + 1) * SIM_MS;
+}
+
+/* First the effect, later the answer. */
+static void work(void *ctx, uint64_t arg)
+{
+    struct job **link = &jobs;
+    (void)arg;
+    while (*link && *link != ctx)
+        link = &(*link)->next;
+    if (!*link)
+        return; /* its connection is gone */
+    struct job *j = *link;
+    struct sim_conn *c = j->conn;
+    if (!j->is_done && sim_chance(sim_profile.restart) && restarts++ < 6) {
+        sim_server_crash(true);
+        return;
+    }
+    if (!j->is_done) {
+        act(j);
+        sim_at(some_time(), work, j, 0);
+        return;
+    }
+    *link = j->next;
+    if (sim_chance(sim_profile.silent))
+        is_mute[index_of(c)] = true;
+    if (is_mute[index_of(c)]) {
+        free_job(j);
+        return;
+    }
+    if (sim_chance(sim_profile.truncate)) {
+        uint8_t part[7] = {0x67, 0x44, 0x66, 0x98};
+        sim_conn_deliver(c, part, 1 + sim_random() % sizeof part);
+        sim_conn_cut(c, "truncated");
+    } else {
+        answer(c, j);
+        if (sim_chance(sim_profile.cut))
+            sim_conn_cut(c, "cut");
+    }
+    free_job(j);
+}
+
+/* -- requests -- */
+
+static void reply_option(struct sim_conn *c, uint32_t option, uint32_t type, const uint8_t *data,
+                         uint32_t size)
+{
+    uint8_t header[20];
+    be64_put(header, NBD_REPLY_MAGIC);
+    be32_put(header + 8, option);
+    be32_put(header + 12, type);
+    be32_put(header + 16, size);
+    damage(header, sizeof header);
+    sim_conn_deliver(c, header, sizeof header);
+    if (size)
+        sim_conn_deliver(c, data, size);
+}
+
+static void go(struct sim_conn *c)
+{
+    uint8_t info[14];
+    uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES;
+    flags |= sim_profile.has_flush ? NBD_FLAG_SEND_FLUSH : 0;
+    flags |= sim_profile.has_fua ? NBD_FLAG_SEND_FUA : 0;
+    flags |= sim_profile.has_trim ? NBD_FLAG_SEND_TRIM : 0;
+    be16_put(info, NBD_INFO_EXPORT);
+    be64_put(info + 2, sectors * SIM_SECTOR);
+    be16_put(info + 10, (uint16_t)flags);
+    reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 12);
+    be16_put(info, NBD_INFO_BLOCK_SIZE);
+    be32_put(info + 2, sim_profile.min_block);
+    be32_put(info + 6, 4096);
+    be32_put(info + 10, sim_profile.max_block);
+    reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 14);
+    reply_option(c, NBD_OPT_GO, NBD_REP_ACK, NULL, 0);
+}
+
+static size_t take_option(struct sim_conn *c, unsigned i)
+{
+    if (c->tx_size < 16)
+        return 0;
+    uint32_t option = be32_get(c->tx + 8), size = be32_get(c->tx + 12);
+    if (be64_get(c->tx) != NBD_OPTION_MAGIC || size > 4096)
+        sim_fail("the engine sent a malformed option");
+    if (c->tx_size < 16 + size)
+        return 0;
+    if (option == NBD_OPT_STRUCTURED_REPLY) {
+        reply_option(c, option, sim_profile.structured ? NBD_REP_ACK : NBD_REP_ERR_UNSUP, NULL, 0);
+    } else if (option == NBD_OPT_GO) {
+        go(c);
+        phase[i] = 2;
+    } else {
+        sim_fail("the engine sent option %u", (unsigned)option);
+    }
+    return 16 + size;
+}
+
+static size_t take_request(struct sim_conn *c)
+{
+    const uint8_t *p = c->tx;
+    if (c->tx_size < NBD_REQUEST_BYTES)
+        return 0;
+    if (be32_get(p) != NBD_REQUEST_MAGIC)
+        sim_fail("the engine sent a request with a wrong magic number");
+    uint16_t type = be16_get(p + 6);
+    uint32_t length = be32_get(p + 24), payload = type == NBD_CMD_WRITE ? length : 0;
+    if (c->tx_size < NBD_REQUEST_BYTES + payload)
+        return 0;
+    if (type == NBD_CMD_DISC)
+        return NBD_REQUEST_BYTES;
+    struct job *j = malloc(sizeof *j + payload);
+    *j = (struct job){.next = jobs,
+                      .conn = c,
+                      .generation = c->generation,
+                      .type = type,
+                      .flags = be16_get(p + 4),
+                      .cookie = be64_get(p + 8),
+                      .offset = be64_get(p + 16),
+                      .length = length};
+    if (payload)
+        memcpy(j->data, p + NBD_REQUEST_BYTES, payload);
+    jobs = j;
+    sim_at(some_time(), work, j, 0);
+    return NBD_REQUEST_BYTES + payload;
+}
+
+void sim_server_input(struct sim_conn *c)
+{
+    unsigned i = index_of(c);
+    for (;;) {
+        size_t used = 0;
+        if (phase[i] == 0 && c->tx_size >= 4) {
+            phase[i] = 1;
+            used = 4;
+        } else if (phase[i] == 1) {
+            used = take_option(c, i);
+        } else if (phase[i] == 2) {
+            used = take_request(c);
+        }
+        if (!used)
+            return;
+        memmove(c->tx, c->tx + used, c->tx_size - used);
+        c->tx_size -= used;
+    }
+}

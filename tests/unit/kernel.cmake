@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause
+set(K ${CMAKE_SOURCE_DIR}/kernel)
+leat_unit_test(test_frame SOURCES unit/test_frame.c ${K}/frame.c)
+leat_unit_test(test_handle SOURCES unit/test_handle.c ${K}/handle.c ${K}/object.c ${K}/quota.c)
+leat_unit_test(test_klog SOURCES unit/test_klog.c ${K}/log_ring.c ${K}/format.c)
+leat_unit_test(test_kernel_elf SOURCES unit/test_kernel_elf.c ${K}/elf.c)
+leat_unit_test(test_kernel_acpi SOURCES unit/test_kernel_acpi.c ${CMAKE_SOURCE_DIR}/arch/x86_64/acpi_parse.c)

@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Shows that the NBD client understands what real servers say, and that each kind of lie is caught and named:
+ * scripted replies, byte by byte or all at once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vdisk/nbd/proto.h"
+#include "vdisk/nbd/session.h"
+
+#define READ_OFFSET 65536u
+#define READ_BYTES 16384u
+
+static struct {
+    uint8_t in[1 << 17], out[1 << 17];
+    size_t in_size, in_taken, out_size, piece;
+    const struct vdisk_conn_events *events;
+    void *owner;
+    uint64_t now;
+    int closes;
+} world;
+
+static uint64_t fake_now(void *ctx)
+{
+    (void)ctx;
+    return world.now;
+}
+static void *fake_connect(void *ctx, const char *host, uint16_t port,
+                          const struct vdisk_conn_events *events, void *owner)
+{
+    (void)ctx, (void)host, (void)port;
+    world.events = events;
+    world.owner = owner;
+    return &world;
+}
+static void fake_close(void *ctx, void *conn)
+{
+    (void)ctx, (void)conn;
+    world.closes++;
+}
+static size_t fake_send(void *ctx, void *conn, const void *data, size_t size)
+{
+    (void)ctx, (void)conn;
+    memcpy(world.out + world.out_size, data, size);
+    world.out_size += size;
+    return size;
+}
+static size_t fake_receive(void *ctx, void *conn, void *data, size_t size)
+{
+    (void)ctx, (void)conn;
+    size_t n = world.in_size - world.in_taken;
+    n = n < size ? n : size;
+    n = n < world.piece ? n : world.piece;
+    memcpy(data, world.in + world.in_taken, n);
+    world.in_taken += n;
+    return n;
+}
+static uint64_t fake_random(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+static void fake_log(void *ctx, const char *line) { (void)ctx, (void)line; }
+
+static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
+                                               fake_send, fake_receive, fake_random,  fake_log};
+
+static struct nbd_session session;
+static struct nbd_command command;
+static uint8_t pages[4][NBD_PAGE_BYTES];
+static uint8_t *page_table[4] = {pages[0], pages[1], pages[2], pages[3]};
+static uint32_t done_error;
+static int done_count;
+
+static void command_done(struct nbd_command *c, uint32_t error)
+{
+    (void)c;
+    done_error = error;
+    done_count++;
+}
+
+/* -- what the server says -- */
+
+static void say(const void *data, size_t size)
+{
+    memcpy(world.in + world.in_size, data, size);
+    world.in_size += size;
+}
+static void say32(uint32_t v)
+{
+    uint8_t p[4];
+    be32_put(p, v);
+    say(p, 4);
+}
+static void say64(uint64_t v)
+{
+    uint8_t p[8];
+    be64_put(p, v);
+    say(p, 8);
+}
+static void say16(uint16_t v)
+{
+    uint8_t p[2];
+    be16_put(p, v);
+    say(p, 2);
+}
+static void say_option(uint32_t option, uint32_t type, uint32_t size)
+{
+    say64(NBD_REPLY_MAGIC);
+    say32(option);
+    say32(type);
+    say32(size);
+}
+static void say_greeting(uint16_t flags)
+{
+    say64(NBD_MAGIC);
+    say64(NBD_OPTION_MAGIC);
+    say16(flags);
+}
+static void say_export(uint64_t size, uint16_t flags)
+{
+    say_option(NBD_OPT_GO, NBD_REP_INFO, 12);
+    say16(NBD_INFO_EXPORT);
+    say64(size);
+    say16(flags);
+}
+static void say_block_size(uint32_t min, uint32_t max)
+{
+    say_option(NBD_OPT_GO, NBD_REP_INFO, 14);
+    say16(NBD_INFO_BLOCK_SIZE);
+    say32(min);
+    say32(4096);
+    say32(max);
+}
+static void say_chunk(uint16_t flags, uint16_t type, uint32_t size)
+{
+    say32(NBD_STRUCTURED_REPLY_MAGIC);
+    say16(flags);
+    say16(type);
+    say64(command.cookie);
+    say32(size);
+}
+static void say_data(uint16_t flags, uint64_t offset, uint32_t size, uint8_t fill)
+{
+    static uint8_t bytes[READ_BYTES];
+    memset(bytes, fill, sizeof bytes);
+    say_chunk(flags, NBD_REPLY_OFFSET_DATA, 8 + size);
+    say64(offset);
+    say(bytes, size);
+}
+static void say_hole(uint16_t flags, uint64_t offset, uint32_t size)
+{
+    say_chunk(flags, NBD_REPLY_OFFSET_HOLE, 12);
+    say64(offset);
+    say32(size);
+}
+static void say_simple(uint32_t error, uint64_t cookie)
+{
+    say32(NBD_SIMPLE_REPLY_MAGIC);
+    say32(error);
+    say64(cookie);
+}
+
+static void run(void)
+{
+    for (int i = 0; i < 40000 && session.state != NBD_LOST; i++) {
+        size_t before = world.in_taken;
+        nbd_session_run(&session, world.now);
+        if (world.in_taken == before && world.in_taken == world.in_size)
+            break;
+    }
+}
+
+static void begin(void)
+{
+    memset(&world, 0, sizeof world);
+    world.piece = SIZE_MAX;
+    world.now = 1000;
+    done_count = 0;
+    nbd_session_init(&session, &platform, 30000000000ull);
+    assert_true(nbd_session_start(&session, "h", 1, "root1", world.now));
+    world.events->connected(world.owner);
+}
+
+static void negotiate(bool structured)
+{
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, structured ? NBD_REP_ACK : NBD_REP_ERR_UNSUP, 0);
+    say_export(1 << 20, 0x6d);
+    say_block_size(1, 1 << 20);
+    say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
+    run();
+    assert_int_equal(session.state, NBD_READY);
+}
+
+static void send_command(uint16_t type, uint32_t length)
+{
+    memset(&command, 0, sizeof command);
+    memset(pages, 0xee, sizeof pages);
+    command.type = type;
+    command.offset = READ_OFFSET;
+    command.length = length;
+    command.pages = page_table;
+    command.data = pages[0];
+    command.done = command_done;
+    nbd_session_send(&session, &command, world.now);
+    nbd_session_run(&session, world.now);
+}
+
+static void read_structured(void)
+{
+    negotiate(true);
+    send_command(NBD_CMD_READ, READ_BYTES);
+}
+
+static void expect_lost(const char *why)
+{
+    run();
+    assert_int_equal(session.state, NBD_LOST);
+    assert_non_null(strstr(session.why, why));
+    assert_int_equal(world.closes, 1);
+    assert_int_equal(done_count, 0);
+    if (session.in_flight) {
+        assert_ptr_equal(nbd_session_take_back(&session), &command);
+        assert_null(nbd_session_take_back(&session));
+    }
+}
+
+/* -- negotiation -- */
+
+static void test_negotiation(void **state)
+{
+    (void)state;
+    negotiate(true);
+    assert_true(session.handshake.result.size_bytes == 1 << 20);
+    assert_int_equal(session.handshake.result.flags, 0x6d);
+    assert_int_equal(session.handshake.result.max_block, 1 << 20);
+    assert_true(session.handshake.result.has_structured_replies);
+    /* client flags, NBD_OPT_STRUCTURED_REPLY, NBD_OPT_GO with the name and one request for information */
+    static const uint8_t expected[] = "\0\0\0\3" "IHAVEOPT\0\0\0\10\0\0\0\0"
+                                      "IHAVEOPT\0\0\0\7\0\0\0\15\0\0\0\5root1\0\1\0\3";
+    assert_int_equal(world.out_size, sizeof expected - 1);
+    assert_memory_equal(world.out, expected, sizeof expected - 1);
+}
+
+static void refused(uint32_t type, const char *words, const char *why)
+{
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_option(NBD_OPT_GO, type, (uint32_t)strlen(words));
+    say(words, strlen(words));
+    expect_lost(why);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    refused(NBD_REP_ERR_UNKNOWN, "export unknown\n", "no such export (\"export unknown?\")");
+    refused(NBD_REP_ERR_TLS_REQD, "", "demands TLS");
+    refused(NBD_REP_ERR_POLICY, "", "policy");
+    refused(NBD_REP_ERR_UNSUP, "", "NBD_OPT_GO");
+    refused(NBD_REP_ERROR(77), "", "0x8000004d");
+}
+
+static void test_hostile_negotiation(void **state)
+{
+    (void)state;
+    begin();
+    say("SSH-2.0-OpenSSH_9.2p1", 21);
+    expect_lost("not an NBD server");
+    begin();
+    say64(NBD_MAGIC);
+    say64(NBD_OLDSTYLE_MAGIC);
+    expect_lost("oldstyle");
+    begin();
+    say_greeting(0);
+    expect_lost("fixed newstyle");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
+    expect_lost("was not asked");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, UINT32_MAX);
+    expect_lost("too long");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
+    expect_lost("how large");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_block_size(3, 1 << 20);
+    expect_lost("minimum block size");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_export(UINT64_MAX, 1);
+    expect_lost("export size");
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    for (int i = 0; i < 100; i++) {
+        say_option(NBD_OPT_GO, NBD_REP_INFO, 2);
+        say16(99);
+    }
+    expect_lost("NBD_REP_INFO");
+}
+
+/* -- replies -- */
+
+static void test_structured_read(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece < 100000; piece *= 7) {
+        read_structured();
+        world.piece = piece;
+        say_data(0, READ_OFFSET + 8192, 8192, 2); /* out of order */
+        say_hole(0, READ_OFFSET + 1000, 7192);
+        say_data(0, READ_OFFSET, 1000, 1);
+        say_chunk(1, NBD_REPLY_NONE, 0);
+        run();
+        assert_int_equal(session.state, NBD_READY);
+        assert_int_equal(done_count, 1);
+        assert_int_equal(done_error, 0);
+        assert_int_equal(pages[0][999], 1);
+        assert_int_equal(pages[0][1000], 0);
+        assert_int_equal(pages[1][4095], 0);
+        assert_int_equal(pages[2][0], 2);
+        assert_int_equal(pages[3][4095], 2);
+    }
+}
+
+static void test_structured_error(void **state)
+{
+    (void)state;
+    read_structured();
+    say_data(0, READ_OFFSET, 4096, 1);
+    say_chunk(0, NBD_REPLY_ERROR_OFFSET, 6 + 3 + 8);
+    say32(NBD_EIO);
+    say16(3);
+    say("bad", 3);
+    say64(READ_OFFSET + 4096);
+    say_chunk(1, NBD_REPLY_NONE, 0);
+    run();
+    assert_int_equal(session.state, NBD_READY);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_error, NBD_EIO);
+}
+
+static void test_simple_replies(void **state)
+{
+    (void)state;
+    static uint8_t data[READ_BYTES];
+    negotiate(false);
+    send_command(NBD_CMD_READ, READ_BYTES);
+    say_simple(0, command.cookie);
+    memset(data, 0x5a, sizeof data);
+    say(data, sizeof data);
+    run();
+    assert_int_equal(done_count, 1);
+    assert_int_equal(pages[3][4095], 0x5a);
+    send_command(NBD_CMD_WRITE, 4096);
+    say_simple(NBD_ENOSPC, command.cookie);
+    run();
+    assert_int_equal(done_count, 2);
+    assert_int_equal(done_error, NBD_ENOSPC);
+    assert_int_equal(session.state, NBD_READY);
+}
+
+static void test_lies_in_data(void **state)
+{
+    (void)state;
+    read_structured();
+    say_data(1, READ_OFFSET, 8192, 1);
+    expect_lost("left out");
+    read_structured();
+    say_data(0, READ_OFFSET, 8192, 1);
+    say_data(1, READ_OFFSET + 8191, 8193, 1);
+    expect_lost("twice");
+    read_structured();
+    say_data(1, READ_OFFSET - 1, READ_BYTES, 1);
+    expect_lost("not asked");
+    read_structured();
+    say_data(1, READ_OFFSET + 1, READ_BYTES, 1);
+    expect_lost("not asked");
+    read_structured();
+    say_hole(1, READ_OFFSET, UINT32_MAX);
+    expect_lost("not asked");
+    read_structured();
+    say_hole(1, UINT64_MAX - 5, 12);
+    expect_lost("not asked");
+    read_structured();
+    say_hole(1, READ_OFFSET, 0);
+    expect_lost("not asked");
+    read_structured();
+    for (uint32_t i = 0; i < 100; i++)
+        say_data(0, READ_OFFSET + i * 100, 50, 1);
+    expect_lost("twice");
+}
+
+static void test_lies_in_headers(void **state)
+{
+    (void)state;
+    read_structured();
+    say32(0xdeadbeef);
+    expect_lost("magic");
+    read_structured();
+    say_simple(0, command.cookie);
+    expect_lost("simple reply");
+    read_structured();
+    say_simple(0, command.cookie + NBD_SESSION_SLOTS);
+    expect_lost("was not made");
+    read_structured();
+    command.cookie++;
+    say_chunk(1, NBD_REPLY_NONE, 0);
+    command.cookie--;
+    expect_lost("was not made");
+    read_structured();
+    say_chunk(2, NBD_REPLY_NONE, 0);
+    expect_lost("unknown kind");
+    read_structured();
+    say_chunk(1, 5, 12);
+    expect_lost("unknown kind");
+    read_structured();
+    say_chunk(0, NBD_REPLY_NONE, 0);
+    expect_lost("malformed");
+    read_structured();
+    say_chunk(1, NBD_REPLY_OFFSET_DATA, 8);
+    expect_lost("wrong length");
+    read_structured();
+    say_chunk(1, NBD_REPLY_ERROR, 1u << 30);
+    expect_lost("wrong length");
+    read_structured();
+    say_chunk(1, NBD_REPLY_ERROR, 6);
+    say32(0);
+    say16(0);
+    expect_lost("malformed");
+    negotiate(false);
+    send_command(NBD_CMD_READ, READ_BYTES);
+    say_chunk(1, NBD_REPLY_NONE, 0);
+    expect_lost("magic");
+}
+
+static void test_shutdown_is_no_answer(void **state)
+{
+    (void)state;
+    negotiate(false);
+    send_command(NBD_CMD_READ, READ_BYTES);
+    say_simple(NBD_ESHUTDOWN, command.cookie);
+    expect_lost("shutting down");
+}
+
+static void test_silence(void **state)
+{
+    (void)state;
+    read_structured();
+    world.now += 29000000000ull;
+    nbd_session_run(&session, world.now);
+    assert_int_equal(session.state, NBD_READY);
+    say_data(0, READ_OFFSET, 4096, 1); /* a sign of life starts the time anew */
+    nbd_session_run(&session, world.now);
+    world.now += 29000000000ull;
+    nbd_session_run(&session, world.now);
+    assert_int_equal(session.state, NBD_READY);
+    world.now += 2000000000ull;
+    expect_lost("silent");
+}
+
+static void test_closed_connection(void **state)
+{
+    (void)state;
+    read_structured();
+    say_data(1, READ_OFFSET, READ_BYTES, 3); /* arrived before the end: it counts */
+    world.events->closed(world.owner, "connection reset");
+    run();
+    assert_int_equal(done_count, 1);
+    assert_int_equal(session.state, NBD_LOST);
+    assert_string_equal(session.why, "connection reset");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_negotiation),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_hostile_negotiation), cmocka_unit_test(test_structured_read),
+        cmocka_unit_test(test_structured_error),  cmocka_unit_test(test_simple_replies),
+        cmocka_unit_test(test_lies_in_data),      cmocka_unit_test(test_lies_in_headers),
+        cmocka_unit_test(test_shutdown_is_no_answer), cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_closed_connection),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vmm_fake.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Noreturn void leat_assert_failed(const char *what, const char *file, int line);
+_Noreturn void leat_assert_failed(const char *what, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, what);
+    abort();
+}
+
+static struct vmm_fake *of(struct vm *vm)
+{
+    return (struct vmm_fake *)((char *)vm - offsetof(struct vmm_fake, vm));
+}
+
+void vm_kick(struct vm *vm, unsigned cpu)
+{
+    of(vm)->kicks[cpu]++;
+}
+uint64_t vm_now_ns(struct vm *vm)
+{
+    return of(vm)->now_ns;
+}
+uint64_t vm_now_tsc(struct vm *vm)
+{
+    return of(vm)->now_ns * (FAKE_TSC_HZ / 1000000000u);
+}
+
+uint64_t vm_tsc_hz(struct vm *vm)
+{
+    (void)vm;
+    return FAKE_TSC_HZ;
+}
+
+int64_t vm_wall_clock_s(struct vm *vm)
+{
+    return of(vm)->wall_s + (int64_t)(of(vm)->now_ns / 1000000000u);
+}
+
+void vm_log(struct vm *vm, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(of(vm)->last_log, sizeof(of(vm)->last_log), format, arguments);
+    va_end(arguments);
+    of(vm)->log_lines++;
+}
+
+bool vcpu_sync(struct vcpu *cpu, uint32_t groups)
+{
+    cpu->page->valid |= groups;
+    return true;
+}
+
+void vmm_fake_init(struct vmm_fake *f, unsigned cpus)
+{
+    memset(f, 0, sizeof(*f));
+    f->vm.name = "test";
+    f->vm.cpu_count = cpus;
+    f->now_ns = 1000000000;
+    f->ram = calloc(1, FAKE_RAM);
+    guest_memory_add(&f->vm.memory, gpa(0), FAKE_RAM, f->ram);
+    if (platform_init(&f->platform, &f->vm) != LEAT_OK)
+        abort();
+    for (unsigned i = 0; i < cpus; i++) {
+        vcpu_init(&f->cpus[i], &f->vm, i, &f->pages[i]);
+        f->vm.cpus[i] = &f->cpus[i];
+    }
+}
+
+void vmm_fake_free(struct vmm_fake *f)
+{
+    free(f->ram);
+}
+
+void vmm_fake_advance(struct vmm_fake *f, uint64_t ns)
+{
+    uint64_t end = f->now_ns + ns;
+    while (f->vm.timers.earliest_ns && f->vm.timers.earliest_ns <= end) {
+        if (f->vm.timers.earliest_ns > f->now_ns)
+            f->now_ns = f->vm.timers.earliest_ns;
+        vm_timers_run(&f->vm.timers, f->now_ns);
+    }
+    f->now_ns = end;
+}
+
+void vmm_fake_out(struct vmm_fake *f, uint16_t port, uint8_t value)
+{
+    bus_write(&f->vm.ports, port, 1, value);
+}
+
+uint8_t vmm_fake_in(struct vmm_fake *f, uint16_t port)
+{
+    return (uint8_t)bus_read(&f->vm.ports, port, 1);
+}
