@@ -8,9 +8,9 @@
 
 #define GUEST_PAGES 2u /* the object, the CPUID table */
 #define PROT_ALL (LEAT_PROT_READ | LEAT_PROT_WRITE | LEAT_PROT_EXEC)
-#define RUN_PIECES 512u          /* of a mem object mapped at a time, between preemption points */
-#define UNMAP_BYTES (1ull << 30) /* unmapped at a time; no smaller: that would split 1 GiB pages   \
-                                  */
+#define RUN_PIECES 512u /* of a mem object mapped at a time, between preemption points */
+/* Unmapped at a time; no smaller: that would split 1 GiB pages. */
+#define UNMAP_BYTES (1ull << 30)
 
 _Static_assert(sizeof(struct guest) <= LEAT_PAGE_SIZE, "a guest is one page");
 _Static_assert(sizeof(struct guest_cpuid) <= LEAT_PAGE_SIZE, "a CPUID table is one page");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/handle.h"
+#include "kernel/assert.h"
 #include "kernel/frame.h"
 
 void handle_table_init(struct handle_table *table, struct quota *quota)
@@ -45,6 +46,7 @@ int64_t handle_add(struct handle_table *table, struct object *object, uint32_t r
         return LEAT_ENOMEM;
     uint32_t handle = table->first_free;
     struct handle_slot *slot = slot_at(table, handle);
+    KASSERT(slot);
     table->first_free = slot->next_free;
     slot->object = object;
     slot->rights = rights;

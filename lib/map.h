@@ -11,8 +11,7 @@
 /* Where things lie in a ring-3 process; the supervisor maps channels and files in its own area. */
 #define LEAT_HEAP_VA 0x100000000000ull      /* grown by sbrk */
 #define LEAT_MAP_VA 0x200000000000ull       /* leat_map, thread stacks */
-#define LEAT_CHANNEL_VA 0x300000000000ull   /* what the supervisor maps before and after the start \
-                                             */
+#define LEAT_CHANNEL_VA 0x300000000000ull   /* what the supervisor maps */
 #define LEAT_STACK_TOP_VA 0x700000000000ull /* first thread's stack ends here */
 
 /* Addresses for size bytes, aligned to 4 KiB, or to 2 MiB when size is a multiple of it; nothing is

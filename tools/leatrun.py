@@ -34,7 +34,8 @@ DEFAULT_FAIL = [r"Leat cannot start: ", r"this is a defect of Leat", r"nothing c
 
 LEAT_LINE = re.compile(rb"\[ *\d+\.\d{6}\] ")
 CONTROL = re.compile(rb"\x1b\[[0-9;?=]*[A-Za-z]|\r")
-CUT_ESCAPE = re.compile(rb"\x1b(\[[0-9;?=]{0,16})?\Z")  # the start of one, at the end of a piece
+ERASED = re.compile(rb"\r\x1b\[K")  # what stood on the line, a prompt, is not part of what comes
+CUT_ESCAPE = re.compile(rb"(\r|\r?\x1b(\[[0-9;?=]{0,16})?)\Z")  # the start of one, at the end of a piece
 
 
 class RunError(Exception):
@@ -208,7 +209,7 @@ class Run:
         plain = self.cut_escape + data
         cut = CUT_ESCAPE.search(plain)
         self.cut_escape = cut[0] if cut else b""
-        plain = CONTROL.sub(b"", plain[: cut.start()] if cut else plain)
+        plain = CONTROL.sub(b"", ERASED.sub(b"\n", plain[: cut.start()] if cut else plain))
         self.output += plain
         if self.splitter:
             self.splitter.feed(data, plain)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The RAM cache: 4 KiB blocks of all exports in one bounded pool, found by hash, evicted by a CLOCK
- * with a small use count (a block that is read once, as by a scan, goes before one that is read again).
+ * with a small use count (a block that is read once, as by a scan, goes before one that is read
+ * again).
  *
- * A block is FREE, BUSY (a fetch fills it; it is never evicted; found by lookups, so that equal requests join) or VALID.
+ * A block is FREE, BUSY (a fetch fills it; it is never evicted; found by lookups, so that equal
+ * requests join) or VALID.
  */
 #ifndef VDISK_CACHE_H
 #define VDISK_CACHE_H
@@ -19,12 +21,12 @@ enum cache_state { CACHE_FREE, CACHE_BUSY, CACHE_VALID };
 struct fetch;
 
 struct cache_slot {
-    uint64_t block;     /* number of the 4 KiB block in its export */
+    uint64_t block; /* number of the 4 KiB block in its export */
     uint32_t export_id;
-    uint32_t next;      /* in the hash chain, or in the list of free slots */
-    uint8_t state;      /* enum cache_state */
-    uint8_t uses;       /* of the CLOCK: 0 .. 3 */
-    bool is_hashed;     /* false: a BUSY block whose content has become stale while it was fetched */
+    uint32_t next;  /* in the hash chain, or in the list of free slots */
+    uint8_t state;  /* enum cache_state */
+    uint8_t uses;   /* of the CLOCK: 0 .. 3 */
+    bool is_hashed; /* false: a BUSY block whose content has become stale while it was fetched */
     struct fetch *fetch; /* that fills a BUSY block */
 };
 
@@ -48,7 +50,8 @@ static inline uint8_t *cache_data(const struct cache *c, uint32_t index)
 static inline uint32_t cache_bucket(const struct cache *c, uint32_t export_id, uint64_t block)
 {
     /* Fibonacci hashing: the golden ratio of 2^64 spreads runs of blocks over the table. */
-    return (uint32_t)(((block + ((uint64_t)export_id << 40)) * 0x9e3779b97f4a7c15ull) >> 32) & c->mask;
+    return (uint32_t)(((block + ((uint64_t)export_id << 40)) * 0x9e3779b97f4a7c15ull) >> 32) &
+           c->mask;
 }
 
 /* Index of the block, BUSY or VALID; CACHE_NONE. */
@@ -75,11 +78,16 @@ void cache_drop(struct cache *c, uint32_t index);
 /* A BUSY block will not be found again and not become VALID. */
 void cache_make_stale(struct cache *c, uint32_t index);
 /* Blocks that cache_claim can give. */
-static inline uint32_t cache_room(const struct cache *c) { return c->count - c->busy; }
+static inline uint32_t cache_room(const struct cache *c)
+{
+    return c->count - c->busy;
+}
 
-/* What becomes of [offset, offset + length) of an export in the cache after a change on the server. */
+/* What becomes of [offset, offset + length) of an export in the cache after a change on the server.
+ */
 enum cache_change { CACHE_WRITTEN, CACHE_ZEROED, CACHE_UNKNOWN };
-/* data: of CACHE_WRITTEN. VALID blocks follow the change (or are dropped), BUSY ones become stale. */
+/* data: of CACHE_WRITTEN. VALID blocks follow the change (or are dropped), BUSY ones become stale.
+ */
 void cache_change(struct cache *c, uint32_t export_id, uint64_t offset, uint64_t length,
                   enum cache_change change, const uint8_t *data);
 /* Every block of an export. */

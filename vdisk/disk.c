@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One disk as its client sees it: requests are judged, then go the way that the disk's mode says. */
+/* One disk as its client sees it: requests are judged, then go the way that the disk's mode says.
+ */
 #include <string.h>
 
 #include "vdisk/engine.h"
@@ -57,7 +58,8 @@ static int judge(const struct vdisk_disk *d, const struct vdisk_request *r)
 void disk_complete(struct vdisk_request *r, int status)
 {
     struct vdisk_disk *d = r->disk;
-    if (status == LEAT_OK && r->op == LEAT_BLK_READ && d->has_overlay) /* over what came from below */
+    if (status == LEAT_OK && r->op == LEAT_BLK_READ &&
+        d->has_overlay) /* over what came from below */
         d->counters.overlay_bytes += overlay_read(&d->overlay, r->offset, r->length, r->data);
     if (status != LEAT_OK)
         d->counters.errors++;

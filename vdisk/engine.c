@@ -211,6 +211,12 @@ uint64_t vdisk_run(struct vdisk *v)
     return when;
 }
 
+void vdisk_network_up(struct vdisk *v)
+{
+    for (struct list *n = v->exports.next; n != &v->exports; n = n->next)
+        link_retry_now(LIST_ENTRY(n, struct vdisk_export, node));
+}
+
 bool vdisk_is_drained(const struct vdisk *v)
 {
     for (const struct list *n = v->exports.next; n != &v->exports; n = n->next)

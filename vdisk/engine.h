@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk), link.c
- * (the way to the server), fetch.c (reads) and wlog.c (writes).
+ * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
+ * link.c (the way to the server), fetch.c (reads) and wlog.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -29,7 +29,7 @@ struct fetch {
     uint64_t first_block;
     uint32_t count;
     bool is_queued;
-    bool is_ahead;  /* nobody waits for it yet */
+    bool is_ahead; /* nobody waits for it yet */
     struct waiter *waiters;
     struct nbd_command command;
     uint32_t slots[FETCH_BLOCKS]; /* of the cache */
@@ -46,7 +46,7 @@ struct write_record {
     bool is_known;    /* the cache and the client know of it: a replay changes nothing for them */
     bool is_replayed; /* export->replay_left counts it */
     bool is_acked;
-    uint32_t blockers; /* earlier open records that overlap */
+    uint32_t blockers;             /* earlier open records that overlap */
     uint64_t offset, length, done; /* done: bytes acknowledged so far */
     uint64_t ack_number;
     struct vdisk_request *request; /* NULL: completed, or its disk was detached */
@@ -75,13 +75,13 @@ struct vdisk_export {
     bool has_changed; /* disks must be told */
 
     enum link_state link;
-    bool was_up;          /* identity below is known */
+    bool was_up; /* identity below is known */
     struct nbd_export identity;
-    uint32_t block_size;  /* of requests: 512 or 4096 */
+    uint32_t block_size; /* of requests: 512 or 4096 */
     uint64_t next_try_ns, backoff_ns, away_since_ns, tick_ns;
-    uint32_t tries;       /* since it was last up */
+    uint32_t tries; /* since it was last up */
     uint64_t connects;
-    char why[160];        /* of the last trouble */
+    char why[160]; /* of the last trouble */
     struct nbd_session session;
 
     struct list demand, ahead; /* fetches to send */
@@ -105,7 +105,7 @@ struct vdisk_disk {
     struct vdisk_config config;
     void (*changed)(void *owner);
     void *owner;
-    const char *refusal; /* not NULL: it can never work; why */
+    const char *refusal;  /* not NULL: it can never work; why */
     struct list requests; /* all under way */
     struct list early;    /* that came before the size was known */
     struct overlay overlay;
@@ -145,6 +145,7 @@ void link_init(struct vdisk_export *e);
 /* Everything that can move on this export. Returns when it wants to run again. */
 uint64_t link_run(struct vdisk_export *e);
 void link_close(struct vdisk_export *e);
+void link_retry_now(struct vdisk_export *e);          /* ends a pause between two tries */
 bool link_is_connected(const struct vdisk_export *e); /* writes may be sent */
 
 /* -- fetch.c -- */

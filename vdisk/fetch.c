@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Reads. Blocks that the cache holds are copied at once; for each run of the others a fetch is made, or
- * the one that is under way is joined. Data is received directly into cache blocks, which
+ * Reads. Blocks that the cache holds are copied at once; for each run of the others a fetch is
+ * made, or the one that is under way is joined. Data is received directly into cache blocks, which
  * stay put (BUSY) until then, and copied from there to everyone who waits.
  *
- * A write that the server acknowledges while a fetch overlaps it makes the fetch's blocks stale: those
- * who waited before are still served (they ran concurrently with the write), nobody later.
+ * A write that the server acknowledges while a fetch overlaps it makes the fetch's blocks stale:
+ * those who waited before are still served (they ran concurrently with the write), nobody later.
  */
 #include <string.h>
 
@@ -37,13 +37,15 @@ static uint32_t most_blocks(const struct vdisk_export *e)
     return blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
 }
 
-/* A fetch of the run of missing blocks that starts at `first` and ends before `end`. NULL: none to be had now. */
+/* A fetch of the run of missing blocks that starts at `first` and ends before `end`. NULL: none to
+ * be had now. */
 static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end, bool is_ahead)
 {
     struct cache *c = &e->engine->cache;
-    if (cache_room(c) == 0 || list_is_empty(&e->fetch_free))
+    struct list *free_node = cache_room(c) ? list_pop(&e->fetch_free) : NULL;
+    if (!free_node)
         return NULL;
-    struct fetch *f = LIST_ENTRY(list_pop(&e->fetch_free), struct fetch, node);
+    struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
     uint32_t most = most_blocks(e);
     f->first_block = first;
     f->count = 0;
@@ -71,7 +73,8 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
 }
 
 /* Copies what a cache block and the request have in common. */
-static void copy_block(const struct cache *c, uint32_t slot, uint64_t block, struct vdisk_request *r)
+static void copy_block(const struct cache *c, uint32_t slot, uint64_t block,
+                       struct vdisk_request *r)
 {
     uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
     uint64_t from = r->offset > start ? r->offset : start;
@@ -86,7 +89,8 @@ static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *
     struct waiter *w = waiter_get(e->engine);
     if (!w)
         return false;
-    *w = (struct waiter){.next = f->waiters, .request = r, .first_block = first, .last_block = last};
+    *w =
+        (struct waiter){.next = f->waiters, .request = r, .first_block = first, .last_block = last};
     f->waiters = w;
     r->pieces++;
     if (f->is_ahead) { /* now somebody waits: it overtakes the rest of the read-ahead */
@@ -113,7 +117,8 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block++;
             continue;
         }
-        struct fetch *f = slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, false);
+        struct fetch *f =
+            slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, false);
         if (!f)
             return false;
         uint64_t last = block;
@@ -168,7 +173,8 @@ void fetch_retry_starved(struct vdisk_export *e)
     }
 }
 
-/* A fetch that was larger than what the request wants of it failed: the bad sector may lie elsewhere. */
+/* A fetch that was larger than what the request wants of it failed: the bad sector may lie
+ * elsewhere. */
 static void try_alone(struct vdisk_export *e, struct vdisk_request *r, uint64_t block)
 {
     if (r->next_block > block)
@@ -275,8 +281,9 @@ void fetch_forget(struct vdisk_export *e, struct vdisk_request *r)
 }
 
 /*
- * Sequential read-ahead: the second read that starts where the one before ended opens a window, which
- * doubles as long as that goes on; the next piece is asked for when half of the window is used up.
+ * Sequential read-ahead: the second read that starts where the one before ended opens a window,
+ * which doubles as long as that goes on; the next piece is asked for when half of the window is
+ * used up.
  */
 void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length)
 {

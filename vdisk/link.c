@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The way to the server: connect, judge what answers, replay, keep going, and when it is lost do it all
- * again, for ever, with growing pauses. Only an image that has changed its size ends this: two images must never be mixed.
+ * The way to the server: connect, judge what answers, replay, keep going, and when it is lost do it
+ * all again, for ever, with growing pauses. Only an image that has changed its size ends this: two
+ * images must never be mixed.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #define SECTOR_BYTES 512u
 
 /* What a server must go on offering once it has. */
-#define FLAGS_KEPT \
+#define FLAGS_KEPT                                                                                 \
     (NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES)
 
 void link_init(struct vdisk_export *e)
@@ -41,7 +42,14 @@ static void say(struct vdisk_export *e, const char *what, const char *why)
     export_log(e, line);
 }
 
-/* Pauses double; each is stretched by up to a quarter so that many clients do not come back together. */
+void link_retry_now(struct vdisk_export *e)
+{
+    e->next_try_ns = 0;
+    e->backoff_ns = BACKOFF_FIRST_NS;
+}
+
+/* Pauses double; each is stretched by up to a quarter so that many clients do not come back
+ * together. */
 static void schedule_retry(struct vdisk_export *e)
 {
     uint64_t now_ns = e->engine->now_ns;
@@ -170,7 +178,8 @@ static void up(struct vdisk_export *e)
     e->backoff_ns = BACKOFF_FIRST_NS;
     char text[96];
     if (e->connects == 1)
-        snprintf(text, sizeof text, "ready, %llu MiB", (unsigned long long)(e->identity.size_bytes >> 20));
+        snprintf(text, sizeof text, "ready, %llu MiB",
+                 (unsigned long long)(e->identity.size_bytes >> 20));
     else
         snprintf(text, sizeof text, "server back after %llu s",
                  (unsigned long long)((e->engine->now_ns - e->away_since_ns) / SECOND_NS));

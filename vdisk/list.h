@@ -12,8 +12,14 @@ struct list {
 
 #define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
-static inline void list_init(struct list *l) { l->next = l->prev = l; }
-static inline bool list_is_empty(const struct list *l) { return l->next == l; }
+static inline void list_init(struct list *l)
+{
+    l->next = l->prev = l;
+}
+static inline bool list_is_empty(const struct list *l)
+{
+    return l->next == l;
+}
 
 static inline void list_insert_before(struct list *node, struct list *at)
 {
@@ -22,7 +28,10 @@ static inline void list_insert_before(struct list *node, struct list *at)
     at->prev->next = node;
     at->prev = node;
 }
-static inline void list_push_back(struct list *l, struct list *node) { list_insert_before(node, l); }
+static inline void list_push_back(struct list *l, struct list *node)
+{
+    list_insert_before(node, l);
+}
 static inline void list_push_front(struct list *l, struct list *node)
 {
     list_insert_before(node, l->next);

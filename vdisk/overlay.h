@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The overlay of a disk in mode `ram`: what the guest has written, in memory. A two-level table over
- * 4 KiB pages; each page knows which of its 512-byte sectors it holds, so that a small write needs nothing from the server.
+ * The overlay of a disk in mode `ram`: what the guest has written, in memory. A two-level table
+ * over 4 KiB pages; each page knows which of its 512-byte sectors it holds, so that a small write
+ * needs nothing from the server.
  */
 #ifndef VDISK_OVERLAY_H
 #define VDISK_OVERLAY_H

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * All that the streaming engine needs from the world around it. The service, leat-nbd and the
- * simulator each implement this once; the engine makes no other call but malloc, free and the mem/str
- * functions of the C library.
+ * simulator each implement this once; the engine makes no other call but malloc, free and the
+ * mem/str functions of the C library.
  *
- * One thread works an engine and its platform. No function here blocks, and none calls back into the
- * engine: the connection's callbacks come only from the platform's own loop, which calls
+ * One thread works an engine and its platform. No function here blocks, and none calls back into
+ * the engine: the connection's callbacks come only from the platform's own loop, which calls
  * vdisk_run() (vdisk.h) after it has delivered what happened.
  */
 #ifndef VDISK_PLATFORM_H
@@ -14,14 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What the platform tells about one connection. After `closed`, or after the engine's close(), it tells
-   nothing more about it. */
+/* What the platform tells about one connection. After `closed`, or after the engine's close(), it
+   tells nothing more about it. */
 struct vdisk_conn_events {
     void (*connected)(void *owner);
     /* Bytes have arrived, or there is room to send again, or both. Spurious calls are harmless. */
     void (*progress)(void *owner);
-    /* The connection ended or could not be made; why: one short phrase ("connection refused"). Bytes
-       that had arrived before can still be received until the engine calls close(). */
+    /* The connection ended or could not be made; why: one short phrase ("connection refused").
+       Bytes that had arrived before can still be received until the engine calls close(). */
     void (*closed)(void *owner, const char *why);
 };
 
@@ -29,8 +29,9 @@ struct vdisk_platform {
     void *ctx;
     /* Monotonic time in nanoseconds. Cheap: called once for each vdisk_run. */
     uint64_t (*now_ns)(void *ctx);
-    /* Starts a TCP connection. host: a name or dotted address, valid during the call only. Returns a handle that the
-       engine closes exactly once, or NULL when none is free (the engine tries again later). */
+    /* Starts a TCP connection. host: a name or dotted address, valid during the call only. Returns
+       a handle that the engine closes exactly once, or NULL when none is free (the engine tries
+       again later). */
     void *(*connect)(void *ctx, const char *host, uint16_t port,
                      const struct vdisk_conn_events *events, void *owner);
     void (*close)(void *ctx, void *conn);

@@ -45,13 +45,15 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
         return written(snprintf(to, size, "failed: %s", d->refusal ? d->refusal : e->why), size);
     case LEAT_BLK_CONNECTING:
         return written(snprintf(to, size, "connecting to %s:%u export '%s', try %u%s%s", e->host,
-                                e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "", e->why),
+                                e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "",
+                                e->why),
                        size);
     case LEAT_BLK_STALLED:
         return written(
             snprintf(to, size, "server away for %llu s, %u requests wait; try %u%s%s",
                      (unsigned long long)((e->engine->now_ns - e->away_since_ns) / SECOND_NS),
-                     (unsigned)d->counters.waiting, (unsigned)e->tries, e->why[0] ? ": " : "", e->why),
+                     (unsigned)d->counters.waiting, (unsigned)e->tries, e->why[0] ? ": " : "",
+                     e->why),
             size);
     default:
         size_text(e->identity.size_bytes, number, sizeof number);

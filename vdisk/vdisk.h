@@ -3,9 +3,9 @@
  * The streaming engine: block devices whose content comes from NBD servers, behind a RAM cache and,
  * in mode `ram`, an overlay.
  *
- * Single-threaded and event-driven: requests are submitted, vdisk_run() moves everything that can move,
- * and each request's done() is called exactly once, from vdisk_submit() itself (a cache hit) or from
- * vdisk_run(). While a server is away, requests wait.
+ * Single-threaded and event-driven: requests are submitted, vdisk_run() moves everything that can
+ * move, and each request's done() is called exactly once, from vdisk_submit() itself (a cache hit)
+ * or from vdisk_run(). While a server is away, requests wait.
  */
 #ifndef VDISK_VDISK_H
 #define VDISK_VDISK_H
@@ -43,18 +43,18 @@ struct vdisk_counters { /* since attach */
     uint64_t network_bytes; /* read, after waiting for the server */
     uint64_t overlay_bytes; /* read from the overlay */
     uint64_t written_bytes;
-    uint64_t errors;        /* requests that ended with an error */
-    uint64_t stall_ns;      /* sum over requests of the time that they waited for the server */
-    uint32_t waiting;       /* requests now under way */
+    uint64_t errors;   /* requests that ended with an error */
+    uint64_t stall_ns; /* sum over requests of the time that they waited for the server */
+    uint32_t waiting;  /* requests now under way */
 };
 
 struct vdisk;
 struct vdisk_disk;
 
 /*
- * One request; memory of the caller, untouched by it between submit and done. `data` of a write is copied
- * during vdisk_submit or later, and of a read is written until done; it may be memory that an untrusted
- * process shares: the engine never decides anything from it.
+ * One request; memory of the caller, untouched by it between submit and done. `data` of a write is
+ * copied during vdisk_submit or later, and of a read is written until done; it may be memory that
+ * an untrusted process shares: the engine never decides anything from it.
  */
 struct vdisk_request {
     uint32_t op, flags; /* enum leat_blk_op, enum leat_blk_flag */
@@ -73,28 +73,36 @@ struct vdisk_request {
 };
 
 /* NULL: no memory. The platform must outlive the engine. */
-struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct vdisk_limits *limits);
-/* Every disk must have been detached. Closes connections; unflushed writes that were not drained are dropped. */
+struct vdisk *vdisk_create(const struct vdisk_platform *platform,
+                           const struct vdisk_limits *limits);
+/* Every disk must have been detached. Closes connections; unflushed writes that were not drained
+ * are dropped. */
 void vdisk_destroy(struct vdisk *v);
 
-/* Moves everything that can move. Returns the time at which it wants to be called again even if nothing
-   happens (UINT64_MAX: never). */
+/* Moves everything that can move. Returns the time at which it wants to be called again even if
+   nothing happens (UINT64_MAX: never). */
 uint64_t vdisk_run(struct vdisk *v);
+
+/* The network has come up: servers that are waited for are tried at once. */
+void vdisk_network_up(struct vdisk *v);
 
 /* True when no write of any disk, attached or detached, waits to be made durable. */
 bool vdisk_is_drained(const struct vdisk *v);
 /* Asks every export to flush what is unflushed, without a request of a client. */
 void vdisk_drain(struct vdisk *v);
 
-/* Starts a disk. changed(owner) is called from vdisk_run or a later engine call when vdisk_info would give another
-   answer. NULL: no memory. A disk that can never work comes as LEAT_BLK_FAILED. */
+/* Starts a disk. changed(owner) is called from vdisk_run or a later engine call when vdisk_info
+   would give another answer. NULL: no memory. A disk that can never work comes as LEAT_BLK_FAILED.
+ */
 struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *config,
                                 void (*changed)(void *owner), void *owner);
-/* Ends a disk at once: requests under way are forgotten (their done is not called, their memory is not
-   touched again); writes that the engine holds copies of still go to the server and are flushed there. */
+/* Ends a disk at once: requests under way are forgotten (their done is not called, their memory is
+   not touched again); writes that the engine holds copies of still go to the server and are flushed
+   there. */
 void vdisk_detach(struct vdisk_disk *disk);
 
-/* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO. */
+/* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO.
+ */
 void vdisk_submit(struct vdisk_disk *disk, struct vdisk_request *request);
 
 /* Fills all of *info. */

@@ -4,13 +4,14 @@
  * durable: a server that restarts may have lost what it acknowledged but had not flushed, so after
  * a reconnect all of the log is sent again, before any read.
  *
- * Order. NBD servers may work on requests in any order; here two records that overlap are never under
- * way at the same time: the later waits for the earlier one's answer (`blockers`). So the order of
- * submission is the order on the server, at first and in every replay, and the cache, which follows at the
- * acknowledgement, agrees with it.
+ * Order. NBD servers may work on requests in any order; here two records that overlap are never
+ * under way at the same time: the later waits for the earlier one's answer (`blockers`). So the
+ * order of submission is the order on the server, at first and in every replay, and the cache,
+ * which follows at the acknowledgement, agrees with it.
  *
- * FUA. Such a write leaves the log at once, and an older, unflushed one below it could be replayed over
- * it. If there is one, the write is made durable by a flush instead, which empties the log of both.
+ * FUA. Such a write leaves the log at once, and an older, unflushed one below it could be replayed
+ * over it. If there is one, the write is made durable by a flush instead, which empties the log of
+ * both.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 
 #define DEFAULT_LOG_BYTES (32ull << 20)
 #define MAX_RECORDS 2048u
-#define PART_BYTES (1u << 20) /* of a write in one NBD request; trim and zeroes: what the server allows */
+#define PART_BYTES                                                                                 \
+    (1u << 20) /* of a write in one NBD request; trim and zeroes: what the server allows */
 
 static void part_done(struct nbd_command *command, uint32_t error);
 static void flush_done(struct nbd_command *command, uint32_t error);
@@ -165,8 +167,9 @@ static void close_record(struct vdisk_export *e, struct write_record *w)
 }
 
 /*
- * A client's write fails with the server's error. One that the server had accepted before, and now refuses in
- * a replay, stays in the log: the link is given up, and the replay is tried again until it is accepted.
+ * A client's write fails with the server's error. One that the server had accepted before, and now
+ * refuses in a replay, stays in the log: the link is given up, and the replay is tried again until
+ * it is accepted.
  */
 static void record_failed(struct vdisk_export *e, struct write_record *w, uint32_t error)
 {
@@ -278,7 +281,8 @@ static bool wants_flush(const struct vdisk_export *e)
 
 static bool send_flush(struct vdisk_export *e)
 {
-    if (e->link != LINK_UP || e->is_flushing || !wants_flush(e) || !nbd_session_has_room(&e->session, 0))
+    if (e->link != LINK_UP || e->is_flushing || !wants_flush(e) ||
+        !nbd_session_has_room(&e->session, 0))
         return false;
     struct list *node;
     while ((node = list_pop(&e->flush_wait)))

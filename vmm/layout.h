@@ -12,8 +12,7 @@
 
 #define LAYOUT_PCI_MMIO 0xc0000000ull /* window of PCI memory BARs */
 #define LAYOUT_PCI_MMIO_END 0xe0000000ull
-#define LAYOUT_ECAM 0xe0000000ull /* PCI configuration space of bus 0: 32 devices of 8 functions   \
-                                   */
+#define LAYOUT_ECAM 0xe0000000ull /* PCI configuration space of bus 0: 32 devices, 8 functions */
 #define LAYOUT_ECAM_SIZE 0x100000ull
 #define LAYOUT_IOAPIC 0xfec00000ull
 #define LAYOUT_LAPIC 0xfee00000ull

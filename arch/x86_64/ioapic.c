@@ -105,6 +105,7 @@ static struct route *route_of(uint32_t gsi)
 static void set_entry(uint32_t gsi, uint32_t low)
 {
     const struct ioapic *io = ioapic_of(gsi);
+    KASSERT(io);
     io_write(io, (uint8_t)IOAPIC_ENTRY(gsi - io->gsi_base), low);
 }
 

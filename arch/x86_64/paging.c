@@ -357,7 +357,7 @@ unsigned arch_space_unmap(struct arch_space *space, uint64_t va)
     if (!(*entry & PTE_PS)) {
         shift = 12;
         entry = entry_for(space->root, va, 0, 0, NULL);
-        if (!(*entry & PTE_PRESENT))
+        if (!entry || !(*entry & PTE_PRESENT))
             return 0;
     }
     *entry = 0;

@@ -9,9 +9,8 @@
 #include "kernel/frame.h"
 #include "kernel/percpu.h"
 
-#define STACK_SLOT_BYTES                                                                           \
-    (KERNEL_STACK_BYTES + LEAT_PAGE_SIZE) /* the lowest page stays unmapped                        \
-                                           */
+/* The lowest page of a slot stays unmapped. */
+#define STACK_SLOT_BYTES (KERNEL_STACK_BYTES + LEAT_PAGE_SIZE)
 #define STACK_SLOTS 4096u
 #define FLAGS_IF (1u << 9)
 #define FLAGS_FIXED (1u << 1)

@@ -5,12 +5,12 @@
 
 #include <string.h>
 
-/* SDM 13.4.18: units of 256 ns. 50 us between interrupts at most halves the packets an interrupt costs
-   at full speed, and adds nothing to a reply that comes alone. */
+/* SDM 13.4.18: units of 256 ns. 50 us between interrupts at most halves the packets an interrupt
+   costs at full speed, and adds nothing to a reply that comes alone. */
 #define ITR_50_US 195u
 
-/* SDM 13.4.1: software waits 1 us or longer after RST; the EEPROM is read again meanwhile, which takes a few
-   milliseconds (SDM 5.6). */
+/* SDM 13.4.1: software waits 1 us or longer after RST; the EEPROM is read again meanwhile, which
+   takes a few milliseconds (SDM 5.6). */
 #define RESET_WAIT_US 10000u
 #define POLL_US 50u
 #define EEPROM_POLLS 200u
@@ -48,7 +48,8 @@ static int reset(struct e1000 *nic)
     e1000_put(nic, E1000_IMC, UINT32_MAX);
     e1000_put(nic, E1000_RCTL, 0);
     e1000_put(nic, E1000_TCTL, 0);
-    nic->platform.delay_us(nic->platform.context, RESET_WAIT_US); /* SDM 14.4: let DMA under way end */
+    nic->platform.delay_us(nic->platform.context,
+                           RESET_WAIT_US); /* SDM 14.4: let DMA under way end */
 
     uint32_t ctrl = e1000_get(nic, E1000_CTRL);
     if (ctrl == UINT32_MAX)
@@ -86,8 +87,8 @@ static bool is_station_address(const uint8_t mac[6])
     return !(mac[0] & 1) && memcmp(mac, none, sizeof(none)) != 0;
 }
 
-/* The reset has loaded the first receive address from the EEPROM (SDM 13.5.2). Cards and emulators that
-   did not are asked for the EEPROM's words, and the filter is set from them. */
+/* The reset has loaded the first receive address from the EEPROM (SDM 13.5.2). Cards and emulators
+   that did not are asked for the EEPROM's words, and the filter is set from them. */
 static int find_address(struct e1000 *nic)
 {
     uint32_t low = e1000_get(nic, E1000_RAL), high = e1000_get(nic, E1000_RAH);
@@ -150,8 +151,7 @@ int e1000_start(struct e1000 *nic, const struct e1000_platform *platform,
     e1000_rings_init(nic, dma);
 
     e1000_put(nic, E1000_ITR, ITR_50_US);
-    e1000_put(nic, E1000_IMS,
-              E1000_INT_LSC | E1000_INT_RXDMT0 | E1000_INT_RXO | E1000_INT_RXT0);
+    e1000_put(nic, E1000_IMS, E1000_INT_LSC | E1000_INT_RXDMT0 | E1000_INT_RXO | E1000_INT_RXT0);
     (void)e1000_link_update(nic);
     return LEAT_OK;
 }

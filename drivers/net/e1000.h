@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Driver for the Intel 8254x family of Ethernet controllers (82540EM and siblings), as a library: no
- * system call, no allocation, no global state. One thread makes all calls for a card. Only e1000_start
- * waits (at most about 100 ms).
+ * Driver for the Intel 8254x family of Ethernet controllers (82540EM and siblings), as a library:
+ * no system call, no allocation, no global state. One thread makes all calls for a card. Only
+ * e1000_start waits (at most about 100 ms).
  *
- * Memory: one physically contiguous area holds the descriptor rings, the transmit buffers and the receive
- * buffers. The area is the device's as much as ours; everything the device writes there is checked.
+ * Memory: one physically contiguous area holds the descriptor rings, the transmit buffers and the
+ * receive buffers. The area is the device's as much as ours; everything the device writes there is
+ * checked.
  *
- * Receive: e1000_rx_next shows the next frame where the device put it. The caller either keeps the buffer
- * (e1000_rx_keep; another takes its place in the ring; given back later, in any order, by
+ * Receive: e1000_rx_next shows the next frame where the device put it. The caller either keeps the
+ * buffer (e1000_rx_keep; another takes its place in the ring; given back later, in any order, by
  * e1000_rx_release), or is done with it at once (e1000_rx_skip). When can_keep is false there is no
  * other buffer, and the caller must copy what it wants and skip.
  *
- * Transmit: e1000_tx_buffer gives room for one frame, e1000_tx_push queues it. Queued frames and emptied
- * receive buffers are shown to the device in batches, at the latest by e1000_flush.
+ * Transmit: e1000_tx_buffer gives room for one frame, e1000_tx_push queues it. Queued frames and
+ * emptied receive buffers are shown to the device in batches, at the latest by e1000_flush.
  */
 #ifndef DRIVERS_NET_E1000_H
 #define DRIVERS_NET_E1000_H
@@ -22,7 +23,8 @@
 #include "drivers/net/e1000_regs.h"
 
 #define E1000_VENDOR 0x8086u
-#define E1000_RING_COUNT 256u    /* descriptors of each ring; SDM 13.4.27: RDLEN in units of 128 bytes */
+#define E1000_RING_COUNT                                                                           \
+    256u /* descriptors of each ring; SDM 13.4.27: RDLEN in units of 128 bytes */
 #define E1000_BUFFER_BYTES 2048u /* of each receive and transmit buffer; RCTL.BSIZE = 00b */
 #define E1000_MAX_FRAME 1514u    /* sent frames: header and 1500 bytes */
 #define E1000_MAX_BUFFERS 2048u  /* receive buffers that the driver can look after */
@@ -46,18 +48,18 @@ struct e1000_dma {
 
 struct e1000_frame {
     uint8_t *data;
-    uint16_t length;   /* 14 to E1000_BUFFER_BYTES, without the frame check sequence */
-    uint16_t buffer;   /* for e1000_rx_release, if the frame is kept */
+    uint16_t length; /* 14 to E1000_BUFFER_BYTES, without the frame check sequence */
+    uint16_t buffer; /* for e1000_rx_release, if the frame is kept */
     bool can_keep;
     bool checksums_ok; /* the device has checked the IPv4 and the TCP or UDP checksum */
 };
 
 struct e1000_counters {
     uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-    uint64_t rx_errors;   /* frames that the device marked as damaged, or longer than a buffer */
-    uint64_t rx_missed;   /* frames that found no descriptor; read by e1000_counters_update */
-    uint64_t rx_refused;  /* descriptors with values that no frame can have */
-    uint64_t tx_full;     /* e1000_tx_buffer had none */
+    uint64_t rx_errors;  /* frames that the device marked as damaged, or longer than a buffer */
+    uint64_t rx_missed;  /* frames that found no descriptor; read by e1000_counters_update */
+    uint64_t rx_refused; /* descriptors with values that no frame can have */
+    uint64_t tx_full;    /* e1000_tx_buffer had none */
     uint64_t interrupts;
 };
 
@@ -69,8 +71,9 @@ struct e1000 { /* private */
     struct e1000_tx_descriptor *tx_ring;
     uint8_t *tx_buffers, *rx_buffers;
     uint64_t rx_buffers_hpa, tx_buffers_hpa;
-    uint32_t rx_next, rx_unpublished;         /* next descriptor to look at; returned but not in RDT */
-    uint32_t tx_head, tx_tail, tx_unpublished; /* oldest not reclaimed; next free; pushed, not in TDT */
+    uint32_t rx_next, rx_unpublished; /* next descriptor to look at; returned but not in RDT */
+    uint32_t tx_head, tx_tail,
+        tx_unpublished; /* oldest not reclaimed; next free; pushed, not in TDT */
     uint32_t buffer_count, free_count;
     bool rx_skipping; /* inside a frame that did not end in its first buffer */
     bool tx_waiting;  /* the interrupt for finished transmissions is on */
@@ -87,7 +90,8 @@ struct e1000 { /* private */
 bool e1000_is_supported(uint16_t vendor, uint16_t device);
 
 /* Resets the card, finds its address, sets up both rings, starts it and switches its interrupts on.
-   LEAT_EINVAL: dma too small or not aligned. LEAT_EIO: the card does not answer, or has no address. */
+   LEAT_EINVAL: dma too small or not aligned. LEAT_EIO: the card does not answer, or has no address.
+ */
 int e1000_start(struct e1000 *nic, const struct e1000_platform *platform,
                 const struct e1000_dma *dma);
 
@@ -100,8 +104,8 @@ enum e1000_event {
     E1000_EVENT_GONE = 1u << 2, /* the card answers no more */
 };
 
-/* Takes the causes of an interrupt from the card (one register read). Call when the interrupt came and
-   before looking at the rings. Returns enum e1000_event bits. */
+/* Takes the causes of an interrupt from the card (one register read). Call when the interrupt came
+   and before looking at the rings. Returns enum e1000_event bits. */
 uint32_t e1000_interrupt(struct e1000 *nic);
 
 /* Reads the link's state; true: it has changed. */

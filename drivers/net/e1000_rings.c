@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The descriptor rings. The device writes into them at any time, so status bytes are read first and with
- * acquire order, other fields once, and only after the status says that they are ours.
+ * The descriptor rings. The device writes into them at any time, so status bytes are read first and
+ * with acquire order, other fields once, and only after the status says that they are ours.
  */
 #include "drivers/net/e1000.h"
 #include "drivers/net/e1000_private.h"
@@ -63,8 +63,7 @@ static void tx_init(struct e1000 *nic, uint64_t ring_hpa)
     e1000_put(nic, E1000_TDT, 0);
     e1000_put(nic, E1000_TIDV, 0);
     e1000_put(nic, E1000_TIPG, E1000_TIPG_VALUE);
-    e1000_put(nic, E1000_TCTL,
-              E1000_TCTL_EN | E1000_TCTL_PSP | E1000_TCTL_CT | E1000_TCTL_COLD);
+    e1000_put(nic, E1000_TCTL, E1000_TCTL_EN | E1000_TCTL_PSP | E1000_TCTL_CT | E1000_TCTL_COLD);
 }
 
 void e1000_rings_init(struct e1000 *nic, const struct e1000_dma *dma)
@@ -125,10 +124,9 @@ bool e1000_rx_next(struct e1000 *nic, struct e1000_frame *frame)
             frame->data = nic->rx_buffers + (size_t)frame->buffer * E1000_BUFFER_BYTES;
             frame->length = length;
             frame->can_keep = nic->free_count > 0;
-            frame->checksums_ok =
-                (status & (E1000_RX_IXSM | E1000_RX_TCPCS | E1000_RX_IPCS)) ==
-                    (E1000_RX_TCPCS | E1000_RX_IPCS) &&
-                !(errors & (E1000_RX_TCPE | E1000_RX_IPE));
+            frame->checksums_ok = (status & (E1000_RX_IXSM | E1000_RX_TCPCS | E1000_RX_IPCS)) ==
+                                      (E1000_RX_TCPCS | E1000_RX_IPCS) &&
+                                  !(errors & (E1000_RX_TCPE | E1000_RX_IPE));
             return true;
         }
         rx_advance(nic);
@@ -214,8 +212,7 @@ void e1000_tx_push(struct e1000 *nic, uint32_t length)
     struct e1000_tx_descriptor *descriptor = &nic->tx_ring[nic->tx_tail];
 
     /* The address is written anew each time: the ring is memory that the device can write. */
-    descriptor->address =
-        nic->tx_buffers_hpa + (uint64_t)nic->tx_tail * E1000_BUFFER_BYTES;
+    descriptor->address = nic->tx_buffers_hpa + (uint64_t)nic->tx_tail * E1000_BUFFER_BYTES;
     descriptor->length = (uint16_t)length;
     descriptor->checksum_offset = 0;
     descriptor->command = E1000_TX_EOP | E1000_TX_IFCS | E1000_TX_RS;

@@ -86,10 +86,9 @@ static void report_up(struct net_address *address)
     if (address->config.use_dhcp && dhcp)
         snprintf(from, sizeof(from), "by DHCP from %s",
                  text_of(ip_2_ip4(&dhcp->server_ip_addr)->addr, server));
-    snprintf(address->info.why, sizeof(address->info.why),
-             "address %s/%u %s, gateway %s, DNS %s", text_of(netif_ip4_addr(netif)->addr, ip),
-             prefix_of(netif_ip4_netmask(netif)->addr), from,
-             gateway_ip ? text_of(gateway_ip, gateway) : "none",
+    snprintf(address->info.why, sizeof(address->info.why), "address %s/%u %s, gateway %s, DNS %s",
+             text_of(netif_ip4_addr(netif)->addr, ip), prefix_of(netif_ip4_netmask(netif)->addr),
+             from, gateway_ip ? text_of(gateway_ip, gateway) : "none",
              dns_ip ? text_of(dns_ip, dns) : "none");
     net_log("%s", address->info.why);
 }
@@ -103,9 +102,8 @@ static void report_waiting(struct net_address *address, uint64_t now_ns)
              "no DHCP answer yet (%llu s, %u tries); still trying", (unsigned long long)seconds,
              dhcp ? dhcp->tries : 0u);
     net_log("%s", address->info.why);
-    address->report_every_s = address->report_every_s * 2 < MAX_REPORT_S
-                                  ? address->report_every_s * 2
-                                  : MAX_REPORT_S;
+    address->report_every_s =
+        address->report_every_s * 2 < MAX_REPORT_S ? address->report_every_s * 2 : MAX_REPORT_S;
     address->next_report_ns = now_ns + address->report_every_s * NS_PER_S;
 }
 

@@ -11,8 +11,9 @@ static uint64_t load64(const uint8_t *at)
     return value;
 }
 
-/* RFC 1071, section 2: the sum may be taken over words of any width and folded at the end, because a
-   carry out of one word is worth one in the next. The two halves of a 128-bit sum keep the carries. */
+/* RFC 1071, section 2: the sum may be taken over words of any width and folded at the end, because
+   a carry out of one word is worth one in the next. The two halves of a 128-bit sum keep the
+   carries. */
 uint16_t net_checksum(const void *data, int length)
 {
     const uint8_t *at = data;

@@ -68,8 +68,9 @@ static void execute(struct client *client, const struct leat_net_command *comman
 {
     if (command->slot >= LEAT_NET_SLOTS ||
         (command->op != LEAT_NET_CONNECT && command->op != LEAT_NET_CLOSE)) {
-        net_log("a client sent command %u for slot %u, which do not exist; it is not served any more",
-                command->op, command->slot);
+        net_log(
+            "a client sent command %u for slot %u, which do not exist; it is not served any more",
+            command->op, command->slot);
         client->is_broken = true;
         return;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A client of the service: one net channel (include/leat/net.h) with its slots. The channel's memory is
-   the client's as much as ours, and is not trusted. */
+/* A client of the service: one net channel (include/leat/net.h) with its slots. The channel's
+   memory is the client's as much as ours, and is not trusted. */
 #ifndef SERVICES_NET_CLIENT_H
 #define SERVICES_NET_CLIENT_H
 

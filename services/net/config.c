@@ -43,8 +43,8 @@ static int read_dns(struct net_config *config, char *text, char *why, size_t siz
         if (length > 0) {
             if (config->dns_count == NET_MAX_DNS ||
                 !parse_address(rest, &config->dns[config->dns_count])) {
-                snprintf(why, size, "dns: '%s' is not an address, or one too many (at most %u)", rest,
-                         NET_MAX_DNS);
+                snprintf(why, size, "dns: '%s' is not an address, or one too many (at most %u)",
+                         rest, NET_MAX_DNS);
                 return LEAT_EINVAL;
             }
             config->dns_count++;

@@ -17,8 +17,9 @@ struct net_config { /* addresses in network byte order */
 /* As leat_start_arg (lib/start.h). */
 typedef const char *(*net_config_get_fn)(const char *key, char *buf, size_t size);
 
-/* Reads mode= (dhcp, the default, or static), address= (with or without /bits), netmask=, gateway=, dns=
-   (one or two, by comma or blank), hostname=. LEAT_EINVAL: why holds one line that names the key. */
+/* Reads mode= (dhcp, the default, or static), address= (with or without /bits), netmask=, gateway=,
+   dns= (one or two, by comma or blank), hostname=. LEAT_EINVAL: why holds one line that names the
+   key. */
 int net_config_read(struct net_config *config, net_config_get_fn get, char *why, size_t size);
 
 #endif

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames that lwIP gets before the clients get their bytes: enough to pay for the round, few enough to
-   stay in the cache. */
+/* Frames that lwIP gets before the clients get their bytes: enough to pay for the round, few enough
+   to stay in the cache. */
 #define RX_BUDGET 64u
 #define TICK_NS 1000000000ull /* the card's link and counters are looked at once a second */
 
@@ -125,8 +125,9 @@ static const char *start_card(void)
         return why;
     }
     const uint8_t *mac = net.nic.card.mac;
-    leat_log("network card %04x:%04x, address %02x:%02x:%02x:%02x:%02x:%02x, %u receive buffers", vendor,
-             device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], net.nic.card.buffer_count);
+    leat_log("network card %04x:%04x, address %02x:%02x:%02x:%02x:%02x:%02x, %u receive buffers",
+             vendor, device, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+             net.nic.card.buffer_count);
     net.has_card = true;
     return NULL;
 }
@@ -141,7 +142,10 @@ static void signal_client(void *context)
 }
 
 /* All work is done in the round before each sleep; the bits only wake us. */
-static void on_client(void *context) { (void)context; }
+static void on_client(void *context)
+{
+    (void)context;
+}
 
 static void add_client(const struct leat_start_entry *entry, uint64_t cookie)
 {
@@ -155,8 +159,8 @@ static void add_client(const struct leat_start_entry *entry, uint64_t cookie)
             continue;
         peer->entry = *entry;
         peer->cookie = cookie;
-        peer->client = stack_add_client(&net.stack, (struct leat_net_channel *)entry->va,
-                                        signal_client, peer);
+        peer->client =
+            stack_add_client(&net.stack, (struct leat_net_channel *)entry->va, signal_client, peer);
         if (leat_loop_on(&net.loop, entry->my_bits, on_client, NULL) != LEAT_OK)
             leat_log("client '%.63s': no room for its signals", entry->name);
         return;
@@ -214,7 +218,10 @@ static void send_status(void)
 
 /* -- a round -- */
 
-static void on_timer(void *context) { (void)context; }
+static void on_timer(void *context)
+{
+    (void)context;
+}
 
 static bool serve(void *context)
 {
@@ -229,7 +236,8 @@ static bool serve(void *context)
     if (net.has_card)
         e1000_flush(&net.nic.card);
     if (net.irq_is_masked && !more) {
-        /* Its causes were taken before the rings were looked at, so what came since raises it again. */
+        /* Its causes were taken before the rings were looked at, so what came since raises it
+         * again. */
         net.irq_is_masked = false;
         leat_irq_ack(net.irq->handle);
     }

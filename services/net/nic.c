@@ -97,8 +97,8 @@ static struct pbuf *take(struct nic *nic, const struct e1000_frame *frame)
 bool nic_receive(struct nic *nic, uint32_t budget)
 {
     const u16_t all = NETIF_CHECKSUM_ENABLE_ALL;
-    const u16_t checked =
-        all & (u16_t) ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP);
+    const u16_t checked = all & (u16_t) ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP |
+                                          NETIF_CHECKSUM_CHECK_UDP);
     struct e1000_frame frame;
 
     for (; budget > 0; budget--) {

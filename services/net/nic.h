@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Joins the e1000 driver and lwIP. Received frames reach lwIP in the buffers that the card wrote them to;
- * when those run low (lwIP keeps some for segments that came out of order) frames are copied, and when
- * lwIP's own are used up as well they are dropped, which TCP repairs.
+ * Joins the e1000 driver and lwIP. Received frames reach lwIP in the buffers that the card wrote
+ * them to; when those run low (lwIP keeps some for segments that came out of order) frames are
+ * copied, and when lwIP's own are used up as well they are dropped, which TCP repairs.
  */
 #ifndef SERVICES_NET_NIC_H
 #define SERVICES_NET_NIC_H

@@ -8,7 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-uint64_t net_now_ns(void) { return leat_clock_ns(); }
+uint64_t net_now_ns(void)
+{
+    return leat_clock_ns();
+}
 
 void net_log(const char *format, ...)
 {
@@ -21,7 +24,10 @@ void net_log(const char *format, ...)
     leat_log("%s", line);
 }
 
-void net_panic(const char *what) { leat_fatal("the network stack has failed: %s", what); }
+void net_panic(const char *what)
+{
+    leat_fatal("the network stack has failed: %s", what);
+}
 
 #define RDRAND_TRIES 10 /* SDM vol. 1, 7.3.17.1 */
 
@@ -42,7 +48,8 @@ static bool random_of_cpu(uint64_t *value)
     return false;
 }
 
-/* A CPU without RDRAND: the time stamps of calls, which depend on packets, stirred by splitmix64. */
+/* A CPU without RDRAND: the time stamps of calls, which depend on packets, stirred by splitmix64.
+ */
 uint64_t net_random(void)
 {
     static uint64_t state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What the service needs from where it runs. services/net/platform.c is the one of Leat; unit tests and
- * fuzzers link their own, with a clock and a randomness that repeat.
+ * What the service needs from where it runs. services/net/platform.c is the one of Leat; unit tests
+ * and fuzzers link their own, with a clock and a randomness that repeat.
  */
 #ifndef SERVICES_NET_PLATFORM_H
 #define SERVICES_NET_PLATFORM_H

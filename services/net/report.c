@@ -20,7 +20,8 @@ static void report_card(struct nic *nic, uint64_t query)
              nic->card.buffer_count);
     leat_ctl_send(LEAT_CTL_REPLY, line, query, 0);
     snprintf(line, sizeof(line),
-             "received: %llu frames, %llu bytes; %llu damaged, %llu missed, %llu impossible, %llu copied, "
+             "received: %llu frames, %llu bytes; %llu damaged, %llu missed, %llu impossible, %llu "
+             "copied, "
              "%llu dropped",
              (unsigned long long)c->rx_frames, (unsigned long long)c->rx_bytes,
              (unsigned long long)c->rx_errors, (unsigned long long)c->rx_missed,
@@ -40,8 +41,8 @@ static void report_slot(const struct slot *slot, uint32_t number, uint64_t query
 
     if (slot->state == SLOT_CLOSED)
         return;
-    snprintf(line, sizeof(line), "connection %u: %s:%u %s, %u bytes not read, send window %u", number,
-             slot->host, slot->port, states[slot->state], slot->rx_held,
+    snprintf(line, sizeof(line), "connection %u: %s:%u %s, %u bytes not read, send window %u",
+             number, slot->host, slot->port, states[slot->state], slot->rx_held,
              slot->pcb ? (unsigned)slot->pcb->snd_wnd : 0u);
     leat_ctl_send(LEAT_CTL_REPLY, line, query, 0);
 }

@@ -6,9 +6,10 @@
  *      ^                    |              |          |
  *      +---- close, failure, the peer's end or reset --+
  *
- * Flow control: lwIP's receive window is as large as the receive ring, and is opened only by what the
- * client has taken out of the ring. So whatever arrives has its place, and no packet waits in between.
- * Bytes to send are copied into lwIP as far as its send buffer has room; the rest waits in the ring.
+ * Flow control: lwIP's receive window is as large as the receive ring, and is opened only by what
+ * the client has taken out of the ring. So whatever arrives has its place, and no packet waits in
+ * between. Bytes to send are copied into lwIP as far as its send buffer has room; the rest waits in
+ * the ring.
  *
  * lwIP's callbacks only note what happened; slot_serve acts on it, outside of lwIP.
  */
@@ -31,11 +32,11 @@ struct slot { /* zeroed memory is a closed slot; shared is set by the client */
     uint16_t port;
     struct leat_ring_end tx, rx;
     uint64_t deadline_ns; /* of CONNECTING */
-    uint32_t rx_held;    /* bytes in the rx ring that lwIP's window still counts */
-    bool peer_ended;     /* the peer's FIN has come */
-    bool is_failed;      /* to be ended with failure as soon as no callback is under way */
-    int32_t failure;     /* enum leat_error */
-    bool is_tx_blocked;  /* lwIP takes no more before something is acknowledged */
+    uint32_t rx_held;     /* bytes in the rx ring that lwIP's window still counts */
+    bool peer_ended;      /* the peer's FIN has come */
+    bool is_failed;       /* to be ended with failure as soon as no callback is under way */
+    int32_t failure;      /* enum leat_error */
+    bool is_tx_blocked;   /* lwIP takes no more before something is acknowledged */
     bool is_rx_touched, is_tx_touched; /* since slot_must_signal was asked */
     /* events that the client has not got yet, in this order */
     bool owes_connected, owes_closed;
@@ -45,8 +46,8 @@ struct slot { /* zeroed memory is a closed slot; shared is set by the client */
 /* LEAT_NET_CONNECT. Reads host and port once. Failure becomes a CLOSED event. */
 void slot_connect(struct slot *slot, uint32_t generation, bool network_is_up);
 
-/* LEAT_NET_CLOSE, or the client's end: orderly if all received bytes were consumed, else with a reset.
-   The CLOSED event has LEAT_OK. Does nothing on a closed slot. */
+/* LEAT_NET_CLOSE, or the client's end: orderly if all received bytes were consumed, else with a
+   reset. The CLOSED event has LEAT_OK. Does nothing on a closed slot. */
 void slot_close(struct slot *slot);
 
 /* Resets the connection and forgets it; no event. The shared memory is not touched. */

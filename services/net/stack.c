@@ -13,11 +13,15 @@
 #define NS_PER_MS 1000000ull
 
 /* lwIP's clock: milliseconds, which may wrap. */
-u32_t sys_now(void) { return (u32_t)(net_now_ns() / NS_PER_MS); }
+u32_t sys_now(void)
+{
+    return (u32_t)(net_now_ns() / NS_PER_MS);
+}
 
 static uint64_t mix(uint64_t value)
 {
-    value = (value ^ (value >> 32)) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio: odd, no pattern */
+    value =
+        (value ^ (value >> 32)) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio: odd, no pattern */
     value = (value ^ (value >> 29)) * 0x9e3779b97f4a7c15ull;
     return value ^ (value >> 32);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The service without its card and its loop: lwIP, the network's state and the clients. One round of work is
- * net_receive by the card's side, then stack_serve, then the card's flush.
+ * The service without its card and its loop: lwIP, the network's state and the clients. One round
+ * of work is net_receive by the card's side, then stack_serve, then the card's flush.
  */
 #ifndef SERVICES_NET_STACK_H
 #define SERVICES_NET_STACK_H

@@ -115,7 +115,7 @@ static bool add_notif(struct process *process)
     int64_t notif = leat_notif_create();
     int64_t theirs;
 
-    if (notif <= 0) {
+    if (entry == NULL || notif <= 0) {
         return false;
     }
     process->notif = (leat_handle_t)notif;
@@ -133,6 +133,9 @@ static bool add_ctl(struct process *process)
     int64_t theirs = leat_handle_grant(process->domain, supervisor_loop.notif, LEAT_RIGHT_SIGNAL);
     void *here;
 
+    if (entry == NULL) {
+        return false;
+    }
     entry->va = process->next_va;
     entry->size = size;
     if (theirs <= 0 ||

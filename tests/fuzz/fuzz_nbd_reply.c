@@ -27,7 +27,10 @@ static void *fake_connect(void *ctx, const char *host, uint16_t port,
     events->connected(owner); /* the session ignores it before it has started */
     return (void *)1;
 }
-static void fake_close(void *ctx, void *conn) { (void)ctx, (void)conn; }
+static void fake_close(void *ctx, void *conn)
+{
+    (void)ctx, (void)conn;
+}
 static size_t fake_send(void *ctx, void *conn, const void *data, size_t size)
 {
     (void)ctx, (void)conn, (void)data;
@@ -45,8 +48,15 @@ static size_t fake_receive(void *ctx, void *conn, void *data, size_t size)
     input_size -= n;
     return n;
 }
-static uint64_t fake_random(void *ctx) { (void)ctx; return 0; }
-static void fake_log(void *ctx, const char *line) { (void)ctx, (void)line; }
+static uint64_t fake_random(void *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+static void fake_log(void *ctx, const char *line)
+{
+    (void)ctx, (void)line;
+}
 
 static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
                                                fake_send, fake_receive, fake_random,  fake_log};

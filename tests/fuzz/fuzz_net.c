@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Packets from anywhere, through the driver's receive ring into lwIP and a client's slot. The input is a
- * list of steps: a frame as it is with any descriptor, a TCP segment that fits the open connection as
- * far as the input wants, a UDP datagram to DHCP or DNS, time that passes, a client that reads, a device
- * that scribbles over its ring. No step may make the service crash, hang, or lose a buffer.
+ * Packets from anywhere, through the driver's receive ring into lwIP and a client's slot. The input
+ * is a list of steps: a frame as it is with any descriptor, a TCP segment that fits the open
+ * connection as far as the input wants, a UDP datagram to DHCP or DNS, time that passes, a client
+ * that reads, a device that scribbles over its ring. No step may make the service crash, hang, or
+ * lose a buffer.
  */
 #include "tests/unit/e1000_model.h"
 #include "services/net/nic.h"
@@ -31,7 +32,10 @@ static struct client *client;
 static struct leat_ring_end commands, events;
 static uint32_t generation;
 
-uint64_t net_now_ns(void) { return clock_ns; }
+uint64_t net_now_ns(void)
+{
+    return clock_ns;
+}
 
 uint64_t net_random(void)
 {
@@ -39,7 +43,10 @@ uint64_t net_random(void)
     return state += 0x9e3779b97f4a7c15ull;
 }
 
-void net_log(const char *format, ...) { (void)format; }
+void net_log(const char *format, ...)
+{
+    (void)format;
+}
 
 void net_panic(const char *what)
 {
@@ -104,8 +111,8 @@ static void put32(uint8_t *to, uint32_t value)
         to[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-/* Ethernet and IPv4 before length bytes of payload at frame + 34. The card says that the checksums are
-   right, so that none need be made. */
+/* Ethernet and IPv4 before length bytes of payload at frame + 34. The card says that the checksums
+   are right, so that none need be made. */
 static void deliver_ip(uint8_t *frame, uint8_t protocol, uint16_t length)
 {
     static const uint8_t peer_mac[6] = {0x52, 0x54, 0, 0, 0, 2};
@@ -224,7 +231,10 @@ static void send_command(uint32_t op)
     leat_ring_put(&commands, &command);
 }
 
-static void signal_nobody(void *context) { (void)context; }
+static void signal_nobody(void *context)
+{
+    (void)context;
+}
 
 static void start(void)
 {
@@ -250,8 +260,8 @@ static void start(void)
 static void deliver_arp(void)
 {
     uint8_t frame[60] = {0};
-    static const uint8_t arp[28] = {0, 1, 8, 0, 6, 4, 0, 2, 0x52, 0x54, 0, 0, 0, 2, 10, 1, 0, 2,
-                                    0, 0, 0, 0, 0, 0, 10, 1, 0, 1};
+    static const uint8_t arp[28] = {0,  1, 8, 0, 6, 4, 0, 2, 0x52, 0x54, 0,  0, 0, 2,
+                                    10, 1, 0, 2, 0, 0, 0, 0, 0,    0,    10, 1, 0, 1};
 
     memcpy(frame, nic.card.mac, 6);
     frame[12] = 8;
@@ -263,8 +273,8 @@ static void deliver_arp(void)
 /* The rest of the handshake as a good server makes it: MSS, SACK, window scale 7. */
 static void deliver_syn_ack(void)
 {
-    static const uint8_t step[] = {0x12, 3, 0, 0, 0, 0, 0xff, 0xff, 0, 0,
-                                   2, 4, 5, 0xb4, 4, 2, 1, 1, 3, 3, 7, 1};
+    static const uint8_t step[] = {0x12, 3, 0,    0, 0, 0, 0xff, 0xff, 0, 0, 2,
+                                   4,    5, 0xb4, 4, 2, 1, 1,    3,    3, 7, 1};
     struct input in = {step, sizeof(step)};
 
     step_tcp(&in);
@@ -302,7 +312,8 @@ static void check_and_end(void)
     }
     clock_ns += 100000000;
     serve();
-    /* The driver may have been told of frames that never came; a real card would not stop for that. */
+    /* The driver may have been told of frames that never came; a real card would not stop for that.
+     */
     model.regs[E1000_RDH / 4] = nic.card.rx_next;
     if (nic.card.free_count + E1000_RING_COUNT != nic.card.buffer_count) {
         fprintf(stderr, "%u receive buffers are lost\n",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A small world for the streaming engine: one seed, one history. Time is a number, connections are byte
- * queues with delays, the server keeps one tag for each sector, and everything that may go wrong does.
+ * A small world for the streaming engine: one seed, one history. Time is a number, connections are
+ * byte queues with delays, the server keeps one tag for each sector, and everything that may go
+ * wrong does.
  */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
@@ -68,14 +69,16 @@ uint64_t sim_server_tag(uint64_t sector);
 /* -- sectors: content made from a tag, and back (sim_model.c) -- */
 #define SIM_INITIAL (1ull << 63)
 void sim_sector_fill(uint8_t *data, uint64_t sector, uint64_t tag);
-uint64_t sim_sector_tag(const uint8_t *data, uint64_t sector, const char *who); /* fails when torn */
+uint64_t sim_sector_tag(const uint8_t *data, uint64_t sector,
+                        const char *who); /* fails when torn */
 
 /* -- what may be read: a history of writes for each sector -- */
 struct sim_model;
 struct sim_model *sim_model_new(uint64_t sectors);
 void sim_model_free(struct sim_model *m);
 /* Returns the operation's number. is_weak: the old content may stay (discard). */
-uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, uint64_t tag, bool is_weak);
+uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, uint64_t tag,
+                         bool is_weak);
 void sim_model_written(struct sim_model *m, uint64_t number, bool is_ok, bool is_durable);
 /* Every write that was done before `started` is durable. */
 void sim_model_flushed(struct sim_model *m, uint64_t started);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What a read may return, sector by sector. A value written by w is allowed for a read that ran from s to e if w
- * began before e and no other write began after w had ended and ended before s. After a crash of
- * everything, the same with "was flushed" in place of "ended before s".
+ * What a read may return, sector by sector. A value written by w is allowed for a read that ran
+ * from s to e if w began before e and no other write began after w had ended and ended before s.
+ * After a crash of everything, the same with "was flushed" in place of "ended before s".
  */
 #include "tests/sim/sim.h"
 
@@ -10,7 +10,8 @@
 #include <string.h>
 
 struct write {
-    uint64_t first, count, tag, start, end; /* end UINT64_MAX: not done, or failed: may act at any time */
+    uint64_t first, count, tag, start,
+        end; /* end UINT64_MAX: not done, or failed: may act at any time */
     bool is_weak, is_durable;
 };
 
@@ -57,7 +58,8 @@ void sim_model_free(struct sim_model *m)
     free(m);
 }
 
-uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, uint64_t tag, bool is_weak)
+uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, uint64_t tag,
+                         bool is_weak)
 {
     if (m->count == m->room) {
         m->room = m->room ? m->room * 2 : 64;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An NBD server with a volatile cache and bad manners. It keeps a tag for each sector, one that is current and
- * one that is durable; what a broken connection had asked is either done at once or never.
+ * An NBD server with a volatile cache and bad manners. It keeps a tag for each sector, one that is
+ * current and one that is durable; what a broken connection had asked is either done at once or
+ * never.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -63,8 +64,14 @@ void sim_server_end(void)
     free(durable);
 }
 
-bool sim_server_is_up(void) { return is_up; }
-uint64_t sim_server_tag(uint64_t sector) { return durable[sector]; }
+bool sim_server_is_up(void)
+{
+    return is_up;
+}
+uint64_t sim_server_tag(uint64_t sector)
+{
+    return durable[sector];
+}
 
 static void come_back(void *ctx, uint64_t arg)
 {

@@ -31,9 +31,18 @@ uint64_t sim_random(void) /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-bool sim_chance(uint32_t in_1000) { return sim_faults_on && sim_random() % 1000 < in_1000; }
-uint64_t sim_now(void) { return now_ns; }
-uint64_t sim_tick(void) { return ++ticks; }
+bool sim_chance(uint32_t in_1000)
+{
+    return sim_faults_on && sim_random() % 1000 < in_1000;
+}
+uint64_t sim_now(void)
+{
+    return now_ns;
+}
+uint64_t sim_tick(void)
+{
+    return ++ticks;
+}
 
 void sim_fail(const char *fmt, ...)
 {
@@ -63,7 +72,10 @@ void sim_at(uint64_t delay_ns, sim_event_fn *fn, void *ctx, uint64_t arg)
 {
     if (event_count == event_room) {
         event_room = event_room ? event_room * 2 : 64;
-        events = realloc(events, event_room * sizeof *events);
+        struct event *more = realloc(events, event_room * sizeof *events);
+        if (!more)
+            sim_fail("no memory for events");
+        events = more;
     }
     events[event_count++] = (struct event){now_ns + delay_ns, event_number++, fn, ctx, arg};
 }
@@ -285,5 +297,5 @@ static void platform_log(void *ctx, const char *line)
         fprintf(stderr, "%8llu ms  %s\n", (unsigned long long)(now_ns / SIM_MS), line);
 }
 
-const struct vdisk_platform sim_platform = {NULL,         platform_now, conn_connect,    conn_close,
-                                            conn_send,    conn_receive, platform_random, platform_log};
+const struct vdisk_platform sim_platform = {NULL,      platform_now, conn_connect,    conn_close,
+                                            conn_send, conn_receive, platform_random, platform_log};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Shows that whatever the network and the server do, no disk returns a byte that nobody wrote, loses a
- * write that was flushed, or lets a request hang: random clients against a model, one history for each seed.
+ * Shows that whatever the network and the server do, no disk returns a byte that nobody wrote,
+ * loses a write that was flushed, or lets a request hang: random clients against a model, one
+ * history for each seed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,8 @@ static void check_read(struct client *c)
     uint64_t first = c->request.offset / SIM_SECTOR;
     for (uint64_t s = 0; s < c->request.length / SIM_SECTOR; s++)
         sim_model_check_read(c->disk->model, first + s,
-                             sim_sector_tag(c->data + s * SIM_SECTOR, first + s, "client"), c->started);
+                             sim_sector_tag(c->data + s * SIM_SECTOR, first + s, "client"),
+                             c->started);
 }
 
 static void operation_done(struct vdisk_request *r, int status)

@@ -19,7 +19,10 @@ static uint32_t *reg_of(struct e1000_model *model, uint32_t reg)
     return &model->regs[reg / 4];
 }
 
-static uint32_t get(struct e1000_model *model, uint32_t reg) { return *reg_of(model, reg); }
+static uint32_t get(struct e1000_model *model, uint32_t reg)
+{
+    return *reg_of(model, reg);
+}
 
 /* Memory that the card reaches: inside the area or nothing. */
 static uint8_t *memory(struct e1000_model *model, uint64_t hpa, uint64_t length)
@@ -40,7 +43,10 @@ static void *descriptor(struct e1000_model *model, uint32_t base_low, uint32_t l
     return memory(model, base + 16ull * index, 16);
 }
 
-static void raise(struct e1000_model *model, uint32_t cause) { model->icr |= cause; }
+static void raise(struct e1000_model *model, uint32_t cause)
+{
+    model->icr |= cause;
+}
 
 static void reset(struct e1000_model *model)
 {
@@ -130,7 +136,10 @@ void model_init(struct e1000_model *model, uint64_t dma_size)
     model_set_link(model, true);
 }
 
-void model_free(struct e1000_model *model) { free(model->dma); }
+void model_free(struct e1000_model *model)
+{
+    free(model->dma);
+}
 
 struct e1000_platform model_platform(struct e1000_model *model)
 {
@@ -142,8 +151,8 @@ struct e1000_dma model_dma(struct e1000_model *model)
     return (struct e1000_dma){model->dma, MODEL_HPA, model->dma_size};
 }
 
-bool model_receive_raw(struct e1000_model *model, const void *bytes, uint16_t count, uint16_t length,
-                       uint8_t status, uint8_t errors)
+bool model_receive_raw(struct e1000_model *model, const void *bytes, uint16_t count,
+                       uint16_t length, uint8_t status, uint8_t errors)
 {
     uint32_t head = get(model, E1000_RDH), size = get(model, E1000_RDLEN) / 16;
 
@@ -199,7 +208,10 @@ void model_transmit(struct e1000_model *model)
     }
 }
 
-bool model_irq(const struct e1000_model *model) { return (model->icr & model->ims) != 0; }
+bool model_irq(const struct e1000_model *model)
+{
+    return (model->icr & model->ims) != 0;
+}
 
 void model_set_link(struct e1000_model *model, bool is_up)
 {

@@ -10,3 +10,5 @@ target_link_libraries(lwip_world PUBLIC net_stack_host) # lwIP calls its hooks t
 leat_unit_test(test_net_stack SOURCES unit/test_net_stack.c unit/net_world.c unit/net_servers.c
                LIBS net_stack_host lwip_world e1000_host leat_ring_host)
 leat_unit_test(test_e1000 SOURCES unit/test_e1000.c unit/e1000_model.c LIBS e1000_host)
+leat_unit_test(test_net_parts SOURCES unit/test_net_parts.c unit/net_world.c
+               LIBS net_stack_host lwip_world e1000_host leat_ring_host)

@@ -26,9 +26,9 @@ static void answer_dhcp(void *arg, struct udp_pcb *pcb, struct pbuf *query, cons
                         u16_t port)
 {
     static const uint8_t options[] = {
-        OPTION_TYPE, 1, 0, 54, 4, 10, 1, 0, 2, /* server */
-        51, 4, 0, 0, 14, 16,                   /* lease: 3600 s */
-        1, 4, 255, 255, 255, 0, 3, 4, 10, 1, 0, 2, 6, 4, 10, 1, 0, 2, 255,
+        OPTION_TYPE, 1, 0,   54,  4,   10, 1, 0, 2, /* server */
+        51,          4, 0,   0,   14,  16,          /* lease: 3600 s */
+        1,           4, 255, 255, 255, 0,  3, 4, 10, 1, 0, 2, 6, 4, 10, 1, 0, 2, 255,
     };
     uint8_t message[DHCP_BYTES] = {0};
     uint8_t type;
@@ -66,7 +66,8 @@ static void answer_dns(void *arg, struct udp_pcb *pcb, struct pbuf *query, const
     servers.dns_requests++;
     message[2] |= 0x80;
     if (is_server || is_dead) {
-        const uint8_t answer[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 0, is_server ? 2 : 9};
+        const uint8_t answer[] = {0xc0, 12, 0, 1, 0,  1, 0, 0,
+                                  0,    60, 0, 4, 10, 1, 0, is_server ? 2 : 9};
         message[7] = 1;
         memcpy(message + length, answer, sizeof(answer));
         length += sizeof(answer);

@@ -17,7 +17,7 @@
 
 struct frame {
     uint64_t due_ns, number; /* number: of two that are due at once the first goes first */
-    struct netif *to; /* NULL: free */
+    struct netif *to;        /* NULL: free */
     uint16_t length;
     uint8_t bytes[1514];
 };
@@ -28,7 +28,10 @@ static unsigned wire_high; /* no frame at or above */
 
 /* -- services/net/platform.h -- */
 
-uint64_t net_now_ns(void) { return world.now_ns; }
+uint64_t net_now_ns(void)
+{
+    return world.now_ns;
+}
 
 uint64_t world_random(void)
 {
@@ -38,7 +41,10 @@ uint64_t world_random(void)
     return value ^ (value >> 31);
 }
 
-uint64_t net_random(void) { return world_random(); }
+uint64_t net_random(void)
+{
+    return world_random();
+}
 
 void net_log(const char *format, ...)
 {
@@ -202,7 +208,10 @@ void world_start(uint64_t seed)
     world.client = stack_add_client(&world.stack, world.channel, signal_client, NULL);
 }
 
-void world_signal_service(void) { world.service_signalled = true; }
+void world_signal_service(void)
+{
+    world.service_signalled = true;
+}
 
 /* -- time -- */
 

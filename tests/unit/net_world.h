@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A small world for tests of services/net: the service's stack on one station, a peer on the other, a
- * wire between them that delays, loses and reorders by a seed, a client in shared memory, and a clock
- * that only moves when nothing can happen now. Client and service run only when they were signalled, or a
- * packet or timer came; so a lost wake-up shows as a standstill.
+ * A small world for tests of services/net: the service's stack on one station, a peer on the other,
+ * a wire between them that delays, loses and reorders by a seed, a client in shared memory, and a
+ * clock that only moves when nothing can happen now. Client and service run only when they were
+ * signalled, or a packet or timer came; so a lost wake-up shows as a standstill.
  */
 #ifndef TESTS_UNIT_NET_WORLD_H
 #define TESTS_UNIT_NET_WORLD_H
@@ -12,7 +12,7 @@
 
 #include "lwip/tcp.h"
 
-#define WORLD_MASK 0x00ffffffu /* 255.255.255.0 as lwIP stores it */
+#define WORLD_MASK 0x00ffffffu    /* 255.255.255.0 as lwIP stores it */
 #define WORLD_CARD_IP 0x0100010au /* 10.1.0.1 */
 #define WORLD_PEER_IP 0x0200010au /* 10.1.0.2 */
 #define WORLD_DEAD_IP 0x0900010au /* 10.1.0.9: nobody */
@@ -25,8 +25,8 @@ struct world {
     uint64_t now_ns;
     uint64_t seed;
     unsigned loss_permille, reorder_permille;
-    bool cut;            /* nothing passes */
-    bool no_scaling;     /* SYN segments lose their window scale option, as with an old peer */
+    bool cut;        /* nothing passes */
+    bool no_scaling; /* SYN segments lose their window scale option, as with an old peer */
     uint64_t latency_ns;
     struct netif card, peer;
     struct stack stack;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* drivers/net against a model of the card: start, address, link, both rings, and a card that lies. */
+/* drivers/net against a model of the card: start, address, link, both rings, and a card that lies.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Shows that the NBD client understands what real servers say, and that each kind of lie is caught and named:
- * scripted replies, byte by byte or all at once.
+ * Shows that the NBD client understands what real servers say, and that each kind of lie is caught
+ * and named: scripted replies, byte by byte or all at once.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,7 +66,10 @@ static uint64_t fake_random(void *ctx)
     (void)ctx;
     return 0;
 }
-static void fake_log(void *ctx, const char *line) { (void)ctx, (void)line; }
+static void fake_log(void *ctx, const char *line)
+{
+    (void)ctx, (void)line;
+}
 
 static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
                                                fake_send, fake_receive, fake_random,  fake_log};
@@ -243,8 +246,10 @@ static void test_negotiation(void **state)
     assert_int_equal(session.handshake.result.flags, 0x6d);
     assert_int_equal(session.handshake.result.max_block, 1 << 20);
     assert_true(session.handshake.result.has_structured_replies);
-    /* client flags, NBD_OPT_STRUCTURED_REPLY, NBD_OPT_GO with the name and one request for information */
-    static const uint8_t expected[] = "\0\0\0\3" "IHAVEOPT\0\0\0\10\0\0\0\0"
+    /* client flags, NBD_OPT_STRUCTURED_REPLY, NBD_OPT_GO with the name and one request for
+     * information */
+    static const uint8_t expected[] = "\0\0\0\3"
+                                      "IHAVEOPT\0\0\0\10\0\0\0\0"
                                       "IHAVEOPT\0\0\0\7\0\0\0\15\0\0\0\5root1\0\1\0\3";
     assert_int_equal(world.out_size, sizeof expected - 1);
     assert_memory_equal(world.out, expected, sizeof expected - 1);
@@ -491,10 +496,10 @@ static void test_closed_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_negotiation),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_hostile_negotiation), cmocka_unit_test(test_structured_read),
-        cmocka_unit_test(test_structured_error),  cmocka_unit_test(test_simple_replies),
-        cmocka_unit_test(test_lies_in_data),      cmocka_unit_test(test_lies_in_headers),
+        cmocka_unit_test(test_negotiation),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_hostile_negotiation),   cmocka_unit_test(test_structured_read),
+        cmocka_unit_test(test_structured_error),      cmocka_unit_test(test_simple_replies),
+        cmocka_unit_test(test_lies_in_data),          cmocka_unit_test(test_lies_in_headers),
         cmocka_unit_test(test_shutdown_is_no_answer), cmocka_unit_test(test_silence),
         cmocka_unit_test(test_closed_connection),
     };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * services/net without card and loop, against a peer on a wire that loses and reorders: every byte
- * arrives once and in order, nobody stands still, nobody overruns anybody, every end of a connection has
- * its status, and a client that breaks its memory harms only itself.
+ * arrives once and in order, nobody stands still, nobody overruns anybody, every end of a
+ * connection has its status, and a client that breaks its memory harms only itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,14 +208,38 @@ static void connect_to(const char *host, uint16_t port)
     command(LEAT_NET_CONNECT);
 }
 
-static bool is_open(void) { return client.is_connected && peer.pcb; }
-static bool is_closed(void) { return client.is_closed; }
-static bool has_address(void) { return world.channel->info.state == LEAT_NET_UP; }
-static bool never(void) { return false; }
-static bool all_received(void) { return client.received == peer.to_send; }
-static bool all_sent(void) { return peer.received == client.to_send; }
-static bool all_both_ways(void) { return all_received() && all_sent(); }
-static bool peer_ended(void) { return peer.ended || !peer.pcb; }
+static bool is_open(void)
+{
+    return client.is_connected && peer.pcb;
+}
+static bool is_closed(void)
+{
+    return client.is_closed;
+}
+static bool has_address(void)
+{
+    return world.channel->info.state == LEAT_NET_UP;
+}
+static bool never(void)
+{
+    return false;
+}
+static bool all_received(void)
+{
+    return client.received == peer.to_send;
+}
+static bool all_sent(void)
+{
+    return peer.received == client.to_send;
+}
+static bool all_both_ways(void)
+{
+    return all_received() && all_sent();
+}
+static bool peer_ended(void)
+{
+    return peer.ended || !peer.pcb;
+}
 
 static void open_to_peer(void)
 {
@@ -293,8 +317,9 @@ static void dhcp_says_that_it_waits_and_goes_on(void **state)
     assert_true(servers.dhcp_requests >= 5);
     servers.dhcp_is_silent = false;
     assert_true(world_run(has_address, 70 * S));
-    assert_string_equal(world.last_log,
-                        "address 10.1.0.1/24 by DHCP from 10.1.0.2, gateway 10.1.0.2, DNS 10.1.0.2");
+    assert_string_equal(
+        world.last_log,
+        "address 10.1.0.1/24 by DHCP from 10.1.0.2, gateway 10.1.0.2, DNS 10.1.0.2");
     world_run(never, S / 10);
     assert_true(client.link_events >= 3);
     assert_int_equal(world.channel->info.ipv4, WORLD_CARD_IP);
@@ -377,8 +402,8 @@ static void a_good_wire_is_used_well(void **state)
     close_now();
 }
 
-/* Some servers and many emulators have no window scaling: then the window is shut after 64 KiB, and each
-   read of the client must open it at once, not at the next timer. */
+/* Some servers and many emulators have no window scaling: then the window is shut after 64 KiB, and
+   each read of the client must open it at once, not at the next timer. */
 static void an_old_peer_is_used_well_too(void **state)
 {
     (void)state;

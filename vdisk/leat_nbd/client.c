@@ -121,8 +121,8 @@ static void job_done(struct vdisk_request *request, int status)
     free_if_unused(c);
 }
 
-static void submit(struct client *c, uint16_t flags, uint16_t type, uint64_t cookie, uint64_t offset,
-                   uint32_t length, const uint8_t *payload)
+static void submit(struct client *c, uint16_t flags, uint16_t type, uint64_t cookie,
+                   uint64_t offset, uint32_t length, const uint8_t *payload)
 {
     static const uint8_t ops[] = {[NBD_CMD_READ] = LEAT_BLK_READ,
                                   [NBD_CMD_WRITE] = LEAT_BLK_WRITE,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One NBD client of leat-nbd: negotiation (greeting.c), then requests into the engine (client.c). */
+/* One NBD client of leat-nbd: negotiation (greeting.c), then requests into the engine (client.c).
+ */
 #ifndef VDISK_LEAT_NBD_CLIENT_H
 #define VDISK_LEAT_NBD_CLIENT_H
 

@@ -19,18 +19,17 @@
 
 #define MAX_CLIENTS 64
 
-static const char usage[] =
-    "usage: leat-nbd [options] SERVER EXPORT\n"
-    "  SERVER             HOST:PORT or unix:PATH\n"
-    "  --socket PATH      serve on this Unix socket\n"
-    "  --port N           serve on this TCP port of 127.0.0.1\n"
-    "  --mode private|ram where writes go (private: to the server)\n"
-    "  --read-only\n"
-    "  --cache BYTES      of the RAM cache (64 MiB)\n"
-    "  --overlay BYTES    bound of mode ram (1 GiB)\n"
-    "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
-    "  --silence SECONDS  before a silent server is given up (30)\n"
-    "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
+static const char usage[] = "usage: leat-nbd [options] SERVER EXPORT\n"
+                            "  SERVER             HOST:PORT or unix:PATH\n"
+                            "  --socket PATH      serve on this Unix socket\n"
+                            "  --port N           serve on this TCP port of 127.0.0.1\n"
+                            "  --mode private|ram where writes go (private: to the server)\n"
+                            "  --read-only\n"
+                            "  --cache BYTES      of the RAM cache (64 MiB)\n"
+                            "  --overlay BYTES    bound of mode ram (1 GiB)\n"
+                            "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
+                            "  --silence SECONDS  before a silent server is given up (30)\n"
+                            "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
 
 static struct client *clients[MAX_CLIENTS];
 static struct vdisk *engine;
@@ -83,9 +82,8 @@ static void listen_unix(const char *path)
 
 static void listen_tcp(uint16_t port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int one = 1;
     listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener >= 0)
@@ -269,7 +267,8 @@ int main(int argc, char **argv)
     }
     set_server(&config, argv[optind]);
     snprintf(config.export_name, sizeof config.export_name, "%s", argv[optind + 1]);
-    snprintf(config.name, sizeof config.name, "%.63s", argv[optind + 1][0] ? argv[optind + 1] : "default");
+    snprintf(config.name, sizeof config.name, "%.63s",
+             argv[optind + 1][0] ? argv[optind + 1] : "default");
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -182,7 +182,8 @@ void sockets_deliver(const struct pollfd *fds, int count)
         if (s->is_ended) {
             const struct vdisk_conn_events *events = s->events;
             s->events = NULL; /* tell it once */
-            events->closed(s->owner, s->error ? strerror(s->error) : "the server closed the connection");
+            events->closed(s->owner,
+                           s->error ? strerror(s->error) : "the server closed the connection");
         } else if (fds[i].revents) {
             s->events->progress(s->owner);
         }

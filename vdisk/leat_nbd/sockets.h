@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The engine's platform on Linux: TCP and Unix sockets under poll(2). Names are resolved when a connection is made, which may block. */
+/* The engine's platform on Linux: TCP and Unix sockets under poll(2). Names are resolved when a
+ * connection is made, which may block. */
 #ifndef VDISK_LEAT_NBD_SOCKETS_H
 #define VDISK_LEAT_NBD_SOCKETS_H
 
@@ -10,7 +11,8 @@
 
 #define SOCKETS_MAX 16
 
-extern const struct vdisk_platform sockets_platform; /* a host that starts with '/' is a Unix socket */
+extern const struct vdisk_platform
+    sockets_platform; /* a host that starts with '/' is a Unix socket */
 
 /* Fills pollfds (room for SOCKETS_MAX) with what to wait for; how many. */
 int sockets_poll_set(struct pollfd *fds);

@@ -15,7 +15,7 @@ struct nbd_piece {
     uint32_t start, end;
 };
 
-struct nbd_command { /* memory of the caller; untouched by it from nbd_session_send to done */
+struct nbd_command {      /* memory of the caller; untouched by it from nbd_session_send to done */
     uint16_t type, flags; /* enum nbd_command_type, NBD_CMD_FLAG_* */
     uint64_t offset;
     uint32_t length;
@@ -31,7 +31,8 @@ struct nbd_command { /* memory of the caller; untouched by it from nbd_session_s
     bool is_sent; /* its last byte has left */
     uint32_t error;
     uint32_t piece_count;
-    struct nbd_piece pieces[NBD_MAX_PIECES]; /* received so far: sorted, neither touching nor overlapping */
+    struct nbd_piece
+        pieces[NBD_MAX_PIECES]; /* received so far: sorted, neither touching nor overlapping */
 };
 
 /* Notes that [start, start + size) of a read has arrived. False: it overlaps what was there, or the

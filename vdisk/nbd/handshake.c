@@ -90,7 +90,8 @@ static void quote(const uint8_t *text, uint32_t size, char *to, size_t to_size)
     to[n] = 0;
 }
 
-static enum nbd_step refuse(struct nbd_handshake *h, uint32_t type, const uint8_t *text, uint32_t size)
+static enum nbd_step refuse(struct nbd_handshake *h, uint32_t type, const uint8_t *text,
+                            uint32_t size)
 {
     const char *reason;
     switch (type) {

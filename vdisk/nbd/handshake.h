@@ -29,7 +29,8 @@ struct nbd_handshake {
 
 /* export_name: at most 255 bytes, must stay valid. */
 void nbd_handshake_init(struct nbd_handshake *h, const char *export_name);
-/* Takes what has arrived, queues answers. NBD_FAILED: close the connection; `why` says the reason. */
+/* Takes what has arrived, queues answers. NBD_FAILED: close the connection; `why` says the reason.
+ */
 enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s);
 
 #endif

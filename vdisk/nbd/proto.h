@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Numbers and byte order of the NBD protocol (NBD project, doc/proto.md; the section is named at each
- * group).
+ * Numbers and byte order of the NBD protocol (NBD project, doc/proto.md; the section is named at
+ * each group).
  */
 #ifndef VDISK_NBD_PROTO_H
 #define VDISK_NBD_PROTO_H
@@ -27,18 +27,18 @@
 #define NBD_FLAG_CAN_MULTI_CONN (1u << 8)
 
 enum nbd_option { /* "Option types" */
-    NBD_OPT_EXPORT_NAME = 1,
-    NBD_OPT_ABORT = 2,
-    NBD_OPT_LIST = 3,
-    NBD_OPT_INFO = 6,
-    NBD_OPT_GO = 7,
-    NBD_OPT_STRUCTURED_REPLY = 8,
+                  NBD_OPT_EXPORT_NAME = 1,
+                  NBD_OPT_ABORT = 2,
+                  NBD_OPT_LIST = 3,
+                  NBD_OPT_INFO = 6,
+                  NBD_OPT_GO = 7,
+                  NBD_OPT_STRUCTURED_REPLY = 8,
 };
 
 enum nbd_option_reply { /* "Option reply types"; bit 31: error */
-    NBD_REP_ACK = 1,
-    NBD_REP_SERVER = 2,
-    NBD_REP_INFO = 3,
+                        NBD_REP_ACK = 1,
+                        NBD_REP_SERVER = 2,
+                        NBD_REP_INFO = 3,
 };
 #define NBD_REP_ERROR(n) ((1u << 31) + (n))
 #define NBD_REP_ERR_UNSUP NBD_REP_ERROR(1u)
@@ -51,17 +51,17 @@ enum nbd_option_reply { /* "Option reply types"; bit 31: error */
 #define NBD_REP_ERR_BLOCK_SIZE_REQD NBD_REP_ERROR(8u)
 
 enum nbd_info { /* "NBD_INFO information types" */
-    NBD_INFO_EXPORT = 0,
-    NBD_INFO_BLOCK_SIZE = 3,
+                NBD_INFO_EXPORT = 0,
+                NBD_INFO_BLOCK_SIZE = 3,
 };
 
 enum nbd_command_type { /* "Request types" */
-    NBD_CMD_READ = 0,
-    NBD_CMD_WRITE = 1,
-    NBD_CMD_DISC = 2,
-    NBD_CMD_FLUSH = 3,
-    NBD_CMD_TRIM = 4,
-    NBD_CMD_WRITE_ZEROES = 6,
+                        NBD_CMD_READ = 0,
+                        NBD_CMD_WRITE = 1,
+                        NBD_CMD_DISC = 2,
+                        NBD_CMD_FLUSH = 3,
+                        NBD_CMD_TRIM = 4,
+                        NBD_CMD_WRITE_ZEROES = 6,
 };
 #define NBD_CMD_FLAG_FUA (1u << 0) /* "Command flags" */
 #define NBD_CMD_FLAG_NO_HOLE (1u << 1)
@@ -83,20 +83,23 @@ enum nbd_command_type { /* "Request types" */
 #define NBD_REPLY_ERROR_OFFSET 0x8002u
 
 enum nbd_error { /* "Error values" */
-    NBD_EPERM = 1,
-    NBD_EIO = 5,
-    NBD_ENOMEM = 12,
-    NBD_EINVAL = 22,
-    NBD_ENOSPC = 28,
-    NBD_ENOTSUP = 95,
-    NBD_ESHUTDOWN = 108,
+                 NBD_EPERM = 1,
+                 NBD_EIO = 5,
+                 NBD_ENOMEM = 12,
+                 NBD_EINVAL = 22,
+                 NBD_ENOSPC = 28,
+                 NBD_ENOTSUP = 95,
+                 NBD_ESHUTDOWN = 108,
 };
 
 /* What a client may assume when the server says nothing: "Block size constraints". */
 #define NBD_DEFAULT_MIN_BLOCK 512u
 #define NBD_DEFAULT_MAX_BLOCK (32u << 20)
 
-static inline uint16_t be16_get(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static inline uint16_t be16_get(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
 static inline uint32_t be32_get(const uint8_t *p)
 {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];

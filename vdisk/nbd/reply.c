@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The answers of a server in the transmission phase. Nothing in them is believed: a wrong magic number,
- * a cookie that is not in flight, a chunk outside its request, twice the same byte, a missing byte or an
- * unknown chunk type loses the session with a reason.
+ * The answers of a server in the transmission phase. Nothing in them is believed: a wrong magic
+ * number, a cookie that is not in flight, a chunk outside its request, twice the same byte, a
+ * missing byte or an unknown chunk type loses the session with a reason.
  */
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 enum { AT_HEADER, AT_DATA, AT_SKIP };
 
-#define OFFSET_DATA_HEAD 8u  /* u64 offset */
+#define OFFSET_DATA_HEAD 8u   /* u64 offset */
 #define OFFSET_HOLE_BYTES 12u /* u64 offset, u32 size */
 #define ERROR_HEAD 6u         /* u32 error, u16 length of the text */
 #define MAX_ERROR_BYTES (ERROR_HEAD + NBD_MAX_STRING + 8u)
@@ -28,7 +28,8 @@ static void finish(struct nbd_session *s, struct nbd_command *c)
         nbd_session_lose(s, "the server left out a part of a read");
         return;
     }
-    if (c->error == NBD_ESHUTDOWN) { /* not an answer: another server, or the next one, will give it */
+    if (c->error ==
+        NBD_ESHUTDOWN) { /* not an answer: another server, or the next one, will give it */
         nbd_session_lose(s, "the server is shutting down");
         return;
     }
@@ -74,7 +75,8 @@ static bool take_simple(struct nbd_session *s)
 }
 
 /* True if [offset, offset + size) lies in the read and none of it has come before. */
-static bool accept_range(struct nbd_session *s, struct nbd_command *c, uint64_t offset, uint32_t size)
+static bool accept_range(struct nbd_session *s, struct nbd_command *c, uint64_t offset,
+                         uint32_t size)
 {
     if (c->type != NBD_CMD_READ || !size || offset < c->offset || size > c->length ||
         offset - c->offset > c->length - size) {

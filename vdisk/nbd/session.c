@@ -7,7 +7,8 @@
 #include "vdisk/nbd/proto.h"
 
 #define CONNECT_NS 10000000000ull /* for connect and negotiation together */
-#define AGE_FACTOR 4u /* the oldest command may be this much older than the silence that is allowed */
+#define AGE_FACTOR                                                                                 \
+    4u /* the oldest command may be this much older than the silence that is allowed */
 
 static void on_connected(void *owner)
 {
@@ -112,7 +113,8 @@ void nbd_session_send(struct nbd_session *s, struct nbd_command *c, uint64_t now
     list_push_back(&s->queue, &c->node);
 }
 
-/* A cookie names a slot and must be the one of the command in it. One whose request is still being sent cannot have been answered. */
+/* A cookie names a slot and must be the one of the command in it. One whose request is still being
+ * sent cannot have been answered. */
 struct nbd_command *nbd_session_find(struct nbd_session *s, uint64_t cookie)
 {
     struct nbd_command *c = s->slots[cookie % NBD_SESSION_SLOTS];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * One connection to an NBD server, from connect to its loss. It never reconnects: when it is lost, its
- * owner takes back the unanswered commands and starts anew.
+ * One connection to an NBD server, from connect to its loss. It never reconnects: when it is lost,
+ * its owner takes back the unanswered commands and starts anew.
  */
 #ifndef VDISK_NBD_SESSION_H
 #define VDISK_NBD_SESSION_H
@@ -55,7 +55,8 @@ void nbd_session_init(struct nbd_session *s, const struct vdisk_platform *platfo
 /* From NBD_CLOSED. False: the platform has no free connection. export_name must stay valid. */
 bool nbd_session_start(struct nbd_session *s, const char *host, uint16_t port,
                        const char *export_name, uint64_t now_ns);
-/* Says goodbye if the server is listening, closes; commands in flight can be taken back after it. */
+/* Says goodbye if the server is listening, closes; commands in flight can be taken back after it.
+ */
 void nbd_session_close(struct nbd_session *s);
 
 /* Reads what has arrived (calling done of commands), sends what is queued, judges silence. */

@@ -22,8 +22,8 @@ struct nbd_stream {
 
 void nbd_stream_init(struct nbd_stream *s, const struct vdisk_platform *platform, void *conn);
 
-/* The next `size` (at most NBD_STREAM_BYTES) bytes if they have all arrived, NULL else. They stay until
-   nbd_stream_skip. */
+/* The next `size` (at most NBD_STREAM_BYTES) bytes if they have all arrived, NULL else. They stay
+   until nbd_stream_skip. */
 const uint8_t *nbd_stream_peek(struct nbd_stream *s, uint32_t size);
 void nbd_stream_skip(struct nbd_stream *s, uint32_t size); /* at most what was peeked */
 /* Moves up to `size` bytes that have arrived to `to`; how many. */

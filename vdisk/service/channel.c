@@ -49,12 +49,13 @@ void channel_end(struct channel *c)
 }
 
 /* entry: a private copy. */
-static void submit(struct channel *c, struct channel_request *r, const struct leat_blk_request *entry)
+static void submit(struct channel *c, struct channel_request *r,
+                   const struct leat_blk_request *entry)
 {
     bool has_data = entry->op == LEAT_BLK_READ || entry->op == LEAT_BLK_WRITE;
     r->id = entry->id;
-    if (has_data &&
-        (entry->length > LEAT_BLK_MAX_REQUEST || entry->data > LEAT_BLK_DATA_BYTES - entry->length)) {
+    if (has_data && (entry->length > LEAT_BLK_MAX_REQUEST ||
+                     entry->data > LEAT_BLK_DATA_BYTES - entry->length)) {
         request_done(&r->request, LEAT_EINVAL);
         return;
     }

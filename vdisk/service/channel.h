@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * One block channel (include/leat/blk.h) joined to one disk of the engine. The client is not trusted: each request
- * is copied once, its piece of the data area is checked here, all else by the engine. Portable but for the signal.
+ * One block channel (include/leat/blk.h) joined to one disk of the engine. The client is not
+ * trusted: each request is copied once, its piece of the data area is checked here, all else by the
+ * engine. Portable but for the signal.
  */
 #ifndef VDISK_SERVICE_CHANNEL_H
 #define VDISK_SERVICE_CHANNEL_H

@@ -2,8 +2,8 @@
 /*
  * The vdisk service: the streaming engine between block channels (to vmms) and the net channel.
  *
- * All work is done in one place, `pump`, which the loop calls before each sleep; the notification's bits
- * only wake it.
+ * All work is done in one place, `pump`, which the loop calls before each sleep; the notification's
+ * bits only wake it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,6 +271,8 @@ static bool pump(void *ctx)
 {
     (void)ctx;
     net_conns_run(&service.net);
+    if (net_conns_came_up(&service.net))
+        vdisk_network_up(service.engine);
     for (unsigned i = 0; i < MAX_DISKS; i++)
         if (service.disks[i] && service.disks[i]->is_used)
             channel_serve(&service.disks[i]->channel);

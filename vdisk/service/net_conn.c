@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-void net_conns_init(struct net_conns *n, struct leat_net_channel *channel, void (*signal)(void *ctx),
-                    void *signal_ctx)
+void net_conns_init(struct net_conns *n, struct leat_net_channel *channel,
+                    void (*signal)(void *ctx), void *signal_ctx)
 {
     memset(n, 0, sizeof *n);
     n->channel = channel;
@@ -114,6 +114,8 @@ static void end(struct net_conn *c, const char *why)
 
 static void take_event(struct net_conns *n, const struct leat_net_event *e)
 {
+    if (e->kind == LEAT_NET_LINK)
+        n->has_link_news = true;
     if (e->kind == LEAT_NET_LINK || e->slot >= LEAT_NET_SLOTS)
         return;
     struct net_conn *c = &n->conns[e->slot];
@@ -131,6 +133,13 @@ static void take_event(struct net_conns *n, const struct leat_net_event *e)
         c->state = NET_CONN_OPEN;
         c->events->connected(c->owner);
     }
+}
+
+bool net_conns_came_up(struct net_conns *n)
+{
+    bool has_news = n->has_link_news;
+    n->has_link_news = false;
+    return has_news && __atomic_load_n(&n->channel->info.state, __ATOMIC_ACQUIRE) == LEAT_NET_UP;
 }
 
 void net_conns_run(struct net_conns *n)

@@ -35,15 +35,15 @@ struct net_conn {
 struct net_conns {
     struct leat_net_channel *channel; /* NULL: no net service yet */
     struct leat_ring_end commands, events;
-    bool is_touched;
+    bool is_touched, has_link_news;
     void (*signal)(void *ctx);
     void *signal_ctx;
     struct net_conn conns[LEAT_NET_SLOTS];
 };
 
 /* signal: wakes the net service. channel is mapped and large enough, and lives on. */
-void net_conns_init(struct net_conns *n, struct leat_net_channel *channel, void (*signal)(void *ctx),
-                    void *signal_ctx);
+void net_conns_init(struct net_conns *n, struct leat_net_channel *channel,
+                    void (*signal)(void *ctx), void *signal_ctx);
 
 /* What connect, close, send and receive of struct vdisk_platform do. */
 void *net_conn_open(struct net_conns *n, const char *host, uint16_t port,
@@ -52,6 +52,8 @@ void net_conn_close(struct net_conn *c);
 size_t net_conn_send(struct net_conn *c, const void *data, size_t size);
 size_t net_conn_receive(struct net_conn *c, void *data, size_t size);
 
+/* True once after the network has come up. */
+bool net_conns_came_up(struct net_conns *n);
 /* Takes the events of net; calls the engine's callbacks. */
 void net_conns_run(struct net_conns *n);
 /* Signals net if anything that was done since the last call asks for it. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * lwIP 2.1.3 as the net service uses it: IPv4, TCP client, DHCP and DNS client, one thread. What is not
- * needed is off, so that a packet meets as little code as can be.
+ * lwIP 2.1.3 as the net service uses it: IPv4, TCP client, DHCP and DNS client, one thread. What is
+ * not needed is off, so that a packet meets as little code as can be.
  */
 #ifndef SERVICES_NET_PORT_LWIPOPTS_H
 #define SERVICES_NET_PORT_LWIPOPTS_H
@@ -45,21 +45,22 @@
 
 /* -- TCP -- */
 #define TCP_MSS 1460
-/* The window is what the receive ring of a slot holds (include/leat/net.h): bytes that were acknowledged
-   always have a place, and none wait in lwIP. */
+/* The window is what the receive ring of a slot holds (include/leat/net.h): bytes that were
+   acknowledged always have a place, and none wait in lwIP. */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 4
 #define TCP_WND (512 * 1024)
 #define TCP_SND_BUF (256 * 1024)
 #define TCP_SND_QUEUELEN (4 * TCP_SND_BUF / TCP_MSS)
-#define TCP_SNDLOWAT (16 * TCP_MSS) /* of lwIP's socket layer only, but it insists on a 16-bit value */
+#define TCP_SNDLOWAT                                                                               \
+    (16 * TCP_MSS) /* of lwIP's socket layer only, but it insists on a 16-bit value */
 #define TCP_QUEUE_OOSEQ 1
 #define LWIP_TCP_SACK_OUT 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
 #define TCP_OOSEQ_MAX_PBUFS 480
 #define LWIP_TCP_KEEPALIVE 1
-/* A tick of 50 ms gives retransmission the same order of delay as other systems have (200 to 300 ms);
-   lwIP's own 250 ms would make it a second or more. */
+/* A tick of 50 ms gives retransmission the same order of delay as other systems have (200 to 300
+   ms); lwIP's own 250 ms would make it a second or more. */
 #define TCP_TMR_INTERVAL 50
 #define TCP_MSL 30000
 #define TCP_SYNMAXRTX 12 /* lwIP repeats a SYN at a constant interval; slot.c sets it to 1 s */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest that measures what its exits cost, without an operating system in between: a bare kernel that
+ * any loader of Linux's 64-bit protocol starts. Every figure is a difference of the TSC; on a Bochs CPU
+ * model whose TSC counts instructions, with one CPU, that is all that was executed for the round trip:
+ * guest, ring 0 and ring 3. It prints "BENCH name minimum median mean count" lines on COM1.
+ */
+#ifndef TESTS_GUESTS_BENCH_BENCH_H
+#define TESTS_GUESTS_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ROUNDS 1000u /* of each measurement */
+#define VECTOR_TIMER 0x40u
+#define VECTOR_DISK 0x41u
+
+/* console.c: %u %x (64 bits both) %s */
+void say(const char *format, ...);
+
+/* measure.c: `overhead` is what an empty measurement takes; it is taken off. */
+extern uint64_t ticks[ROUNDS];
+void measure_init(void);
+void report(const char *name, unsigned rounds);
+
+/* entry.S counts every interrupt, whatever its vector. */
+extern volatile uint32_t interrupt_count;
+
+void disk_bench(const char *command_line, bool is_trace);
+
+static inline uint64_t now(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
+    return (uint64_t)high << 32 | low;
+}
+
+#define MEASURE(name, statement)                                                                   \
+    do {                                                                                           \
+        for (unsigned round = 0; round < ROUNDS; round++) {                                        \
+            uint64_t start = now();                                                                \
+            statement;                                                                             \
+            ticks[round] = now() - start;                                                          \
+        }                                                                                          \
+        report(name, ROUNDS);                                                                      \
+    } while (0)
+
+/* Until an interrupt beyond `before` has come. Interrupts are off before and after. */
+static inline void halt_until(uint32_t before)
+{
+    while (interrupt_count == before)
+        __asm__ volatile("sti; hlt; cli" ::: "memory");
+}
+
+/* Two of these around something let tools/bench find it in Bochs' instruction trace. */
+static inline void trace_mark(void)
+{
+    __asm__ volatile("xchg %%bx, %%bx" ::: "memory");
+}
+
+static inline void out8(uint16_t port, uint8_t v)
+{
+    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
+}
+static inline void out16(uint16_t port, uint16_t v)
+{
+    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
+}
+static inline void out32(uint16_t port, uint32_t v)
+{
+    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
+}
+static inline uint8_t in8(uint16_t port)
+{
+    uint8_t v;
+    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+static inline uint32_t in32(uint16_t port)
+{
+    uint32_t v;
+    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+    return v;
+}
+
+static inline uint64_t rdmsr(uint32_t index)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
+    return (uint64_t)high << 32 | low;
+}
+static inline void wrmsr(uint32_t index, uint64_t value)
+{
+    __asm__ volatile("wrmsr" ::"c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
+}
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Shows that connections over the net channel open, move bytes, end and are reused, whatever net
+ * says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vdisk/service/config.h"
+#include "vdisk/service/net_conn.h"
+
+static struct leat_net_channel *shared;
+static struct net_conns conns;
+static struct leat_ring_end commands, events; /* net's ends */
+static int connects, closes;
+static char last_why[64];
+
+static void on_connected(void *owner)
+{
+    (void)owner;
+    connects++;
+}
+static void on_progress(void *owner)
+{
+    (void)owner;
+}
+static void on_closed(void *owner, const char *why)
+{
+    (void)owner;
+    closes++;
+    strncpy(last_why, why, sizeof last_why - 1);
+}
+static const struct vdisk_conn_events conn_events = {on_connected, on_progress, on_closed};
+static void no_signal(void *ctx)
+{
+    (void)ctx;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    shared = aligned_alloc(4096, sizeof *shared);
+    memset(shared, 0, sizeof *shared);
+    net_conns_init(&conns, shared, no_signal, NULL);
+    leat_ring_join(&commands, shared->commands, LEAT_NET_RING_COUNT,
+                   sizeof(struct leat_net_command), false);
+    leat_ring_join(&events, shared->events, LEAT_NET_RING_COUNT, sizeof(struct leat_net_event),
+                   true);
+    connects = closes = 0;
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    free(shared);
+    return 0;
+}
+
+static struct leat_net_command next_command(void)
+{
+    struct leat_net_command c;
+    assert_int_equal(leat_ring_get(&commands, &c), LEAT_OK);
+    return c;
+}
+
+static void tell(uint32_t kind, struct leat_net_command c, int32_t status)
+{
+    struct leat_net_event e = {kind, c.slot, c.generation, status};
+    assert_int_equal(leat_ring_put(&events, &e), LEAT_OK);
+    net_conns_run(&conns);
+}
+
+static void test_life(void **state)
+{
+    (void)state;
+    uint8_t bytes[100];
+    struct leat_ring_end net_tx, net_rx;
+    struct net_conn *c = net_conn_open(&conns, "10.0.2.2", 10809, &conn_events, NULL);
+    assert_int_equal(net_conn_send(c, "x", 1), 0); /* not connected yet */
+    struct leat_net_command open = next_command();
+    assert_int_equal(open.op, LEAT_NET_CONNECT);
+    assert_string_equal(shared->slots[open.slot].host, "10.0.2.2");
+    assert_int_equal(shared->slots[open.slot].port, 10809);
+    tell(LEAT_NET_CONNECTED, open, LEAT_OK);
+    assert_int_equal(connects, 1);
+    assert_int_equal(net_conn_send(c, "hello", 5), 5);
+    leat_ring_join(&net_tx, shared->slots[open.slot].tx, LEAT_NET_TX_BYTES, 1, false);
+    leat_ring_join(&net_rx, shared->slots[open.slot].rx, LEAT_NET_RX_BYTES, 1, true);
+    assert_int_equal(leat_ring_read(&net_tx, bytes, 100), 5);
+    leat_ring_write(&net_rx, "world", 5);
+    assert_false(net_conns_may_sleep(&conns));
+    tell(LEAT_NET_CLOSED, open, LEAT_EIO);
+    assert_int_equal(closes, 1);
+    assert_int_equal(net_conn_receive(c, bytes, 100), 5); /* what had arrived before */
+    assert_memory_equal(bytes, "world", 5);
+    net_conn_close(c);
+    assert_int_equal(leat_ring_readable(&commands), 0); /* net knows already */
+    assert_true(net_conns_may_sleep(&conns));
+}
+
+static void test_slot_waits_for_net(void **state)
+{
+    (void)state;
+    struct net_conn *c = net_conn_open(&conns, "h", 1, &conn_events, NULL);
+    struct leat_net_command open = next_command();
+    tell(LEAT_NET_CONNECTED, open, LEAT_OK);
+    net_conn_close(c);
+    assert_int_equal(next_command().op, LEAT_NET_CLOSE);
+    struct net_conn *d = net_conn_open(&conns, "h", 1, &conn_events, NULL);
+    assert_ptr_not_equal(c, d);
+    next_command();
+    tell(LEAT_NET_CLOSED, open, LEAT_OK);
+    assert_int_equal(closes, 0); /* the engine had closed it: it is not told */
+    assert_ptr_equal(net_conn_open(&conns, "h", 1, &conn_events, NULL), c);
+    tell(LEAT_NET_CONNECTED, open, LEAT_OK); /* of the connection before */
+    assert_int_equal(connects, 1);
+}
+
+static void test_hostile_net(void **state)
+{
+    (void)state;
+    struct net_conn *c = net_conn_open(&conns, "h", 1, &conn_events, NULL);
+    struct leat_net_command open = next_command(), wrong = open;
+    wrong.slot = UINT32_MAX;
+    tell(LEAT_NET_CONNECTED, wrong, LEAT_OK);
+    tell(77, open, LEAT_OK);
+    tell(LEAT_NET_CONNECTED, open, LEAT_OK);
+    tell(LEAT_NET_CONNECTED, open, LEAT_OK);
+    assert_int_equal(connects, 1);
+    uint8_t bytes[8];
+    ((struct leat_ring *)(void *)shared->slots[open.slot].rx)->head = 0x80000000u;
+    assert_int_equal(net_conn_receive(c, bytes, 8), 0);
+    net_conns_run(&conns);
+    assert_int_equal(closes, 1);
+    assert_non_null(strstr(last_why, "broken"));
+}
+
+static void test_no_more_slots(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < LEAT_NET_SLOTS; i++)
+        assert_non_null(net_conn_open(&conns, "h", 1, &conn_events, NULL));
+    assert_null(net_conn_open(&conns, "h", 1, &conn_events, NULL));
+}
+
+/* -- configuration -- */
+
+static const char *get(void *ctx, const char *key, char *buf, size_t size)
+{
+    const char **pairs = ctx;
+    for (; *pairs; pairs += 2)
+        if (!strcmp(pairs[0], key)) {
+            strncpy(buf, pairs[1], size - 1);
+            buf[size - 1] = 0;
+            return buf;
+        }
+    return NULL;
+}
+
+static void test_config(void **state)
+{
+    (void)state;
+    char why[96];
+    struct vdisk_config config;
+    const char *good[] = {"host",      "10.0.2.2", "export",  "root1",   "mode", "ram",
+                          "read_only", "1",        "overlay", "1048576", NULL};
+    struct disk_args args = {get, good};
+    assert_null(disk_config(&args, "web1/root", &config, why, sizeof why));
+    assert_int_equal(config.port, 10809);
+    assert_int_equal(config.mode, VDISK_RAM);
+    assert_true(config.is_read_only);
+    assert_int_equal(config.overlay_bytes, 1048576);
+    const char *bad[][5] = {{"export", "x", NULL},
+                            {"host", "h", "port", "70000", NULL},
+                            {"host", "h", "port", "1x", NULL},
+                            {"host", "h", "mode", "server", NULL},
+                            {"host", "h", "read_only", "maybe", NULL},
+                            {"host", "h", "overlay", "99999999999999999999", NULL}};
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        args.ctx = bad[i];
+        assert_non_null(disk_config(&args, "d", &config, why, sizeof why));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_life, begin, end),
+        cmocka_unit_test_setup_teardown(test_slot_waits_for_net, begin, end),
+        cmocka_unit_test_setup_teardown(test_hostile_net, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_more_slots, begin, end),
+        cmocka_unit_test(test_config),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A well-behaved NBD server in memory, as a platform of the engine: answers at once, simple
+ * replies. */
+#ifndef TESTS_UNIT_TINY_SERVER_H
+#define TESTS_UNIT_TINY_SERVER_H
+
+#include <stdbool.h>
+
+#include "vdisk/platform.h"
+
+#define TINY_BYTES (8u << 20)
+
+extern const struct vdisk_platform tiny_platform;
+extern uint8_t tiny_image[TINY_BYTES];
+extern unsigned tiny_reads, tiny_writes, tiny_flushes;
+extern uint64_t tiny_now_ns;
+extern bool tiny_is_up;
+
+void tiny_reset(void);
+/* Delivers what happened to connections; then call vdisk_run. */
+void tiny_deliver(void);
+void tiny_cut(void);
+
+#endif

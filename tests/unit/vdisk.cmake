@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The streaming engine: unit tests, the simulation, real servers, and the program that callgrind looks at.
+leat_unit_test(test_nbd_client SOURCES unit/test_nbd_client.c LIBS vdisk_engine_host)
+leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
+  LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
+leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
+
+leat_unit_test(test_vdisk_sim
+  SOURCES sim/test_vdisk_sim.c sim/sim_world.c sim/sim_server.c sim/sim_model.c LIBS vdisk_engine_host)
+set_tests_properties(unit.test_vdisk_sim PROPERTIES LABELS sim TIMEOUT 600)
+
+add_test(NAME system.vdisk_servers
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_vdisk_servers.py $<TARGET_FILE:leat-nbd>)
+set_tests_properties(system.vdisk_servers PROPERTIES LABELS system TIMEOUT 600)
+
+add_executable(bench_vdisk_hit bench/vdisk_hit.c unit/tiny_server.c)
+target_compile_options(bench_vdisk_hit PRIVATE ${LEAT_WARNINGS} -O2 -g)
+target_include_directories(bench_vdisk_hit PRIVATE ${LEAT_INCLUDES})
+target_link_libraries(bench_vdisk_hit PRIVATE vdisk_bench)
