@@ -160,6 +160,8 @@ int guest_start(struct vm *vm, bool is_first)
         vm->platform->lapics[i].tsc_offset = tsc_offset;
         vcpu_reset(vm->cpus[i]);
     }
+    vm_log(vm, "VM '%s': its TSC began to count at the machine's %llu", vm->name,
+           (unsigned long long)-tsc_offset);
     uint8_t *bios = guest_memory_at(&vm->memory, gpa(LAYOUT_BIOS), ACPI_TABLES_BYTES);
     if (bios)
         acpi_tables_build(bios, gpa(LAYOUT_BIOS), vm->cpu_count);

@@ -90,6 +90,10 @@ static void on_end(void *context)
     (void)context;
     enum vm_end end = vm.end;
     console_flush(&vm);
+    for (unsigned i = 0; i < vm.cpu_count; i++) {
+        leat_log("VM '%s', vCPU %u, since its process started:", vm.name, i);
+        vcpu_report_exits(vm.cpus[i]);
+    }
     if (end == VM_END_RESET) {
         leat_log("VM '%s' starts again: %s", vm.name, vm.end_why);
         leat_ctl_send(LEAT_CTL_VM_EVENT, vm.end_why, LEAT_VM_RESET, 0);

@@ -31,7 +31,7 @@ int64_t machine_module_mem(const struct leat_boot_module *module);
 const uint8_t *machine_module_map(const struct leat_boot_module *module);
 void machine_module_unmap(const struct leat_boot_module *module, const uint8_t *at);
 
-/* One clear line for everything about the CPU, firmware and boot that keeps VMs from running; true
+/* When each stage of the start began; and one clear line for everything about the CPU, firmware and boot that keeps VMs from running; true
    when VMs can run. */
 bool machine_report(void);
 

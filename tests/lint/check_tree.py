@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The tree keeps its promises: the arrows between the rooms (docs/architecture.md, section 3), ring 0 under
-10,000 lines, an SPDX line in every source file, headers that compile by themselves."""
+10,000 lines, an SPDX line in every source file, headers that compile by themselves, no name in the book that the
+code does not have."""
 import re
 import subprocess
 import sys
@@ -74,6 +75,28 @@ def check_header_alone(name):
         yield f"{name}: does not compile by itself: {run.stderr.strip().splitlines()[0]}"
 
 
+def check_book():
+    """Paths and names that the book quotes as `...` exist."""
+    files = tracked()
+    folders = {name[:i + 1] for name in files for i, c in enumerate(name) if c == "/"}
+    tops = {name.split("/")[0] for name in files if "/" in name}
+    code = "\n".join((TOP / name).read_text(errors="replace") for name in files
+                     if name.endswith((".c", ".h", ".S", ".py", ".cmake", "CMakeLists.txt")) or name.startswith("tools/"))
+    words = set(re.findall(r"\w+", code))
+    for page in ["README.md", *(name for name in files if name.startswith("docs/") and name.endswith(".md"))]:
+        for number, line in enumerate((TOP / page).read_text().split("\n"), 1):
+            for quoted in re.findall(r"`([^`]+)`", line):
+                is_path = quoted.split("/")[0] in tops and re.fullmatch(r"[\w./-]+", quoted) and "/" in quoted
+                is_path = is_path and not re.search(r"/[A-Z_]+$|THING", quoted)  # a pattern: tests/fuzz/corpus/NAME
+                if is_path and quoted not in files and quoted.rstrip("/") + "/" not in folders:
+                    yield f"{page}:{number}: there is no {quoted}"
+                if re.fullmatch(r"[A-Za-z]\w*_\w+", quoted) and quoted not in words:
+                    yield f"{page}:{number}: no name {quoted} in the code"
+            for link in re.findall(r"\]\(([^)#:]+)\)", line):
+                if not (TOP / page).parent.joinpath(link).exists():
+                    yield f"{page}:{number}: a link to {link}, which is not there"
+
+
 def main():
     problems = []
     ring0 = 0
@@ -87,6 +110,7 @@ def main():
                 ring0 += text.count("\n")
         if name.endswith(".h"):
             problems += check_header_alone(name)
+    problems += check_book()
     if ring0 >= RING0_LIMIT:
         problems.append(f"ring 0 has {ring0} lines; the limit is {RING0_LIMIT}")
     print(f"ring 0: {ring0} lines, comments and blank lines included")

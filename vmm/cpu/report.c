@@ -32,7 +32,7 @@ static void report_interrupts(struct vcpu *cpu)
            l->deadline_tsc ? "armed" : "off");
 }
 
-static void report_counts(struct vcpu *cpu)
+void vcpu_report_exits(struct vcpu *cpu)
 {
     const uint64_t *c = cpu->page->counts;
     vm_log(cpu->vm,
@@ -61,7 +61,7 @@ void vcpu_report(struct vcpu *cpu, const char *why)
            X(p->detail.raw[1]), X(p->detail.raw[2]));
     report_registers(cpu);
     report_interrupts(cpu);
-    report_counts(cpu);
+    vcpu_report_exits(cpu);
     for (unsigned i = 0; i < 16; i++) {
         const struct leat_trace_entry *t = &p->trace[(p->trace_next + i) & 15];
         if (t->rip || t->reason)

@@ -55,6 +55,9 @@ void vcpu_mmio_write(struct vcpu *cpu, uint64_t gpa, unsigned width, uint64_t va
 /* Writes what is known of the vCPU to the log: registers, exit counts, the last 16 exits. */
 void vcpu_report(struct vcpu *cpu, const char *why);
 
+/* Only how often the guest has left, by reason. */
+void vcpu_report_exits(struct vcpu *cpu);
+
 /* True once for each of a small number of messages: keeps a guest from filling the log. */
 bool vcpu_may_log(struct vcpu *cpu);
 

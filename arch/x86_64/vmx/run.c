@@ -118,13 +118,14 @@ int vmx_run(struct vcpu *vcpu)
     uint64_t *gpr = vcpu->page->gpr;
     v->next_rip = 0;
     do {
+        if (!set_timer(v))
+            return LEAT_EXIT_DEADLINE;
+        /* Last before the entry: what the VMCS is told to deliver must not be overwritten unseen. */
         if ((v->inject | vcpu->event) || vcpu->irq_vector >= 0) {
             int exit = deliver(v);
             if (exit != VIRT_CHECK)
                 return exit;
         }
-        if (!set_timer(v))
-            return LEAT_EXIT_DEADLINE;
         if (!vmx_enter(gpr, v->is_launched))
             return entry_refused(v);
         v->is_launched = true;

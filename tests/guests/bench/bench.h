@@ -27,6 +27,9 @@ void report(const char *name, unsigned rounds);
 /* entry.S counts every interrupt, whatever its vector. */
 extern volatile uint32_t interrupt_count;
 
+/* main.c: interrupts are off before and after. */
+void timer_sleep(uint64_t ticks_long);
+
 void disk_bench(const char *command_line, bool is_trace);
 
 static inline uint64_t now(void)

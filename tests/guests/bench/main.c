@@ -92,6 +92,13 @@ static void timer_now(void)
         __asm__ volatile("pause" ::: "memory");
 }
 
+void timer_sleep(uint64_t ticks_long)
+{
+    uint32_t before = interrupt_count;
+    wrmsr(MSR_TSC_DEADLINE, now() + ticks_long);
+    halt_until(before);
+}
+
 static void timer_bench(void)
 {
     enum { AHEAD = 60000 }; /* ticks: long enough to be asleep by then */

@@ -64,24 +64,25 @@ static void measure_cpuid(void)
     MEASURE("cpuid", __cpuid_count(1, 0, a, b, c, d));
 }
 
-/* Registers of the first virtio device: the structure BAR is 4 in Leat and in QEMU. A register access is an MMIO exit
-   to the VMM. */
+/* The MSI-X table of the first virtio device, BAR 2 in Leat: the one BAR that its driver lets others map. An access is an
+   MMIO exit to the VMM; behind the table's few entries nothing is there to be changed. */
+#define BEHIND_TABLE (0x400 / 4)
+
 static void measure_mmio(void)
 {
     glob_t found;
-    if (glob("/sys/bus/pci/drivers/virtio-pci/0000:*/resource4", 0, NULL, &found)) {
-        printf("BENCH mmio none\n");
-        return;
+    volatile uint32_t *registers = MAP_FAILED;
+    if (glob("/sys/bus/pci/drivers/virtio-pci/0000:*/resource2", 0, NULL, &found) == 0) {
+        int fd = open(found.gl_pathv[0], O_RDWR | O_SYNC);
+        registers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
     }
-    int fd = open(found.gl_pathv[0], O_RDWR | O_SYNC);
-    volatile uint32_t *registers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
     if (registers == MAP_FAILED) {
         printf("BENCH mmio none\n");
         return;
     }
     MEASURE("mmio_read", (void)registers[0]);
-    MEASURE("mmio_write", registers[0] = 0); /* device_feature_select: harmless */
+    MEASURE("mmio_write", registers[BEHIND_TABLE] = 0);
 }
 
 static void measure_read(const char *disk)
