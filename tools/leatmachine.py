@@ -120,6 +120,8 @@ class Qemu:
     name = "qemu"
     sockets = ("serial", "qmp")
     accelerator = "tcg"
+    NICS = {"user": ["-nic", f"user,model=e1000,mac={MAC}"], "none": ["-nic", "none"],
+            "silent": ["-netdev", "hubport,id=net,hubid=0", "-device", f"e1000,netdev=net,mac={MAC}"]}
     default_cpu = "EPYC,+svm,+npt"
 
     def __init__(self):
@@ -136,7 +138,7 @@ class Qemu:
             "-drive", f"if=pflash,format=raw,readonly=on,file={require(OVMF_CODE, 'ovmf')}",
             "-drive", f"if=pflash,format=raw,file={variables}",
             "-drive", f"if=ide,format=raw,snapshot=on,file={options.image.replace(',', ',,')}",
-            "-nic", f"user,model=e1000,mac={MAC}", "-vga", "std", "-display", "none", "-rtc", "base=utc",
+            *self.NICS[options.nic], "-vga", "std", "-display", "none", "-rtc", "base=utc",
             "-chardev", f"socket,id=line,path={addresses[0]}", "-serial", "chardev:line",
             "-chardev", f"socket,id=control,path={addresses[1]}", "-mon", "chardev=control,mode=control",
         ]

@@ -63,6 +63,7 @@ class Options:
     cpu: str = ""
     board: str = "q35"
     uuid: str = ""
+    nic: str = "user"  # "user": the host is 10.0.2.2; QEMU also "none", and "silent": a cable to nowhere
     timeout: float = 0
     logs: str | None = None
     guests: tuple = ()

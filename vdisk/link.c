@@ -37,7 +37,7 @@ bool link_is_connected(const struct vdisk_export *e)
 
 static void say(struct vdisk_export *e, const char *what, const char *why)
 {
-    char line[256];
+    char line[400];
     snprintf(line, sizeof line, "%s%s%s", what, why[0] ? ": " : "", why);
     export_log(e, line);
 }
@@ -87,7 +87,8 @@ static void fail_for_good(struct vdisk_export *e, const char *why)
 /* The connection is gone or not good enough. */
 static void lost(struct vdisk_export *e, const char *why)
 {
-    bool is_news = strcmp(why, e->why) != 0;
+    /* The same reason again is told at the 2nd, 4th, 8th ... try only: the tries never end. */
+    bool is_news = strcmp(why, e->why) != 0 || (e->tries & (e->tries - 1)) == 0;
     snprintf(e->why, sizeof e->why, "%s", why);
     nbd_session_close(&e->session);
     take_back_all(e);
@@ -96,9 +97,9 @@ static void lost(struct vdisk_export *e, const char *why)
     if (link_is_connected(e)) {
         say(e, "server away", why);
     } else if (is_news) {
-        char what[200];
-        snprintf(what, sizeof what, "connecting to %.127s:%u, try %u", e->host, e->port,
-                 (unsigned)e->tries);
+        char what[256];
+        snprintf(what, sizeof what, "connecting to %.127s:%u export '%.63s', try %u", e->host,
+                 e->port, e->name, (unsigned)e->tries);
         say(e, what, why);
     }
     e->has_changed = true;

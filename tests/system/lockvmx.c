@@ -9,7 +9,7 @@
 #define IA32_FEATURE_CONTROL 0x3a
 #define FEATURE_CONTROL_LOCK 1
 
-EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
     EFI_LOADED_IMAGE *self;
     EFI_HANDLE leat;

@@ -52,7 +52,7 @@ static void test_full(void **state)
                            "cmdline = root=/dev/vda console=ttyS0 a:b\n"
                            "  disks = root , data\nautostart = no\n"
                            "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
-                           "mode = ram\nread_only = no\n"
+                           "mode = ram\nread_only = no\noverlay = 300M\n"
                            "[disk data]\n"),
                      0);
     assert_string_equal(config.server, "10.0.2.2");
@@ -78,6 +78,7 @@ static void test_full(void **state)
     assert_string_equal(root->export_name, "debian 12");
     assert_int_equal(root->port, 1);
     assert_int_equal(root->mode, LEAT_CONFIG_RAM);
+    assert_int_equal(root->overlay_bytes, 300u << 20);
     const struct leat_config_disk *data = leat_config_disk(&config, "data");
     assert_string_equal(data->server, "10.0.2.2");
     assert_string_equal(data->export_name, "data");

@@ -34,6 +34,15 @@ static void cpuid_finds_leaves_and_subleaves(void **state)
     assert_null(guest_cpuid_find(&table, 1, 0));
     assert_null(guest_cpuid_find(&table, 0xffffffff, 0));
     assert_null(guest_cpuid_find(&table, 0x80000040, 0));
+
+    struct leat_cpuid_entry answer = {.ebx = 0xff100800, .edx = 7};
+    guest_cpuid_patch(1, 3, &answer);
+    assert_int_equal(answer.ebx, 0x03100800);
+    assert_int_equal(answer.edx, 7);
+    guest_cpuid_patch(0xb, 3, &answer);
+    assert_int_equal(answer.edx, 3);
+    guest_cpuid_patch(0x1f, 5, &answer);
+    assert_int_equal(answer.edx, 5);
 }
 
 static void cpuid_refuses_bad_tables_and_keeps_the_old(void **state)

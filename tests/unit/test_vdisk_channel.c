@@ -222,6 +222,80 @@ static void test_server_away(void **state)
     finish();
 }
 
+/* Of each kind one or more, as many as the rings hold. */
+static unsigned ask_everything(void)
+{
+    static const uint32_t ops[] = {LEAT_BLK_READ, LEAT_BLK_WRITE, LEAT_BLK_FLUSH};
+    for (uint32_t i = 0; i < LEAT_BLK_RING_COUNT; i++) {
+        uint32_t op = ops[i % 3];
+        struct leat_blk_request r = {.id = i, .op = op};
+        if (op != LEAT_BLK_FLUSH) {
+            r.offset = i * 16384;
+            r.length = op == LEAT_BLK_READ && i % 2 ? 1u << 20 : 16384;
+        }
+        assert_int_equal(leat_ring_put(&requests, &r), LEAT_OK);
+    }
+    return LEAT_BLK_RING_COUNT;
+}
+
+/* Another image behind the same name: nothing that is asked for may wait for ever. */
+static void test_failure_ends_all_requests(void **state)
+{
+    (void)state;
+    struct leat_blk_completion c;
+    bool is_ended[LEAT_BLK_RING_COUNT] = {false};
+    begin(VDISK_PRIVATE, false, 0);
+    assert_int_equal(io(LEAT_BLK_WRITE, 0, 4096, 0), LEAT_OK); /* not flushed: to be replayed */
+    tiny_is_up = false;
+    tiny_cut();
+    pump();
+    assert_int_equal(shared->info.state, LEAT_BLK_STALLED);
+    unsigned count = ask_everything();
+    pump();
+    assert_int_equal(leat_ring_get(&completions, &c), LEAT_EAGAIN);
+    assert_true(channel_may_sleep(&channel));
+    assert_true(leat_ring_may_sleep(&completions));
+    tiny_is_up = true;
+    tiny_size = TINY_BYTES / 2;
+    signals = 0;
+    for (int i = 0; i < 20; i++) {
+        pump();
+        tiny_now_ns += 1000000000;
+    }
+    assert_int_equal(shared->info.state, LEAT_BLK_FAILED);
+    assert_non_null(strstr(shared->info.why, "another image?"));
+    assert_true(signals > 0);
+    while (leat_ring_get(&completions, &c) == LEAT_OK) {
+        assert_in_range(c.id, 0, LEAT_BLK_RING_COUNT - 1);
+        assert_false(is_ended[c.id]);
+        assert_int_equal(c.status, LEAT_EIO);
+        is_ended[c.id] = true;
+        count--;
+    }
+    assert_int_equal(count, 0);
+    assert_int_equal(io(LEAT_BLK_READ, 0, 4096, 0), LEAT_EIO);
+    assert_int_equal(io(LEAT_BLK_WRITE, 0, 4096, 0), LEAT_EIO);
+    assert_int_equal(io(LEAT_BLK_FLUSH, 0, 0, 0), LEAT_EIO);
+    finish();
+}
+
+static void test_lines_for_people(void **state)
+{
+    (void)state;
+    char line[280];
+    begin(VDISK_RAM, false, 1u << 20);
+    assert_true(vdisk_query_line(channel.disk, line, sizeof line) < sizeof line);
+    assert_string_equal(line, "disk 'vm/root': ready, 8.0 MiB; ram, h:1/");
+    vdisk_traffic_line(channel.disk, line, sizeof line);
+    assert_string_equal(line, "  1 connects");
+    assert_int_equal(io(LEAT_BLK_WRITE, 0, 4096, 0), LEAT_OK);
+    assert_int_equal(io(LEAT_BLK_READ, 0, 8192, 0), LEAT_OK);
+    vdisk_traffic_line(channel.disk, line, sizeof line);
+    assert_string_equal(line, "  8 KiB from the server, 4 KiB from the overlay, 4 KiB written, 8 "
+                              "KiB in the overlay, 2 requests, 1 connects");
+    finish();
+}
+
 static void ignore_change(void *owner)
 {
     (void)owner;
@@ -244,10 +318,16 @@ static void test_two_writers_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads_and_hits),   cmocka_unit_test(test_writes_and_flush),
-        cmocka_unit_test(test_hostile_requests), cmocka_unit_test(test_read_only),
-        cmocka_unit_test(test_broken_ring),      cmocka_unit_test(test_ram_mode),
-        cmocka_unit_test(test_server_away),      cmocka_unit_test(test_two_writers_are_refused),
+        cmocka_unit_test(test_reads_and_hits),
+        cmocka_unit_test(test_writes_and_flush),
+        cmocka_unit_test(test_hostile_requests),
+        cmocka_unit_test(test_read_only),
+        cmocka_unit_test(test_broken_ring),
+        cmocka_unit_test(test_ram_mode),
+        cmocka_unit_test(test_server_away),
+        cmocka_unit_test(test_two_writers_are_refused),
+        cmocka_unit_test(test_failure_ends_all_requests),
+        cmocka_unit_test(test_lines_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

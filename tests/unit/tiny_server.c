@@ -10,6 +10,7 @@ uint8_t tiny_image[TINY_BYTES];
 unsigned tiny_reads, tiny_writes, tiny_flushes;
 uint64_t tiny_now_ns = 1000000000;
 bool tiny_is_up = true;
+uint64_t tiny_size = TINY_BYTES;
 
 static struct {
     bool is_used, is_new, is_ended;
@@ -34,6 +35,7 @@ void tiny_reset(void)
     memset(&conn, 0, sizeof conn);
     tiny_reads = tiny_writes = tiny_flushes = 0;
     tiny_is_up = true;
+    tiny_size = TINY_BYTES;
 }
 
 static void option_reply(uint32_t option, uint32_t type, const void *data, uint32_t size)
@@ -55,7 +57,7 @@ static size_t option(void)
     uint32_t number = be32_get(conn.in + 8);
     if (number == NBD_OPT_GO) {
         uint8_t info[12] = {0};
-        be64_put(info + 2, TINY_BYTES);
+        be64_put(info + 2, tiny_size);
         be16_put(info + 10, NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA);
         option_reply(number, NBD_REP_INFO, info, sizeof info);
         option_reply(number, NBD_REP_ACK, NULL, 0);

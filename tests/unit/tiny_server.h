@@ -15,6 +15,7 @@ extern uint8_t tiny_image[TINY_BYTES];
 extern unsigned tiny_reads, tiny_writes, tiny_flushes;
 extern uint64_t tiny_now_ns;
 extern bool tiny_is_up;
+extern uint64_t tiny_size; /* that it tells: TINY_BYTES at most */
 
 void tiny_reset(void);
 /* Delivers what happened to connections; then call vdisk_run. */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define ROUNDS 1000u /* of each measurement */
+#define SETTLE_TICKS 3000000u
 #define VECTOR_TIMER 0x40u
 #define VECTOR_DISK 0x41u
 
@@ -61,6 +62,18 @@ static inline void trace_mark(void)
 {
     __asm__ volatile("xchg %%bx, %%bx" ::: "memory");
 }
+
+/* One round trip between two marks, when it is warm and the console has shown what was said. */
+#define TRACE(name, statement)                                                                     \
+    do {                                                                                           \
+        say("TRACE %s", name);                                                                     \
+        timer_sleep(SETTLE_TICKS);                                                                 \
+        for (unsigned warm = 0; warm < 8; warm++)                                                  \
+            statement;                                                                             \
+        trace_mark();                                                                              \
+        statement;                                                                                 \
+        trace_mark();                                                                              \
+    } while (0)
 
 static inline void out8(uint16_t port, uint8_t v)
 {

@@ -118,12 +118,9 @@ static void timer_bench(void)
 
 static void trace_exits(void)
 {
-    for (unsigned i = 0; i < 8; i++) /* warm */
-        cpuid_1();
-    say("TRACE cpuid");
-    trace_mark();
-    cpuid_1();
-    trace_mark();
+    TRACE("cpuid", cpuid_1());
+    TRACE("vmcall", vmcall_unknown());
+    TRACE("out_vmm", out8(POST_PORT, 0));
 }
 
 void bench_main(const uint8_t *boot_params, uint64_t first_tsc)

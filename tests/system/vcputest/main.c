@@ -159,7 +159,7 @@ static void kill_vmm(const char *what, uint8_t insn0, uint8_t insn1)
     leat_mem_map(LEAT_SELF, mem, scratch, 0, LEAT_PAGE_SIZE, LEAT_PROT_READ | LEAT_PROT_WRITE);
     memcpy((void *)scratch, code, sizeof(code));
     leat_mem_unmap(LEAT_SELF, scratch, LEAT_PAGE_SIZE);
-    leat_handle_t domain = (leat_handle_t)leat_domain_create(64, name);
+    leat_handle_t domain = (leat_handle_t)leat_domain_create(64, name, LEAT_PRIO_GUEST);
     leat_mem_map(domain, mem, va, 0, LEAT_PAGE_SIZE, LEAT_PROT_READ | LEAT_PROT_EXEC);
     int64_t vcpu = leat_handle_grant(domain, vms[0].vcpu, LEAT_RIGHT_CONTROL);
     leat_domain_watch(domain, notif, 1);
@@ -193,8 +193,17 @@ static void make_and_destroy(leat_handle_t machine)
            vms[0].what);
 }
 
+static void check_rights(leat_handle_t machine)
+{
+    const char *why = check_machine_rights(machine);
+    result(!why, "rights of the machine handle", why ? why : "");
+    why = check_priorities();
+    result(!why, "priorities of a domain", why ? why : "");
+}
+
 static void test(leat_handle_t machine)
 {
+    check_rights(machine);
     leat_handle_t done = (leat_handle_t)leat_notif_create();
     if (!run(1, done))
         return;

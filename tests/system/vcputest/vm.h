@@ -33,4 +33,8 @@ void vm_destroy(struct vm *vm);
 /* Puts the vCPU back to where vm_make had it. */
 void vm_reset(struct vm *vm);
 
+/* rights.c: what the kernel must refuse. NULL: it does; else what it does not. */
+const char *check_machine_rights(leat_handle_t machine);
+const char *check_priorities(void);
+
 #endif

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The prompt's commands about one VM, with a Debian guest under its ordinary init: it is shown, it is reset at
+once and boots again, and its power button makes it switch itself off."""
+import re
+import time
+
+from lab import QUIET, base_config, check, main
+
+LOGIN = "guest login:"
+
+
+def command(lab, run, line, answer, timeout=30):
+    """Types a line at the prompt and waits for what it must answer; returns all that came."""
+    start = len(run.text())
+    run.send(line + "\r")
+    lab.wait_for(run, {f"'{line}' answers '{answer}'": lambda: re.search(answer, run.text()[start:])}, timeout)
+    return run.text()[start:]
+
+
+def login(lab, run, times):
+    lab.wait_for(run, {f"login prompt {times}": lambda: run.text().count(LOGIN) >= times}, 1200)
+
+
+def vm_commands(lab):
+    lab.disk("one")
+    lab.server.start()
+    run = lab.boot(lab.image(lab.config(base_config(lab) + f"""
+[disk one]
+mode = ram
+[vm web]
+memory = 256M
+kernel = vmlinuz
+initrd = initrd
+cmdline = {QUIET}
+disks = one
+""")), "bochs", ("web",))
+    login(lab, run, 1)
+    shown = command(lab, run, "vm 1 show", "exit 0 before the last")
+    for what in ("vCPU 0: ", "RIP ", "CR3 ", "CS ", "APIC base", "exits: "):
+        check(what in shown, f"'vm 1 show' does not show {what}")
+    command(lab, run, "vm web reset", "vm web is restarted")
+    login(lab, run, 2)
+    command(lab, run, "disks", "KiB written.*connects")
+    command(lab, run, "vm web stop", "vm web: power button pressed")
+    lab.wait_for(run, {"power off": lambda: "vm web: powered off" in run.text()}, 600)
+    run.wait_end(120)
+    check(run.ended == "power off", f"the machine ended by {run.ended}, not by power off")
+
+
+def stop_while_waiting(lab):
+    """A VM whose disk does not come neither uses the CPU nor keeps the machine from stopping it."""
+    run = lab.boot(lab.image(lab.config(base_config(lab) + f"""
+[disk one]
+[vm web]
+memory = 64M
+kernel = vmlinuz
+initrd = initrd
+cmdline = {QUIET}
+disks = one
+""")), "bochs", ("web",))
+    lab.wait_for(run, {"waits": lambda: "waits for disk 'one'" in run.text()}, 200)
+    line = re.compile(r"1 web +starting +64 MiB +1 cpu +(\d+)\.(\d) s")
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        run.step(0.2)
+    before = line.search(command(lab, run, "vms", line.pattern))
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        run.step(0.2)
+    after = line.search(command(lab, run, "vms", line.pattern))
+    tenths = int(after[1] + after[2]) - int(before[1] + before[2])
+    check(tenths <= 1, f"the waiting vmm used {tenths / 10} s of CPU time in some seconds")
+    command(lab, run, "vm 1 stop", "powered off")
+    run.wait_end(60)
+    check(run.ended == "power off", f"the machine ended by {run.ended}, not by power off")
+
+
+if __name__ == "__main__":
+    main(vm_commands, stop_while_waiting)
