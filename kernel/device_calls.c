@@ -82,7 +82,7 @@ SYSCALL(irq_bind)
     uint64_t gsi = args[1], flags = args[2], bits = args[4];
     struct object *notif;
     struct irq *irq;
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
     if (error != LEAT_OK)
         return error;
     if ((flags & ~(uint64_t)(LEAT_IRQ_LEVEL | LEAT_IRQ_ACTIVE_LOW)) || bits == 0 ||
@@ -135,7 +135,7 @@ static const struct object_type ports_type = {OBJECT_PORTS, "ports", ports_destr
 SYSCALL(ports_create)
 {
     uint64_t first = args[1], count = args[2];
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
     if (error != LEAT_OK)
         return error;
     if (first > 0xffff || count == 0 || count > 0x10000 - first)

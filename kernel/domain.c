@@ -75,7 +75,8 @@ static int make_inside(struct domain *domain, struct quota *payer, uint64_t quot
     return LEAT_OK;
 }
 
-int domain_create(struct quota *payer, uint64_t quota_pages, const char *name, struct domain **out)
+int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio highest_prio,
+                  const char *name, struct domain **out)
 {
     if (payer && quota_charge(payer, 1) != LEAT_OK)
         return LEAT_ENOMEM;
@@ -89,6 +90,7 @@ int domain_create(struct quota *payer, uint64_t quota_pages, const char *name, s
     }
     object_init(&domain->object, &domain_type, payer, payer ? 1 : 0);
     copy_name(domain->name, name);
+    domain->highest_prio = (uint8_t)highest_prio;
     handle_table_init(&domain->handles, domain->quota);
     list_init(&domain->threads);
     domain->fault_vector = DOMAIN_NO_FAULT;

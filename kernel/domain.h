@@ -31,11 +31,12 @@ struct domain {
     struct space space;
     struct list threads;
     uint32_t thread_count;
-    uint32_t busy; /* holds by domain_hold: teardown waits for them */
-    bool is_vital; /* the machine stops when it dies: the supervisor */
-    bool dying;    /* no new threads, handles or mappings */
-    bool torn;     /* teardown has begun */
-    bool dead;     /* and is complete */
+    uint8_t highest_prio; /* enum leat_prio: its threads have no more */
+    uint32_t busy;        /* holds by domain_hold: teardown waits for them */
+    bool is_vital;        /* the machine stops when it dies: the supervisor */
+    bool dying;           /* no new threads, handles or mappings */
+    bool torn;            /* teardown has begun */
+    bool dead;            /* and is complete */
     struct domain_watcher watchers[DOMAIN_MAX_WATCHERS];
     int32_t exit_code;
     uint32_t fault_vector, fault_error;
@@ -44,8 +45,8 @@ struct domain {
 };
 
 /* payer pays for the domain object itself and gives the quota. LEAT_OK, LEAT_ENOMEM. */
-int domain_create(struct quota *payer, uint64_t quota_pages, const char *name,
-                  struct domain **domain);
+int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio highest_prio,
+                  const char *name, struct domain **domain);
 
 /* Starts its death: threads are told to die. The first code counts. Returns also when it is the
  * caller's own. */

@@ -49,16 +49,23 @@ SYSCALL(handle_grant)
     return result;
 }
 
+static bool is_priority(uint64_t priority)
+{
+    return priority >= LEAT_PRIO_GUEST && priority <= LEAT_PRIO_SYSTEM;
+}
+
 SYSCALL(domain_create)
 {
     char name[32];
     struct domain *domain;
     if (!user_copy_in(name, args[1], sizeof(name)))
         return LEAT_EFAULT;
-    if (name[0] == '\0')
+    if (name[0] == '\0' || !is_priority(args[2]))
         return LEAT_EINVAL;
+    if (args[2] > self->domain->highest_prio)
+        return LEAT_EPERM;
     name[sizeof(name) - 1] = '\0';
-    int error = domain_create(self->domain->quota, args[0], name, &domain);
+    int error = domain_create(self->domain->quota, args[0], (enum leat_prio)args[2], name, &domain);
     return error != LEAT_OK
                ? error
                : syscall_give(self, &domain->object, LEAT_RIGHT_CONTROL | LEAT_RIGHT_GRANT);
@@ -120,13 +127,14 @@ SYSCALL(thread_create)
 {
     struct domain *domain;
     uint64_t entry = args[1], stack_top = args[2], priority = args[4];
-    if (priority < LEAT_PRIO_GUEST || priority > LEAT_PRIO_SYSTEM || entry >= USER_END ||
-        stack_top >= USER_END)
+    if (!is_priority(priority) || entry >= USER_END || stack_top >= USER_END)
         return LEAT_EINVAL;
     int error = syscall_get_domain(self, args[0], &domain);
     if (error != LEAT_OK)
         return error;
-    error = thread_create(domain, entry, stack_top, args[3], (enum leat_prio)priority);
+    error = priority > domain->highest_prio
+                ? LEAT_EPERM
+                : thread_create(domain, entry, stack_top, args[3], (enum leat_prio)priority);
     object_put(&domain->object);
     return error;
 }

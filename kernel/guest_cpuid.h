@@ -40,4 +40,14 @@ static inline const struct leat_cpuid_entry *guest_cpuid_find(const struct guest
     return NULL;
 }
 
+/* The table is one for all vCPUs of a guest; what differs is the APIC id, which is the vCPU's index.
+ * SDM vol. 2, CPUID: leaf 1, EBX bits 31:24; leaves 0bh and 1fh, EDX. */
+static inline void guest_cpuid_patch(uint32_t leaf, uint32_t index, struct leat_cpuid_entry *answer)
+{
+    if (leaf == 1)
+        answer->ebx = (answer->ebx & 0x00ffffffu) | index << 24;
+    else if (leaf == 0xb || leaf == 0x1f)
+        answer->edx = index;
+}
+
 #endif

@@ -12,10 +12,10 @@ static void machine_destroy(struct object *object)
 static const struct object_type machine_type = {OBJECT_MACHINE, "machine", machine_destroy};
 struct object machine = {.type = &machine_type, .refs = 1};
 
-int machine_check(struct thread *self, uint64_t handle)
+int machine_check(struct thread *self, uint64_t handle, uint32_t rights)
 {
     struct object *object;
-    int error = syscall_get(self, handle, OBJECT_MACHINE, LEAT_RIGHT_CONTROL, &object);
+    int error = syscall_get(self, handle, OBJECT_MACHINE, rights, &object);
     if (error == LEAT_OK)
         object_put(object);
     return error;
@@ -38,7 +38,7 @@ SYSCALL(log_read)
 {
     char text[LOG_WRITE_MAX];
     uint64_t length = args[2], position = args[3], done = 0;
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_READ);
     if (error != LEAT_OK)
         return error;
     /* The log is small: at most one time round. */
@@ -58,7 +58,7 @@ SYSCALL(log_read)
 SYSCALL(log_takeover)
 {
     (void)args;
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_READ);
     if (error == LEAT_OK)
         log_take_over();
     return error;
@@ -66,7 +66,7 @@ SYSCALL(log_takeover)
 
 SYSCALL(machine_stop)
 {
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
     if (error != LEAT_OK)
         return error;
     if (args[1] < LEAT_STOP_POWER_OFF || args[1] > LEAT_STOP_HALT)
@@ -81,7 +81,7 @@ SYSCALL(machine_stop)
 
 SYSCALL(frames_info)
 {
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
     if (error != LEAT_OK)
         return error;
     uint64_t total = frames.total_frames * LEAT_PAGE_SIZE;

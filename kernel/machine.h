@@ -10,7 +10,8 @@ struct thread;
 
 extern struct object machine;
 
-/* LEAT_OK if the handle is the machine's with LEAT_RIGHT_CONTROL. */
-int machine_check(struct thread *self, uint64_t handle);
+/* LEAT_OK if the handle is the machine's with these rights: LEAT_RIGHT_READ for the log,
+ * LEAT_RIGHT_CONTROL for everything else. */
+int machine_check(struct thread *self, uint64_t handle, uint32_t rights);
 
 #endif

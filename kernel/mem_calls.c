@@ -34,7 +34,7 @@ SYSCALL(mem_create_phys)
 {
     uint64_t base = args[1], size = args[2], cache = args[3];
     struct mem *mem;
-    int error = machine_check(self, args[0]);
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
     if (error != LEAT_OK)
         return error;
     if (size == 0 || ((base | size) & (LEAT_PAGE_SIZE - 1)) || cache > LEAT_CACHE_WC ||

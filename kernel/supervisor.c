@@ -91,7 +91,9 @@ static void give_start(struct domain *domain)
     object_put(&info->object);
     check(notif_create(domain->quota, &notif), "notification");
     add_entry(&start, "machine",
-              handle_add(&domain->handles, &machine, LEAT_RIGHT_CONTROL | LEAT_RIGHT_GRANT), 0, 0);
+              handle_add(&domain->handles, &machine,
+                         LEAT_RIGHT_READ | LEAT_RIGHT_CONTROL | LEAT_RIGHT_GRANT),
+              0, 0);
     add_entry(&start, "bootinfo", 0, BOOTINFO_VA, info_bytes);
     add_entry(&start, "notif",
               handle_add(&domain->handles, &notif->object,
@@ -126,7 +128,9 @@ void supervisor_start(void)
     uint64_t reserve = frames.free_frames / 512 + 256;
     if (frames.free_frames < 16 * reserve)
         panic("not enough memory: %lu KiB", frames.free_frames * 4);
-    check(domain_create(NULL, frames.free_frames - reserve, "supervisor", &domain), "domain");
+    check(
+        domain_create(NULL, frames.free_frames - reserve, LEAT_PRIO_SYSTEM, "supervisor", &domain),
+        "domain");
     domain->is_vital = true;
     uint64_t entry = load(domain, module);
     map_copy(domain, STACK_VA, STACK_BYTES, LEAT_PROT_READ | LEAT_PROT_WRITE, 0, NULL, 0);

@@ -34,9 +34,11 @@ static inline int64_t leat_handle_grant(leat_handle_t domain, leat_handle_t h, u
 }
 
 /* name: 32 bytes are read. */
-static inline int64_t leat_domain_create(uint64_t quota_pages, const char name[32])
+static inline int64_t leat_domain_create(uint64_t quota_pages, const char name[32],
+                                         enum leat_prio highest_prio)
 {
-    return leat_syscall(LEAT_SYS_DOMAIN_CREATE, quota_pages, (uintptr_t)name, 0, 0, 0, 0);
+    return leat_syscall(LEAT_SYS_DOMAIN_CREATE, quota_pages, (uintptr_t)name, highest_prio, 0, 0,
+                        0);
 }
 
 static inline int64_t leat_domain_kill(leat_handle_t domain, int32_t code)

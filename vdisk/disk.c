@@ -69,6 +69,23 @@ void disk_complete(struct vdisk_request *r, int status)
     r->done(r, status);
 }
 
+static void say_full(struct vdisk_disk *d)
+{
+    const struct overlay *o = &d->overlay;
+    bool is_bound = o->bound_bytes - o->used_bytes < 2 * OVERLAY_PAGE_BYTES;
+    if (is_bound)
+        vdisk_log(d->export->engine,
+                  "disk '%s': its overlay of %llu MiB is full: writes fail; give it a larger "
+                  "overlay, or mode = private",
+                  d->config.name, (unsigned long long)(o->bound_bytes >> 20));
+    else
+        vdisk_log(d->export->engine,
+                  "disk '%s': no memory left for its overlay (%llu of %llu MiB): writes fail; give "
+                  "the VMs or the cache less memory, or the disk mode = private",
+                  d->config.name, (unsigned long long)(o->used_bytes >> 20),
+                  (unsigned long long)(o->bound_bytes >> 20));
+}
+
 static int write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
 {
     bool fits = true;
@@ -81,10 +98,7 @@ static int write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
     if (fits)
         return LEAT_OK;
     if (!d->said_full)
-        vdisk_log(d->export->engine,
-                  "disk '%s': its overlay of %llu MiB is full: writes fail; raise disk.overlay or "
-                  "use mode=private",
-                  d->config.name, (unsigned long long)(d->overlay.bound_bytes >> 20));
+        say_full(d);
     d->said_full = true;
     return LEAT_EIO;
 }

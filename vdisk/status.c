@@ -85,19 +85,38 @@ void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
 size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
 {
     const struct vdisk_export *e = d->export;
-    const struct vdisk_counters *c = &d->counters;
     size_t n = vdisk_status_line(d, line, size);
-    n += written(
-        snprintf(line + n, size - n,
-                 "; %s, %s:%u/%s; read KiB: ram %llu net %llu overlay %llu; written KiB %llu; "
-                 "requests %llu errors %llu waiting %u; connects %llu",
-                 d->config.mode == VDISK_RAM ? "ram" : "private", e->host, e->port, e->name,
-                 (unsigned long long)c->ram_bytes >> 10, (unsigned long long)c->network_bytes >> 10,
-                 (unsigned long long)c->overlay_bytes >> 10,
-                 (unsigned long long)c->written_bytes >> 10, (unsigned long long)c->requests,
-                 (unsigned long long)c->errors, (unsigned)c->waiting,
-                 (unsigned long long)e->connects),
-        size - n);
+    if (state_of(d) == LEAT_BLK_CONNECTING) /* says already where to */
+        return n;
+    return n + written(snprintf(line + n, size - n, "; %s, %s:%u/%s",
+                                d->config.mode == VDISK_RAM ? "ram" : "private", e->host, e->port,
+                                e->name),
+                       size - n);
+}
+
+size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
+{
+    const struct vdisk_counters *c = &d->counters;
+    const struct {
+        const char *what;
+        uint64_t count;
+    } counts[] = {
+        {"KiB read from RAM", c->ram_bytes >> 10},
+        {"KiB from the server", c->network_bytes >> 10},
+        {"KiB from the overlay", c->overlay_bytes >> 10},
+        {"KiB written", c->written_bytes >> 10},
+        {"KiB in the overlay", d->overlay.used_bytes >> 10},
+        {"requests", c->requests},
+        {"errors", c->errors},
+        {"waiting", c->waiting},
+        {"connects", d->export->connects},
+    };
+    size_t n = written(snprintf(line, size, "  "), size);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        if (counts[i].count)
+            n += written(snprintf(line + n, size - n, "%s%llu %s", n > 2 ? ", " : "",
+                                  (unsigned long long)counts[i].count, counts[i].what),
+                         size - n);
     return n;
 }
 

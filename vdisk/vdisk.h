@@ -110,8 +110,10 @@ void vdisk_info(const struct vdisk_disk *disk, struct leat_blk_info *info);
 const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *disk);
 /* One line for people: "disk 'web1/root': ready, 2.0 GiB". Returns its length. */
 size_t vdisk_status_line(const struct vdisk_disk *disk, char *line, size_t size);
-/* One line with everything counted. Returns its length. */
+/* The same with mode and server; and a line, indented, with every counter that is not 0. Return the
+   length. */
 size_t vdisk_query_line(const struct vdisk_disk *disk, char *line, size_t size);
+size_t vdisk_traffic_line(const struct vdisk_disk *disk, char *line, size_t size);
 void vdisk_counters_of(const struct vdisk_disk *disk, struct vdisk_counters *counters);
 
 #endif

@@ -160,8 +160,6 @@ int guest_start(struct vm *vm, bool is_first)
         vm->platform->lapics[i].tsc_offset = tsc_offset;
         vcpu_reset(vm->cpus[i]);
     }
-    vm_log(vm, "VM '%s': its TSC began to count at the machine's %llu", vm->name,
-           (unsigned long long)-tsc_offset);
     uint8_t *bios = guest_memory_at(&vm->memory, gpa(LAYOUT_BIOS), ACPI_TABLES_BYTES);
     if (bios)
         acpi_tables_build(bios, gpa(LAYOUT_BIOS), vm->cpu_count);
@@ -170,5 +168,10 @@ int guest_start(struct vm *vm, bool is_first)
     lapic_mmio_write(first, LAPIC_SVR << 4, 4, 0x1ff);
     lapic_mmio_write(first, LAPIC_LVT_LINT0 << 4, 4, LAPIC_EXTINT << 8);
     lapic_mmio_write(first, LAPIC_LVT_LINT1 << 4, 4, LAPIC_NMI << 8);
-    return load_kernel(vm);
+    int error = load_kernel(vm);
+    if (error == LEAT_OK)
+        vm_log(vm, "VM '%s': its TSC counts from the machine's %llu on; its kernel begins at %llu",
+               vm->name, (unsigned long long)-tsc_offset,
+               (unsigned long long)(leat_rdtsc() + tsc_offset));
+    return error;
 }

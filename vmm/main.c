@@ -16,13 +16,15 @@
 #include "vmm/platform/platform.h"
 #include "vmm/virtio/attach.h"
 
-#define DISK_POLL_NS 50000000ull
 #define LAST_WORDS_NS 200000000ull /* how long the process stays to have its last messages read */
 #define FIRST_SLOT 1
+#define RESETS_TOLD 8u
+#define RESETS_TOLD_EVERY 100u
 
 static struct vm_host host;
 static struct vm vm;
 static char vm_name[64] = "?";
+static bool has_started; /* the guest, at least once */
 
 static void nothing(void *context)
 {
@@ -69,7 +71,7 @@ static void on_control(const struct leat_ctl *message)
 {
     switch (message->op) {
     case LEAT_CTL_STOP:
-        if (!vm.platform) /* not started yet */
+        if (!has_started)
             end_process(LEAT_VM_POWER_OFF, "stopped before it had started");
         vm_lock(&vm);
         acpi_pm_press_power(&vm.platform->pm);
@@ -84,18 +86,28 @@ static void on_control(const struct leat_ctl *message)
     }
 }
 
+/* A guest may reset itself for ever; the log has better uses. */
+static bool reset_is_told(void)
+{
+    static unsigned count;
+    count++;
+    return count <= RESETS_TOLD || count % RESETS_TOLD_EVERY == 0;
+}
+
 /* All vCPUs are parked; called with the lock held. */
 static void on_end(void *context)
 {
     (void)context;
     enum vm_end end = vm.end;
     console_flush(&vm);
-    for (unsigned i = 0; i < vm.cpu_count; i++) {
+    bool is_told = end != VM_END_RESET || reset_is_told();
+    for (unsigned i = 0; is_told && i < vm.cpu_count; i++) {
         leat_log("VM '%s', vCPU %u, since its process started:", vm.name, i);
         vcpu_report_exits(vm.cpus[i]);
     }
     if (end == VM_END_RESET) {
-        leat_log("VM '%s' starts again: %s", vm.name, vm.end_why);
+        if (is_told)
+            leat_log("VM '%s' starts again: %s", vm.name, vm.end_why);
         leat_ctl_send(LEAT_CTL_VM_EVENT, vm.end_why, LEAT_VM_RESET, 0);
         vm.end = VM_END_NONE;
         if (guest_start(&vm, false) == LEAT_OK) {
@@ -109,27 +121,39 @@ static void on_end(void *context)
     end_process(end == VM_END_POWER_OFF ? LEAT_VM_POWER_OFF : LEAT_VM_CRASHED, vm.end_why);
 }
 
+static bool is_known(const struct leat_start_entry *entry)
+{
+    struct blk_client_info info;
+    return virtio_disk_info(entry, &info) != LEAT_OK || info.state == LEAT_BLK_READY ||
+           info.state == LEAT_BLK_STALLED;
+}
+
 /* A disk's size comes from its server: until that has answered there is nothing to show to the
- * guest. */
+ * guest. vdisk signals whenever it has something new to say. */
+static void await_disk(const struct leat_start_entry *entry)
+{
+    if (is_known(entry))
+        return;
+    leat_log("VM '%s' waits for disk '%s'", vm.name, entry->name);
+    leat_ctl_send(LEAT_CTL_VM_EVENT, entry->name, LEAT_VM_WAITING, 0);
+    if (leat_loop_on(&host.loop, entry->my_bits, nothing, NULL) != LEAT_OK)
+        leat_fatal("VM '%s': no room to wait for disk '%s'", vm.name, entry->name);
+    while (!is_known(entry))
+        leat_loop_step(&host.loop);
+    leat_loop_off(&host.loop, entry->my_bits); /* the attached disk has its own handler */
+}
+
 static void attach_disk(const struct leat_start_entry *entry, unsigned slot)
 {
-    bool is_told = false;
-    for (;;) {
+    int error;
+    do { /* again only if it failed just now */
+        await_disk(entry);
         vm_lock(&vm);
-        int error = virtio_disk_attach(&vm, entry, slot, 1);
+        error = virtio_disk_attach(&vm, entry, slot, 1);
         vm_unlock(&vm);
-        if (error == LEAT_OK)
-            return;
-        if (error != LEAT_EAGAIN && error != LEAT_EIO)
-            leat_fatal("VM '%s': disk '%s' cannot be attached (error %d)", vm.name, entry->name,
-                       error);
-        if (!is_told) {
-            leat_log("VM '%s' waits for disk '%s'", vm.name, entry->name);
-            leat_ctl_send(LEAT_CTL_VM_EVENT, entry->name, LEAT_VM_WAITING, 0);
-        }
-        is_told = true;
-        serve_for(DISK_POLL_NS);
-    }
+    } while (error == LEAT_EAGAIN || error == LEAT_EIO);
+    if (error != LEAT_OK)
+        leat_fatal("VM '%s': disk '%s' cannot be attached (error %d)", vm.name, entry->name, error);
 }
 
 static void attach_disks(void)
@@ -156,6 +180,7 @@ int main(void)
     vm_unlock(&vm);
     if (error != LEAT_OK)
         end_process(LEAT_VM_CRASHED, "its kernel could not be loaded (the log says why)");
+    has_started = true;
     leat_ctl_send(LEAT_CTL_VM_EVENT, "", LEAT_VM_RUNNING, 0);
     if (host_watch(&vm) != LEAT_OK || host_run(&vm, on_end) != LEAT_OK)
         end_process(LEAT_VM_CRASHED, "no memory for its threads");

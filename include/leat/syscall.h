@@ -22,7 +22,7 @@
 #define LEAT_SELF 0xffffffffu /* as a domain handle: the calling domain */
 
 enum leat_right {
-    LEAT_RIGHT_READ = 1u << 0,    /* mem: map readable; */
+    LEAT_RIGHT_READ = 1u << 0,    /* mem: map readable; machine: its log */
     LEAT_RIGHT_WRITE = 1u << 1,   /* mem: map writable */
     LEAT_RIGHT_EXEC = 1u << 2,    /* mem: map executable */
     LEAT_RIGHT_PHYS = 1u << 3,    /* mem: ask for physical addresses (DMA) */
@@ -65,8 +65,9 @@ enum leat_syscall {
     /* handle_grant(domain, h, rights) -> handle in that domain. rights must be a subset of h's. */
     LEAT_SYS_HANDLE_GRANT,
 
-    /* domain_create(quota_pages, const char name[32]) -> domain. The quota is taken from the
-       caller's and given back when the domain is gone. */
+    /* domain_create(quota_pages, const char name[32], highest_prio) -> domain. The quota is taken from
+       the caller's and given back when the domain is gone. highest_prio: of its threads, see
+       thread_create; more than the caller's domain may have is LEAT_EPERM. */
     LEAT_SYS_DOMAIN_CREATE,
     /* domain_kill(domain, code). All its threads stop, all its handles close. LEAT_SELF: does not return. */
     LEAT_SYS_DOMAIN_KILL,
@@ -74,7 +75,8 @@ enum leat_syscall {
     LEAT_SYS_DOMAIN_STATUS,
     /* domain_watch(domain, notif, bits): signals bits when the domain dies (at once if it has). */
     LEAT_SYS_DOMAIN_WATCH,
-    /* thread_create(domain, entry, stack_top, arg, prio) -> 0. Starts at entry with RDI = arg. */
+    /* thread_create(domain, entry, stack_top, arg, prio) -> 0. Starts at entry with RDI = arg. prio
+       above the domain's highest_prio: LEAT_EPERM. */
     LEAT_SYS_THREAD_CREATE,
     /* thread_exit(). The last thread's exit ends the domain with code 0. */
     LEAT_SYS_THREAD_EXIT,
@@ -124,8 +126,8 @@ enum leat_syscall {
        guest goes on without an exit to ring 3. notif 0 removes it. At most 64 a guest. */
     LEAT_SYS_GUEST_DOORBELL,
     /* guest_cpuid(guest, const struct leat_cpuid_entry *, count <= 64): what CPUID answers; the kernel
-       patches the few bits that mirror guest state (OSXSAVE, APIC id is the vmm's). Leaves that are not
-       in the table answer zero. */
+       patches the few bits that mirror guest state (OSXSAVE) or the vCPU (the APIC id in leaves 1, 0xb
+       and 0x1f is its index). Leaves that are not in the table answer zero. */
     LEAT_SYS_GUEST_CPUID,
 
     /* vcpu_create(guest, index, state) -> vcpu. state: a mem object of one page that holds struct
@@ -142,10 +144,10 @@ enum leat_syscall {
        log_takeover. */
     LEAT_SYS_LOG_WRITE,
     /* log_read(machine, char *, len, position) -> bytes copied, from that absolute position of the log
-       (or the oldest that is kept, see the info page). */
+       (or the oldest that is kept, see the info page). Needs LEAT_RIGHT_READ only. */
     LEAT_SYS_LOG_READ,
     /* log_takeover(machine): the console owns the serial line from now on; the kernel only uses it to
-       say why it stops. */
+       say why it stops. Needs LEAT_RIGHT_READ only. */
     LEAT_SYS_LOG_TAKEOVER,
     /* machine_stop(machine, enum leat_stop, code). Does not return on success. */
     LEAT_SYS_MACHINE_STOP,

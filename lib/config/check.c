@@ -63,6 +63,10 @@ static bool check_disk(struct config_parser *parser, unsigned index)
         strcpy(disk->server, config->server);
     if (disk->server[0] == '\0')
         return fail_disk(parser, disk, "no server: give it one, or write address in [server]");
+    if (disk->overlay_bytes != 0 && (disk->mode != LEAT_CONFIG_RAM || disk->read_only))
+        return fail_disk(parser, disk,
+                         "overlay is for disks that keep writes in memory: mode = ram, not "
+                         "read_only");
     for (unsigned i = 0; i < index; i++) {
         const struct leat_config_disk *other = &config->disks[i];
         if (other->port == disk->port && strcmp(other->server, disk->server) == 0 &&

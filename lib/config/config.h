@@ -9,7 +9,7 @@
  *     [console]           view = leat | all | NAME of a VM
  *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
- *                         mode = private | ram, read_only = yes | no
+ *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         autostart = yes | no
  *
@@ -58,7 +58,8 @@ struct leat_config_disk {
     uint16_t port; /* host byte order */
     enum leat_config_disk_mode mode;
     bool read_only;
-    unsigned line; /* of its section */
+    uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */
+    unsigned line;          /* of its section */
 };
 
 struct leat_config_vm {

@@ -119,6 +119,18 @@ static const char *disk_read_only(struct config_parser *p, const char *value)
     return value_flag(value, &p->disk->read_only);
 }
 
+static const char *disk_overlay(struct config_parser *p, const char *value)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(value, &bytes);
+    if (reason == NULL && bytes < (1ull << 20))
+        reason = "too small; an overlay needs 1M at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    p->disk->overlay_bytes = bytes;
+    return reason;
+}
+
 static const char *vm_memory(struct config_parser *p, const char *value)
 {
     uint64_t bytes = 0;
@@ -212,6 +224,7 @@ static const struct {
     {CONFIG_DISK, "export", disk_export},
     {CONFIG_DISK, "mode", disk_mode},
     {CONFIG_DISK, "read_only", disk_read_only},
+    {CONFIG_DISK, "overlay", disk_overlay},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
     {CONFIG_VM, "kernel", vm_kernel},

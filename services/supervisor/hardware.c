@@ -13,7 +13,7 @@
 enum { COM1_PORT = 0x3f8, COM1_PORTS = 8, COM1_GSI = 4 };
 
 #define DMA_BYTES (4ull << 20)
-#define DMA_BYTES_LEAST (1ull << 20)
+#define DMA_BYTES_LEAST (2ull << 20) /* what net needs is a little more than 1 MiB */
 #define BAR0_BYTES_MOST (1ull << 20) /* 128 KiB in all known cards */
 
 static struct {
@@ -109,7 +109,7 @@ void hardware_give_console(struct process *console, uint64_t kernel_log_bit)
     struct leat_start_entry *entry = process_entry(console, "machine", "");
 
     if (entry != NULL) {
-        entry->handle = grant(console, machine_handle(), LEAT_RIGHT_CONTROL);
+        entry->handle = grant(console, machine_handle(), LEAT_RIGHT_READ);
         entry->my_bits = kernel_log_bit;
     }
     give_ports(console);

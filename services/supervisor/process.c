@@ -179,7 +179,8 @@ static bool build(struct process *process, const char *program)
     return true;
 }
 
-struct process *process_create(const char *name, const char *program, uint64_t quota_bytes)
+struct process *process_create(const char *name, const char *program, uint64_t quota_bytes,
+                               enum leat_prio highest_prio)
 {
     struct process *process = calloc(1, sizeof(*process));
     int64_t domain;
@@ -189,7 +190,7 @@ struct process *process_create(const char *name, const char *program, uint64_t q
         return NULL;
     }
     snprintf(process->name, sizeof(process->name), "%s", name);
-    domain = leat_domain_create(quota_bytes / LEAT_PAGE_SIZE, process->name);
+    domain = leat_domain_create(quota_bytes / LEAT_PAGE_SIZE, process->name, highest_prio);
     if (domain <= 0) {
         leat_log("process '%s' cannot start: it needs %llu KiB, there are %llu KiB", name,
                  (unsigned long long)quota_bytes >> 10,
@@ -198,6 +199,7 @@ struct process *process_create(const char *name, const char *program, uint64_t q
         return NULL;
     }
     process->domain = (leat_handle_t)domain;
+    process->highest_prio = highest_prio;
     process->next_va = LEAT_CHANNEL_VA;
     process->next = processes;
     processes = process;
@@ -240,7 +242,7 @@ void process_discard(struct process *process)
     forget(process);
 }
 
-int process_run(struct process *process, enum leat_prio prio)
+int process_run(struct process *process)
 {
     int64_t error = leat_domain_watch(process->domain, supervisor_loop.notif, SUPERVISOR_BIT_DEATH);
 
@@ -248,7 +250,7 @@ int process_run(struct process *process, enum leat_prio prio)
         leat_mem_unmap(LEAT_SELF, (uintptr_t)process->start, LEAT_START_PAGES * LEAT_PAGE_SIZE);
         process->start = NULL;
         error = leat_thread_create(process->domain, process->entry_va, LEAT_STACK_TOP_VA,
-                                   LEAT_START_VA, prio);
+                                   LEAT_START_VA, process->highest_prio);
     }
     if (error < 0) {
         leat_log("process '%s' cannot start: no thread (error %d)", process->name, (int)error);

@@ -25,7 +25,8 @@ struct process {
     process_message_fn on_message;
     process_death_fn on_death; /* called once; the process is freed after it returns */
     leat_handle_t domain;
-    leat_handle_t notif; /* the process's own, with all rights */
+    enum leat_prio highest_prio; /* of its threads */
+    leat_handle_t notif;         /* the process's own, with all rights */
     uint64_t used_bits;
     uint64_t next_va;
     uint64_t entry_va;
@@ -39,10 +40,12 @@ struct process {
 void process_init(void);
 
 /* Loads the service `program` of the bundle into a new domain. NULL after logging why not. */
-struct process *process_create(const char *name, const char *program, uint64_t quota_bytes);
+struct process *process_create(const char *name, const char *program, uint64_t quota_bytes,
+                               enum leat_prio highest_prio);
 
-/* Starts its first thread; all that it was given before is in its start block. */
-int process_run(struct process *process, enum leat_prio prio);
+/* Starts its first thread, at the highest priority that it may have; all that it was given before is
+   in its start block. */
+int process_run(struct process *process);
 
 /* Ends a process that was never run. */
 void process_discard(struct process *process);

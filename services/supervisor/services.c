@@ -13,6 +13,7 @@
 #include "services/supervisor/hardware.h"
 #include "services/supervisor/link.h"
 #include "services/supervisor/machine.h"
+#include "services/supervisor/overlay.h"
 #include "services/supervisor/prompt.h"
 #include "services/supervisor/vm.h"
 
@@ -86,9 +87,9 @@ static void on_message(struct process *process, const struct leat_ctl *message)
     }
 }
 
-static struct process *create(const char *name, uint64_t quota_bytes)
+static struct process *create(const char *name, uint64_t quota_bytes, enum leat_prio highest_prio)
 {
-    struct process *process = process_create(name, name, quota_bytes);
+    struct process *process = process_create(name, name, quota_bytes, highest_prio);
 
     if (process != NULL) {
         process->on_message = on_message;
@@ -97,10 +98,10 @@ static struct process *create(const char *name, uint64_t quota_bytes)
     return process;
 }
 
-static void run(struct process *process, struct process **slot, enum leat_prio prio)
+static void run(struct process *process, struct process **slot)
 {
     *slot = process;
-    if (process_run(process, prio) != LEAT_OK) {
+    if (process_run(process) != LEAT_OK) {
         *slot = NULL;
         process_discard(process);
     }
@@ -122,7 +123,7 @@ static bool tell_console(void *context)
 
 void services_start_console(const struct leat_config *config)
 {
-    struct process *p = create("console", CONSOLE_QUOTA);
+    struct process *p = create("console", CONSOLE_QUOTA, LEAT_PRIO_SYSTEM);
 
     if (p == NULL) {
         return;
@@ -135,7 +136,7 @@ void services_start_console(const struct leat_config *config)
     for (unsigned i = 0; i < config->vm_count; i++) {
         process_argument(p, "vm.%u=%s", i + 1, config->vms[i].name);
     }
-    run(p, &services.console, LEAT_PRIO_SYSTEM);
+    run(p, &services.console);
     leat_loop_idle(&supervisor_loop, tell_console, NULL);
 }
 
@@ -156,7 +157,7 @@ void services_start_net(const struct leat_config *config)
     if (!hardware_find_nic()) {
         return;
     }
-    p = create("net", NET_QUOTA);
+    p = create("net", NET_QUOTA, LEAT_PRIO_SERVICE);
     if (p == NULL) {
         return;
     }
@@ -175,35 +176,46 @@ void services_start_net(const struct leat_config *config)
 }
 
 /* vdisk's writes in ram mode live in its own memory: it gets what the VMs leave. */
-static uint64_t vdisk_quota(const struct leat_config *config)
+static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_plan *plan)
 {
     uint64_t wanted = config->cache_bytes + VDISK_QUOTA;
     uint64_t taken = RESERVE + wanted;
     uint64_t free_bytes = machine_free_bytes();
-    bool has_ram_disk = false;
 
-    for (unsigned i = 0; i < config->disk_count; i++) {
-        has_ram_disk |= config->disks[i].mode == LEAT_CONFIG_RAM;
-    }
     for (unsigned i = 0; i < config->vm_count; i++) {
         taken += vm_needed_bytes(&config->vms[i]);
     }
-    return has_ram_disk && free_bytes > taken ? wanted + (free_bytes - taken) : wanted;
+    overlay_plan(config, free_bytes > taken ? free_bytes - taken : 0, plan);
+    if (plan->asked_bytes > plan->total_bytes) {
+        leat_log("the overlays of leat.conf's disks take %llu MiB, but the VMs leave %llu MiB: "
+                 "writes may fail before their overlay is full",
+                 (unsigned long long)plan->asked_bytes >> 20,
+                 (unsigned long long)plan->total_bytes >> 20);
+    }
+    return wanted + plan->total_bytes;
 }
 
-static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk)
+static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
+                     const struct overlay_plan *plan)
 {
+    uint64_t overlay_bytes = overlay_of(disk, plan);
+
     process_argument(p, "disk.%s/%s.host=%s", vm, disk->name, disk->server);
     process_argument(p, "disk.%s/%s.port=%u", vm, disk->name, disk->port);
     process_argument(p, "disk.%s/%s.export=%s", vm, disk->name, disk->export_name);
     process_argument(p, "disk.%s/%s.mode=%s", vm, disk->name,
                      disk->mode == LEAT_CONFIG_RAM ? "ram" : "private");
     process_argument(p, "disk.%s/%s.read_only=%d", vm, disk->name, disk->read_only);
+    if (overlay_bytes != 0) {
+        process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,
+                         (unsigned long long)overlay_bytes);
+    }
 }
 
 void services_start_vdisk(const struct leat_config *config)
 {
     struct leat_start_entry net_side = {0}, vdisk_side = {0};
+    struct overlay_plan plan;
     struct process *p;
 
     if (config->disk_count == 0 || services.net == NULL) {
@@ -211,17 +223,17 @@ void services_start_vdisk(const struct leat_config *config)
             leat_log("no network: the disks of leat.conf cannot be had");
         }
         if (services.net != NULL) {
-            run(services.net, &services.net, LEAT_PRIO_SERVICE);
+            run(services.net, &services.net);
         }
         return;
     }
-    p = create("vdisk", vdisk_quota(config));
+    p = create("vdisk", vdisk_quota(config, &plan), LEAT_PRIO_SERVICE);
     if (p != NULL) {
         services_attach_log(p, NULL);
         process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
         for (unsigned i = 0; i < config->vm_count; i++) {
             for (unsigned d = 0; d < config->vms[i].disk_count; d++) {
-                add_disk(p, config->vms[i].name, &config->disks[config->vms[i].disk[d]]);
+                add_disk(p, config->vms[i].name, &config->disks[config->vms[i].disk[d]], &plan);
             }
         }
         link_name(&net_side, "net", "vdisk");
@@ -232,9 +244,9 @@ void services_start_vdisk(const struct leat_config *config)
             link_deliver(p, &vdisk_side, 0);
         }
     }
-    run(services.net, &services.net, LEAT_PRIO_SERVICE);
+    run(services.net, &services.net);
     if (p != NULL) {
-        run(p, &services.vdisk, LEAT_PRIO_SERVICE);
+        run(p, &services.vdisk);
     }
 }
 

@@ -140,7 +140,7 @@ struct process *vm_build(struct vm *vm, process_message_fn on_message, process_d
         return NULL;
     }
     snprintf(name, sizeof(name), "vmm-%s", vm->config->name);
-    vmm = process_create(name, "vmm", vmm_quota(vm->config));
+    vmm = process_create(name, "vmm", vmm_quota(vm->config), LEAT_PRIO_DEVICE);
     if (vmm == NULL) {
         return NULL;
     }
@@ -148,7 +148,7 @@ struct process *vm_build(struct vm *vm, process_message_fn on_message, process_d
     vmm->on_message = on_message;
     vmm->on_death = on_death;
     if (!give_memory(vmm, vm->config) || !give_files(vmm, vm->config) || !give_channels(vm, vmm) ||
-        !give_arguments(vmm, vm->config) || process_run(vmm, LEAT_PRIO_DEVICE) != LEAT_OK) {
+        !give_arguments(vmm, vm->config) || process_run(vmm) != LEAT_OK) {
         process_discard(vmm);
         return NULL;
     }

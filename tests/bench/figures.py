@@ -10,6 +10,7 @@ KVM = {
     "out_vmm": (3_073, 1_500),
     "mmio_write": (5_487, 2_700),
     "mmio_read": (5_858, 2_700),
+    "mmio_read_new": (5_858, 2_700),
     "doorbell_wakes": (1_272, None),
     "doorbell_to_eoi": (14_518, 7_000),
     "timer_now": (5_130, 2_565),

@@ -57,6 +57,8 @@ static void print_counters(void)
     char line[512];
     vdisk_query_line(disk, line, sizeof line);
     fprintf(stderr, "leat-nbd: %s\n", line);
+    vdisk_traffic_line(disk, line, sizeof line);
+    fprintf(stderr, "leat-nbd: %s\n", line);
 }
 
 static _Noreturn void die(const char *what)

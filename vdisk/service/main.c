@@ -21,7 +21,8 @@
 
 #define MAX_DISKS 32u
 #define DEFAULT_CACHE_BYTES (64ull << 20)
-#define STOP_NS 10000000000ull /* how long LEAT_CTL_STOP waits for unflushed writes */
+#define DEFAULT_OVERLAY_BYTES (16ull << 20) /* of a disk for which nobody has reckoned one */
+#define STOP_NS 10000000000ull              /* how long LEAT_CTL_STOP waits for unflushed writes */
 
 struct attached {
     bool is_used;
@@ -211,10 +212,14 @@ static void answer_query(uint64_t number)
         struct attached *a = service.disks[i];
         if (!a)
             continue;
-        if (a->is_used)
-            vdisk_query_line(a->channel.disk, line, sizeof line);
-        else
+        if (!a->is_used) {
             snprintf(line, sizeof line, "disk '%s': failed: see the log", a->entry.name);
+            leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
+            continue;
+        }
+        vdisk_query_line(a->channel.disk, line, sizeof line);
+        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
+        vdisk_traffic_line(a->channel.disk, line, sizeof line);
         leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
     }
     leat_ctl_send(LEAT_CTL_REPLY, "", number, 1);
@@ -317,20 +322,10 @@ static uint64_t number_arg(const char *key, uint64_t otherwise)
     return otherwise;
 }
 
-/* Half of what the quota leaves beside the cache. */
-static uint64_t default_overlay(uint64_t cache_bytes)
-{
-    struct leat_domain_status status;
-    if (leat_domain_status(LEAT_SELF, &status) != LEAT_OK)
-        return 16ull << 20;
-    uint64_t quota = status.quota_pages * LEAT_PAGE_SIZE;
-    return quota > cache_bytes ? (quota - cache_bytes) / 2 : 0;
-}
-
 int main(void)
 {
     struct vdisk_limits limits = {.cache_bytes = number_arg("cache", DEFAULT_CACHE_BYTES)};
-    limits.overlay_bytes = number_arg("overlay", default_overlay(limits.cache_bytes));
+    limits.overlay_bytes = number_arg("overlay", DEFAULT_OVERLAY_BYTES);
     limits.log_bytes = number_arg("unflushed", 8ull << 20);
     limits.silence_ns = number_arg("silence", 30) * 1000000000ull;
     leat_loop_init(&service.loop, leat_start_notif());

@@ -217,8 +217,13 @@ static void exit_invalid(struct vcpu *cpu)
 
 static void exit_unhandled(struct vcpu *cpu)
 {
-    if (vcpu_may_log(cpu))
-        vcpu_report(cpu, "an instruction that is not offered; #UD given to the guest");
+    if (vcpu_may_log(cpu)) /* one line: a guest can do this as often as it likes */
+        vm_log(
+            cpu->vm,
+            "vCPU %u: the instruction at RIP 0x%llx (exit reason %u) is not offered; #UD given to "
+            "the guest",
+            cpu->index, (unsigned long long)cpu->page->rip,
+            (unsigned)cpu->page->detail.unhandled.reason);
     vcpu_inject_ud(cpu);
 }
 

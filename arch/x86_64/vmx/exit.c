@@ -36,12 +36,14 @@ static int exit_cpuid(struct vmx_vcpu *v)
     if (!entry) {
         gpr[LEAT_RAX] = gpr[LEAT_RBX] = gpr[LEAT_RCX] = gpr[LEAT_RDX] = 0;
     } else {
-        gpr[LEAT_RAX] = entry->eax;
-        gpr[LEAT_RBX] = entry->ebx;
-        gpr[LEAT_RCX] = entry->ecx;
-        gpr[LEAT_RDX] = entry->edx;
+        struct leat_cpuid_entry answer = *entry;
+        guest_cpuid_patch(leaf, v->base.index, &answer);
+        gpr[LEAT_RAX] = answer.eax;
+        gpr[LEAT_RBX] = answer.ebx;
+        gpr[LEAT_RCX] = answer.ecx;
+        gpr[LEAT_RDX] = answer.edx;
         if (leaf == 1)
-            gpr[LEAT_RCX] = (entry->ecx & ~CPUID_1_OSXSAVE) |
+            gpr[LEAT_RCX] = (answer.ecx & ~CPUID_1_OSXSAVE) |
                             (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE ? CPUID_1_OSXSAVE : 0);
         else if (leaf == 0xd &&
                  subleaf == 0) /* size of the area for what XCR0, the guest's, enables */
