@@ -26,21 +26,22 @@ check_file() {
 # A package index of our own with the source packages of the system's own mirrors, so that the system's
 # apt configuration stays as it is.
 apt_source() {
-    apt-get -qq -o Dir::Etc::sourcelist="$work/apt.sources" -o Dir::Etc::sourceparts=- \
+    apt-get -qq -o Dir::Etc::sourcelist="$apt_list" -o Dir::Etc::sourceparts=- \
         -o Dir::State::lists="$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
         -o APT::Sandbox::User=root "$@" >&2
 }
 
+# apt tells the two formats apart by the file's ending.
 prepare_apt() {
     [ -d "$work/lists" ] && return
     mkdir -p "$work/lists/partial"
     if [ -f /etc/apt/sources.list.d/debian.sources ]; then
-        sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$work/apt.sources"
+        apt_list=$work/apt.sources
+        sed 's/^Types:.*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$apt_list"
     else
-        sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$work/apt.list"
-        apt_list=1
+        apt_list=$work/apt.list
+        sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >"$apt_list"
     fi
-    [ "${apt_list:-}" ] && mv "$work/apt.list" "$work/apt.sources.list" && ln -s apt.sources.list "$work/apt.sources"
     apt_source update || fail "the package index could not be read; is the network there?"
 }
 
