@@ -259,7 +259,9 @@ class Run:
         return " / ".join(line for line in self.text(start).split("\n")[:count] if line)
 
     def expect(self, regex, timeout):
-        """Waits until regex matches in what came after the last match. Returns the match."""
+        """Waits until regex matches in what came after the last match. Returns the match. The time is for a
+        fast machine; a slow one (machine.patience) gets more."""
+        timeout *= self.machine.patience
         deadline = time.monotonic() + timeout
         pattern = re.compile(regex.encode())
         while True:
@@ -288,7 +290,8 @@ class Run:
                     raise Ended("the machine ended while text was sent to it") from None
 
     def wait_end(self, timeout):
-        """Waits until the machine ends by itself; returns how."""
+        """Waits until the machine ends by itself; returns how. The time: see expect()."""
+        timeout *= self.machine.patience
         deadline = time.monotonic() + timeout
         while self.step():
             if time.monotonic() > deadline:

@@ -131,7 +131,9 @@ class Lab:
         return (self.folder / "logs" / "leat.log").read_text(errors="replace")
 
     def wait_for(self, run, conditions, timeout):
-        """Moves the machine until each of {name: function() -> bool} has been true; says which was not."""
+        """Moves the machine until each of {name: function() -> bool} has been true; says which was not. The
+        time is for a fast machine; a slow one gets more."""
+        timeout *= run.machine.patience
         deadline = time.monotonic() + timeout
         waiting = dict(conditions)
         while waiting:
