@@ -72,6 +72,7 @@ class Bochs:
             f'ata0-master: type=disk, path="{disk}", mode=flat',
             "boot: disk",
             "clock: sync=none, time0=utc",
+            "speaker: enabled=0",
             f"com1: enabled=1, mode=socket-client, dev={addresses[0][0]}:{addresses[0][1]}",
             "port_e9_hack: enabled=1",
             f"display_library: {display}",
@@ -79,6 +80,9 @@ class Bochs:
             "panic: action=fatal", "error: action=report", "info: action=ignore", "debug: action=ignore",
             *options.extra,
         ]
+        if packaged:
+            # Without it the mixer aborts on a host that has no sound (a buffer overflow of its own).
+            lines.append("sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy")
         config = os.path.join(folder, "bochsrc")
         with open(config, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
