@@ -53,6 +53,7 @@ mode = ram
         log = lab.guest_log(name)
         check("1af4:1042" in log, f"guest {name}: lspci shows no modern virtio block device")
         check(re.search(r"vda\s+1G disk", log), f"guest {name}: lsblk shows no 1 GiB vda")
+        check(re.search(r"virtio_blk virtio\d+: \[vda\]", log), f"guest {name}: dmesg names no virtio disk vda")
         told = re.search(r"sums list (\w{64})", log)
         check(told and told[1] == lists[name], f"guest {name}: its list of sums is not that of the server's image")
         total = re.search(r"sums files (\d+) bytes (\d+)", log)
