@@ -10,6 +10,7 @@
 #include <leat/syscall.h>
 #include <leat/types.h>
 
+struct percpu;
 struct quota;
 struct thread;
 
@@ -48,9 +49,10 @@ void arch_space_destroy(struct arch_space *space); /* what is mapped is not free
    LEAT_ENOMEM. The place must be free. */
 int arch_space_map(struct arch_space *space, uint64_t va, hpa_t page, unsigned page_shift,
                    uint32_t prot, uint32_t cache);
-/* Unmaps whatever page is at va and flushes it from the TLB: returns its page_shift, 0: there was
- * none. */
+/* Unmaps whatever page is at va: returns its page_shift, 0: there was none. */
 unsigned arch_space_unmap(struct arch_space *space, uint64_t va);
+/* After it no CPU reaches what was unmapped before. */
+void arch_space_flush(const struct arch_space *space);
 
 /* Copies between kernel and ring 3's current address space; never faults: false if any byte is not
    mapped as needed (some may have been copied). */
@@ -74,7 +76,8 @@ void arch_switch(struct thread *from, struct thread *to);
 
 /* Ring-3 or guest state of the FPU: see kernel/fpu.h. */
 struct fpu {
-    void *area; /* XSAVE or FXSAVE area of one page */
+    void *area;   /* XSAVE or FXSAVE area of one page */
+    uint32_t cpu; /* whose registers had it last; UINT32_MAX: none */
 };
 
 /* Loads the host's STAR, LSTAR, CSTAR, SFMASK and KERNEL_GS_BASE (the user's GS base, always 0).
@@ -98,7 +101,13 @@ static inline void arch_interrupt_window(void)
 {
     __asm__ volatile("sti; nop; cli" ::: "memory");
 }
-void arch_idle(void); /* enables interrupts, halts until one has come, disables them */
+void arch_idle(void); /* lets go of the lock, halts until an interrupt has come, takes the lock */
+
+/* Interrupts another CPU, which then does what smp_call wants of it, and looks at its percpu.work. */
+void arch_interrupt_cpu(struct percpu *cpu);
+
+/* Starts the other CPUs, each of which enables itself and waits for the lock. Sets cpu_count. Once. */
+void arch_start_cpus(void);
 
 /* Programs the one-shot timer interrupt of this CPU; a time in the past means at once. */
 void arch_timer_arm(uint64_t deadline_tsc);
@@ -126,7 +135,7 @@ void port_out(uint16_t port, unsigned width, uint32_t value);
 
 /* -- machine -- */
 _Noreturn void arch_stop(enum leat_stop how);
-_Noreturn void arch_halt(void);                          /* interrupts off, for ever */
+_Noreturn void arch_halt(void);                          /* all CPUs, for ever */
 void arch_early_console(const char *text, size_t bytes); /* serial line and, on Bochs, port 0xE9 */
 
 /* The arch's part of start-up, in this order; see main.c. */

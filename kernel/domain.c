@@ -4,7 +4,7 @@
 #include "kernel/kmem.h"
 #include "kernel/log.h"
 #include "kernel/notif.h"
-#include "kernel/thread.h"
+#include "kernel/sched.h"
 
 static void tear_down(struct domain *domain)
 {
@@ -42,6 +42,7 @@ static void domain_destroy(struct object *object)
     struct domain *domain = domain_of(object);
     if (!domain->torn)
         tear_down(domain); /* it never had a thread, and nobody can give it one any more */
+    sched_forget(domain);
     quota_put(domain->quota);
     kfree(domain);
 }
@@ -91,6 +92,7 @@ int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio high
     object_init(&domain->object, &domain_type, payer, payer ? 1 : 0);
     copy_name(domain->name, name);
     domain->highest_prio = (uint8_t)highest_prio;
+    sched_meet(domain);
     handle_table_init(&domain->handles, domain->quota);
     list_init(&domain->threads);
     domain->fault_vector = DOMAIN_NO_FAULT;

@@ -9,7 +9,9 @@
 #define KERNEL_DOMAIN_H
 
 #include "kernel/handle.h"
+#include "kernel/share.h"
 #include "kernel/space.h"
+#include "kernel/timer.h"
 
 #define DOMAIN_NO_FAULT UINT32_MAX
 #define DOMAIN_MAX_THREADS 64u
@@ -42,6 +44,8 @@ struct domain {
     uint32_t fault_vector, fault_error;
     uint64_t fault_rip, fault_address;
     uint64_t cpu_tsc; /* CPU time, TSC ticks */
+    struct share share;
+    struct timer uncap; /* when it may run again, for sched.c */
 };
 
 /* payer pays for the domain object itself and gives the quota. LEAT_OK, LEAT_ENOMEM. */

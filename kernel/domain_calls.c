@@ -99,6 +99,7 @@ SYSCALL(domain_status)
         .quota_pages = domain->quota->limit_pages,
         .used_pages = domain->quota->used_pages,
         .cpu_ns = clock_span_ns(domain->cpu_tsc),
+        .capped_ns = clock_span_ns(domain->share.capped_ticks),
     };
     __builtin_memcpy(status.name, domain->name, sizeof(status.name));
     object_put(&domain->object);
@@ -119,6 +120,20 @@ SYSCALL(domain_watch)
         error = domain_watch(domain, notif_of(notif), args[2]);
         object_put(notif);
     }
+    object_put(&domain->object);
+    return error;
+}
+
+SYSCALL(domain_sched)
+{
+    struct leat_domain_sched wanted;
+    struct domain *domain;
+    if (!user_copy_in(&wanted, args[1], sizeof(wanted)))
+        return LEAT_EFAULT;
+    int error = syscall_get_domain(self, args[0], &domain);
+    if (error != LEAT_OK)
+        return error;
+    error = sched_set_share(domain, &wanted);
     object_put(&domain->object);
     return error;
 }

@@ -2,6 +2,8 @@
 #include "kernel/machine.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
+#include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/syscall.h"
 
 static void machine_destroy(struct object *object)
@@ -91,4 +93,20 @@ SYSCALL(frames_info)
         .kernel_bytes = memory_kernel_bytes(),
     };
     return user_copy_out(args[1], &info, sizeof(info)) ? LEAT_OK : LEAT_EFAULT;
+}
+
+SYSCALL(cpus_info)
+{
+    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
+    if (error != LEAT_OK)
+        return error;
+    sched_account();
+    for (uint64_t i = 0; i < args[2] && i < cpu_count; i++) {
+        struct leat_cpu_info info = {.apic_id = cpus[i].apic_id,
+                                     .core = cpus[i].core,
+                                     .idle_ns = clock_span_ns(cpus[i].idle_ticks)};
+        if (!user_copy_out(args[1] + i * sizeof(info), &info, sizeof(info)))
+            return LEAT_EFAULT;
+    }
+    return cpu_count;
 }

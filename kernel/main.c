@@ -5,6 +5,7 @@
 #include "kernel/info.h"
 #include "kernel/log.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/supervisor.h"
 #include "kernel/virt.h"
 
@@ -46,6 +47,7 @@ _Noreturn void kernel_main(const struct leat_boot_info *given, uint64_t tsc)
     kernel_info.wall_clock_base_s = boot_info->wall_clock_s;
     kernel_info.cpus = 1;
     arch_early_init();
+    kernel_lock();
     klog("Leat starts, booted from %s", boot_info->boot_device);
     check_boot_info(boot_info);
     arch_init_tables(boot_info);
@@ -53,6 +55,8 @@ _Noreturn void kernel_main(const struct leat_boot_info *given, uint64_t tsc)
     arch_init_devices(boot_info, &kernel_info);
     sched_init_slices();
     virt_probe(&kernel_info);
+    arch_start_cpus();
+    kernel_info.cpus = cpu_count;
     klog("%lu MiB of memory, %lu MiB free; TSC at %lu kHz", frames.total_frames / 256,
          frames.free_frames / 256, kernel_info.tsc_hz / 1000);
     supervisor_start();

@@ -28,7 +28,7 @@
 
 struct fpu;
 struct thread;
-struct virt_cpu; /* of arch/x86_64/vmx */
+struct virt_cpu; /* of arch/x86_64/vmx and svm */
 
 struct percpu {
     struct percpu *self;
@@ -39,22 +39,25 @@ struct percpu {
     uint32_t index;     /* 0 ... MAX_CPUS - 1 */
     uint32_t apic_id;
     uint64_t vmx_host_rsp; /* of vmx/entry.S, while a guest runs */
+    uint32_t core; /* CPUs with equal numbers are hardware threads of one core */
+    /* smp.c */
+    bool is_idling;     /* halted, or just woken from that: it does not hold the lock */
+    bool is_online;     /* has started */
+    const char *lacks;  /* what it lacks to be used; NULL: nothing */
     /* sched.c */
-    struct list ready[5];
-    uint32_t ready_mask; /* bit n: ready[n] is not empty */
-    uint64_t switched_at_tsc, slice_end_tsc;
+    uint64_t switched_at_tsc, slice_end_tsc, idle_ticks;
     struct thread *idle;
     struct thread *zombie; /* dead, its stack to be freed by the next thread */
     /* timer.c */
     struct list timers;
     uint64_t timer_armed_tsc; /* TIMER_NEVER: not */
     /* arch */
-    struct fpu *fpu_owner; /* whose state the registers hold; NULL: nobody's */
+    struct fpu *fpu_owner; /* whose state the registers hold and may change; NULL: nobody's */
+    struct fpu *fpu_saved; /* else: whose state they hold still, saved */
     uint64_t xcr0;         /* as loaded */
     uint64_t loaded_root;  /* CR3 */
-    /* arch/x86_64/vmx: its own per-CPU state */
-    struct virt_cpu *virt;
-};
+    struct virt_cpu *virt; /* the back end's own */
+} __attribute__((aligned(64)));
 
 extern struct percpu cpus[MAX_CPUS];
 
@@ -64,7 +67,7 @@ static inline struct percpu *this_cpu(void)
     return &cpus[0];
 #else
     struct percpu *cpu;
-    __asm__("mov %%gs:0, %0" : "=r"(cpu));
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(cpu)); /* another one after each schedule() */
     return cpu;
 #endif
 }

@@ -2,103 +2,269 @@
 #include "kernel/sched.h"
 #include "kernel/assert.h"
 #include "kernel/domain.h"
+#include "kernel/fpu.h"
+#include "kernel/smp.h"
 
 #define SLICE_NS 10000000u
-#define SLICE_GUEST_NS 5000000u
+#define SLICE_SHARED_NS 5000000u /* of GUEST and DEVICE threads; docs/architecture.md names it */
+#define PERIOD_NS 10000000u      /* of caps */
 
-_Static_assert(sizeof(cpus[0].ready) / sizeof(cpus[0].ready[0]) == SCHED_PRIORITIES,
-               "one queue each");
 _Static_assert(LEAT_PRIO_SYSTEM < SCHED_PRIORITIES, "every priority has a queue");
 
 static struct thread idle_threads[MAX_CPUS];
-
-static uint64_t slice_ticks[SCHED_PRIORITIES]; /* set once the TSC's rate is known */
+static struct list ready[SCHED_PRIORITIES]; /* DEVICE threads are in the one of GUEST */
+static uint64_t idle_cpus, online_cpus;     /* bit n: CPU n */
+static uint64_t virtual_now;         /* the furthest vtime at which a shared thread was chosen */
+static bool any_own_core;            /* a domain has LEAT_SCHED_OWN_CORE */
+static uint64_t slice, slice_shared; /* ticks; set once the TSC's rate is known */
 
 void sched_init_slices(void)
 {
-    for (unsigned i = 0; i < SCHED_PRIORITIES; i++)
-        slice_ticks[i] = clock_ticks(i == LEAT_PRIO_GUEST ? SLICE_GUEST_NS : SLICE_NS);
+    slice = clock_ticks(SLICE_NS);
+    slice_shared = clock_ticks(SLICE_SHARED_NS);
+    share_period = clock_ticks(PERIOD_NS);
 }
 
-static uint64_t slice_of(const struct thread *thread)
+static uint64_t bit_of(const struct percpu *cpu)
 {
-    return slice_ticks[thread->priority];
+    return 1ull << cpu->index;
 }
 
 void sched_init_cpu(struct percpu *cpu)
 {
-    for (unsigned i = 0; i < SCHED_PRIORITIES; i++)
-        list_init(&cpu->ready[i]);
+    for (unsigned i = 0; i < SCHED_PRIORITIES && !ready[i].next; i++)
+        list_init(&ready[i]);
     list_init(&cpu->timers);
     cpu->timer_armed_tsc = TIMER_NEVER;
     cpu->slice_end_tsc = TIMER_NEVER;
+    cpu->switched_at_tsc = rdtsc();
     cpu->idle = &idle_threads[cpu->index];
     cpu->idle->state = THREAD_RUNNING;
+    cpu->idle->cpu = cpu->index;
     list_init(&cpu->idle->ready_link);
     cpu->current = cpu->idle;
+    online_cpus |= bit_of(cpu);
+    idle_cpus |= bit_of(cpu);
 }
 
-static void queue(struct percpu *cpu, struct thread *thread, bool at_head)
+static bool is_shared(const struct thread *thread)
 {
-    struct list *ready = &cpu->ready[thread->priority];
+    return thread->priority <= LEAT_PRIO_DEVICE;
+}
+
+static struct share *share_of(const struct thread *thread)
+{
+    return &thread->domain->share;
+}
+
+static struct thread *ready_thread(struct list *link)
+{
+    return LIST_ENTRY(link, struct thread, ready_link);
+}
+
+static void queue(struct thread *thread, bool at_head)
+{
+    struct list *list = &ready[is_shared(thread) ? LEAT_PRIO_GUEST : thread->priority];
     thread->state = THREAD_READY;
     if (at_head)
-        list_push_front(ready, &thread->ready_link);
+        list_push_front(list, &thread->ready_link);
     else
-        list_push_back(ready, &thread->ready_link);
-    cpu->ready_mask |= 1u << thread->priority;
+        list_push_back(list, &thread->ready_link);
 }
 
-static unsigned top_priority(const struct percpu *cpu)
+/* -- who runs where -- */
+
+/* The smaller, the sooner; of shared threads. */
+static int64_t key_of(const struct thread *thread)
 {
-    return cpu->ready_mask ? 31u - (unsigned)__builtin_clz(cpu->ready_mask) : 0;
+    return (int64_t)share_of(thread)->vtime -
+           (thread->priority == LEAT_PRIO_DEVICE ? (int64_t)slice_shared : 0);
+}
+
+static bool may_run(const struct percpu *cpu, const struct thread *thread)
+{
+    const struct share *share = share_of(thread);
+    return (share->cpus & bit_of(cpu)) && !(is_shared(thread) && share->is_capped);
+}
+
+static struct thread *best_for(const struct percpu *cpu)
+{
+    for (unsigned p = LEAT_PRIO_SYSTEM; p > LEAT_PRIO_DEVICE; p--)
+        for (struct list *at = ready[p].next; at != &ready[p]; at = at->next)
+            if (may_run(cpu, ready_thread(at)))
+                return ready_thread(at);
+    struct thread *best = NULL;
+    int64_t best_key = 0;
+    for (struct list *at = ready[LEAT_PRIO_GUEST].next; at != &ready[LEAT_PRIO_GUEST];
+         at = at->next) {
+        struct thread *thread = ready_thread(at);
+        /* A thread costs less where it ran last, and the running one least: some way ahead. */
+        uint64_t bonus = thread == cpu->current && !thread->slice_over ? slice_shared / 5
+                         : thread->cpu == cpu->index                   ? slice_shared / 25
+                                                                       : 0;
+        int64_t key = key_of(thread) - (int64_t)bonus;
+        if (may_run(cpu, thread) && (!best || key - best_key < 0)) {
+            best = thread;
+            best_key = key;
+        }
+    }
+    return best;
+}
+
+static void resched(struct percpu *cpu)
+{
+    if (cpu->work & CPU_WORK_RESCHED)
+        return;
+    cpu->work |= CPU_WORK_RESCHED;
+    if (cpu != this_cpu())
+        smp_kick(cpu);
+}
+
+/* Another hardware thread of the core runs another tenant, and one of both wants the core for itself. */
+static struct percpu *stranger_on_core(const struct percpu *cpu, const struct thread *thread)
+{
+    for (uint32_t i = 0; any_own_core && is_shared(thread) && i < cpu_count; i++) {
+        const struct thread *other = cpus[i].current;
+        if (&cpus[i] != cpu && cpus[i].core == cpu->core && other->domain && is_shared(other) &&
+            other->domain != thread->domain &&
+            ((share_of(other)->flags | share_of(thread)->flags) & LEAT_SCHED_OWN_CORE))
+            return &cpus[i];
+    }
+    return NULL;
+}
+
+/* Idle CPUs may have something to do, now that others have chosen. */
+static void offer_rest(const struct percpu *chooser)
+{
+    for (uint64_t rest = idle_cpus & ~bit_of(chooser); rest; rest &= rest - 1) {
+        struct percpu *cpu = &cpus[__builtin_ctzll(rest)];
+        struct thread *thread = best_for(cpu);
+        if (thread && !stranger_on_core(cpu, thread))
+            resched(cpu);
+    }
+}
+
+/* Should `thread` interrupt what runs there? */
+static bool beats(const struct thread *thread, const struct percpu *cpu, uint64_t now)
+{
+    const struct thread *current = cpu->current;
+    if (current == cpu->idle)
+        return true;
+    if (!is_shared(thread) || !is_shared(current))
+        return thread->priority > current->priority;
+    uint64_t ran = share_virtual(share_of(current), now - cpu->switched_at_tsc);
+    return key_of(thread) + (int64_t)(slice_shared / 5) < key_of(current) + (int64_t)ran;
+}
+
+static void place(const struct thread *thread)
+{
+    struct percpu *chosen = NULL;
+    uint64_t now = rdtsc();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct percpu *cpu = &cpus[(thread->cpu + i) % cpu_count]; /* its last one first */
+        if (!may_run(cpu, thread) || (cpu->work & CPU_WORK_RESCHED) || !beats(thread, cpu, now))
+            continue;
+        if (!chosen || cpu->current->priority < chosen->current->priority)
+            chosen = cpu;
+        if (cpu->current == cpu->idle)
+            break;
+    }
+    if (chosen)
+        resched(chosen);
 }
 
 void sched_ready(struct thread *thread)
 {
-    struct percpu *cpu = this_cpu();
-    thread->slice_left = slice_of(thread);
-    queue(cpu, thread, false);
-    if (thread->priority > cpu->current->priority)
-        cpu->work |= CPU_WORK_RESCHED;
-    else if (thread->priority == cpu->current->priority)
-        timer_need_interrupt_at(cpu->slice_end_tsc);
+    thread->slice_left = 0;
+    if (is_shared(thread))
+        share_catch_up(share_of(thread), virtual_now - slice_shared);
+    queue(thread, false);
+    place(thread);
 }
 
 void sched_set_priority(struct thread *thread, unsigned priority)
 {
-    struct percpu *cpu = this_cpu();
     bool was_ready = thread->state == THREAD_READY;
-    if (was_ready) {
+    if (was_ready)
         list_remove(&thread->ready_link);
-        if (list_empty(&cpu->ready[thread->priority]))
-            cpu->ready_mask &= ~(1u << thread->priority);
-    }
     thread->priority = (uint8_t)priority;
     if (was_ready)
         sched_ready(thread);
 }
 
-void sched_account(void)
+/* -- accounts and caps -- */
+
+static void uncap(struct timer *timer)
 {
-    struct percpu *cpu = this_cpu();
-    uint64_t now = rdtsc();
-    if (cpu->current->domain)
-        cpu->current->domain->cpu_tsc += now - cpu->switched_at_tsc;
-    cpu->switched_at_tsc = now;
+    struct domain *domain = LIST_ENTRY(timer, struct domain, uncap);
+    const struct list *all = &ready[LEAT_PRIO_GUEST];
+    bool has_waited = false;
+    for (struct list *at = all->next; at != all; at = at->next)
+        has_waited |= ready_thread(at)->domain == domain;
+    share_resume(&domain->share, rdtsc(), has_waited);
+    for (struct list *at = all->next; at != all; at = at->next)
+        if (ready_thread(at)->domain == domain)
+            place(ready_thread(at));
 }
 
-static struct thread *take_next(struct percpu *cpu)
+/* Makes the domain's running threads stop: they are at their cap. */
+static void cap(struct domain *domain)
 {
-    if (!cpu->ready_mask)
-        return cpu->idle;
-    unsigned priority = top_priority(cpu);
-    struct thread *next = LIST_ENTRY(cpu->ready[priority].next, struct thread, ready_link);
-    list_remove(&next->ready_link);
-    if (list_empty(&cpu->ready[priority]))
-        cpu->ready_mask &= ~(1u << priority);
-    return next;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i].current->domain == domain)
+            resched(&cpus[i]);
+    timer_start(&domain->uncap, share_resume_at(&domain->share));
 }
+
+static void account(struct percpu *cpu, uint64_t now)
+{
+    struct thread *thread = cpu->current;
+    uint64_t ran = now - cpu->switched_at_tsc;
+    if ((int64_t)ran <= 0)
+        return; /* read by a CPU whose TSC is a little behind */
+    cpu->switched_at_tsc = now;
+    if (!thread->domain) {
+        cpu->idle_ticks += ran;
+        return;
+    }
+    thread->domain->cpu_tsc += ran;
+    if (is_shared(thread) && share_charge(share_of(thread), ran, now))
+        cap(thread->domain);
+}
+
+void sched_account(void)
+{
+    for (uint32_t i = 0; i < cpu_count; i++)
+        account(&cpus[i], rdtsc());
+}
+
+int sched_set_share(struct domain *domain, const struct leat_domain_sched *wanted)
+{
+    sched_account();
+    int error = share_set(&domain->share, wanted, online_cpus, rdtsc());
+    if (error != LEAT_OK)
+        return error;
+    any_own_core |= wanted->flags & LEAT_SCHED_OWN_CORE;
+    if (domain->share.is_capped)
+        timer_start(&domain->uncap, rdtsc());
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i].current->domain == domain)
+            resched(&cpus[i]);
+    return LEAT_OK;
+}
+
+void sched_meet(struct domain *domain)
+{
+    share_init(&domain->share);
+    timer_init(&domain->uncap, uncap);
+}
+
+void sched_forget(struct domain *domain)
+{
+    timer_cancel(&domain->uncap);
+}
+
+/* -- switching -- */
 
 /* After arch_switch, on the new thread's stack: a dead thread cannot free the stack that it runs
  * on. */
@@ -111,51 +277,81 @@ static void bury_zombie(struct percpu *cpu)
     }
 }
 
-static void switch_to(struct percpu *cpu, struct thread *next)
+void sched_first_run(void)
 {
-    struct thread *last = cpu->current;
-    sched_account();
-    cpu->slice_end_tsc = next == cpu->idle ? TIMER_NEVER : cpu->switched_at_tsc + next->slice_left;
+    bury_zombie(this_cpu());
+}
+
+static void start_slice(struct percpu *cpu, struct thread *thread)
+{
+    if (thread == cpu->idle) {
+        cpu->slice_end_tsc = TIMER_NEVER;
+        return;
+    }
+    uint64_t length = thread->slice_left;
+    if (is_shared(thread))
+        length = share_slice(share_of(thread), length ? length : slice_shared);
+    else if (!length)
+        length = slice;
+    cpu->slice_end_tsc = cpu->switched_at_tsc + length;
+    timer_need_interrupt_at(cpu->slice_end_tsc);
+}
+
+static void switch_to(struct percpu *cpu, struct thread *last, struct thread *next)
+{
     next->state = THREAD_RUNNING;
-    cpu->current = next;
+    next->cpu = cpu->index;
+    if (next == cpu->idle)
+        idle_cpus |= bit_of(cpu);
+    else
+        idle_cpus &= ~bit_of(cpu);
+    start_slice(cpu, next);
+    fpu_release(); /* the thread may go on elsewhere */
     cpu->work = (cpu->work & CPU_WORK_MSRS) | (next->killed ? CPU_WORK_KILL : 0) |
-                (cpu->fpu_owner != &next->fpu ? CPU_WORK_FPU : 0);
-    if (cpu->ready_mask & (1u << next->priority))
-        timer_need_interrupt_at(cpu->slice_end_tsc);
+                (next == cpu->idle ? 0 : CPU_WORK_FPU);
     arch_switch(last, next);
     bury_zombie(this_cpu());
 }
 
-void sched_first_run(void)
+/* Takes the thread to run next off its queue. */
+static struct thread *choose(struct percpu *cpu)
 {
-    bury_zombie(this_cpu());
+    struct thread *next = best_for(cpu);
+    struct percpu *stranger = next ? stranger_on_core(cpu, next) : NULL;
+    if (stranger) { /* it looks again, sees this one idle, and may take that thread itself */
+        resched(stranger);
+        return cpu->idle;
+    }
+    if (!next)
+        return cpu->idle;
+    list_remove(&next->ready_link);
+    if (is_shared(next) && (int64_t)(share_of(next)->vtime - virtual_now) > 0)
+        virtual_now = share_of(next)->vtime;
+    return next;
 }
 
 void schedule(void)
 {
     struct percpu *cpu = this_cpu();
     struct thread *self = cpu->current;
+    uint64_t now = rdtsc();
+    account(cpu, now);
     cpu->work &= ~(uint32_t)CPU_WORK_RESCHED;
-    if (self->state == THREAD_RUNNING) {
-        unsigned top = top_priority(cpu);
-        if (top < self->priority || top == 0 || (top == self->priority && !self->slice_over)) {
-            self->slice_over = false;
-            return;
-        }
-        if (self != cpu->idle) {
-            uint64_t now = rdtsc();
-            bool rest = !self->slice_over && now < cpu->slice_end_tsc;
-            self->slice_left = rest ? cpu->slice_end_tsc - now : slice_of(self);
-            queue(cpu, self, rest);
-        }
-        self->slice_over = false;
+    if (self->state == THREAD_RUNNING && self != cpu->idle) {
+        bool rest = !self->slice_over && now < cpu->slice_end_tsc;
+        self->slice_left = rest ? cpu->slice_end_tsc - now : 0;
+        queue(self, rest);
     }
-    struct thread *next = take_next(cpu);
-    if (next == self) { /* woken, or killed, between its decision to block and this call */
+    struct thread *next = choose(cpu);
+    self->slice_over = false;
+    if (next == self) { /* goes on; or was woken, or killed, before it had left */
         self->state = THREAD_RUNNING;
-        return;
+        start_slice(cpu, self);
     }
-    switch_to(cpu, next);
+    cpu->current = next; /* as the others are to see it */
+    offer_rest(cpu);
+    if (next != self)
+        switch_to(cpu, self, next);
 }
 
 void sched_yield(void)
@@ -167,11 +363,10 @@ void sched_yield(void)
 void sched_slice_check(uint64_t now_tsc)
 {
     struct percpu *cpu = this_cpu();
-    struct thread *self = cpu->current;
-    if (self == cpu->idle || !(cpu->ready_mask & (1u << self->priority)))
+    if (cpu->current == cpu->idle)
         return;
     if (now_tsc >= cpu->slice_end_tsc) {
-        self->slice_over = true;
+        cpu->current->slice_over = true;
         cpu->work |= CPU_WORK_RESCHED;
     } else {
         timer_need_interrupt_at(cpu->slice_end_tsc);
@@ -180,8 +375,10 @@ void sched_slice_check(uint64_t now_tsc)
 
 void sched_preempt_point(void)
 {
-    struct percpu *cpu = this_cpu();
     arch_interrupt_window();
+    kernel_unlock(); /* others' turn */
+    kernel_lock();
+    struct percpu *cpu = this_cpu();
     if ((cpu->work & CPU_WORK_RESCHED) && cpu->current != cpu->idle)
         schedule();
 }
@@ -189,7 +386,7 @@ void sched_preempt_point(void)
 _Noreturn void sched_idle(void)
 {
     for (;;) {
-        if (this_cpu()->ready_mask)
+        if (this_cpu()->work & CPU_WORK_RESCHED)
             schedule();
         else
             arch_idle();

@@ -47,6 +47,8 @@ static void mapping_free(struct space *space, struct mapping *mapping)
 static void unmap_pages(struct space *space, uint64_t va, uint64_t size)
 {
     unsigned done = 0;
+    if (!size)
+        return;
     for (uint64_t at = va; at < va + size;) {
         unsigned shift = arch_space_unmap(&space->arch, at);
         KASSERT(shift != 0);
@@ -54,6 +56,7 @@ static void unmap_pages(struct space *space, uint64_t va, uint64_t size)
         if (++done % 256 == 0)
             sched_preempt_point();
     }
+    arch_space_flush(&space->arch);
 }
 
 static int map_pages(struct space *space, const struct mapping *m)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/syscall.h"
+#include "kernel/smp.h"
 
 static SYSCALL(none)
 {
@@ -7,8 +8,8 @@ static SYSCALL(none)
     return LEAT_ENOSYS;
 }
 
-/* Indexed by the entry code, which has checked the number against LEAT_SYS_COUNT. */
-const syscall_fn syscall_table[LEAT_SYS_COUNT] = {
+/* The entry code has checked the number against LEAT_SYS_COUNT. */
+static const syscall_fn syscall_table[LEAT_SYS_COUNT] = {
     [0] = sys_none,
     [LEAT_SYS_HANDLE_CLOSE] = sys_handle_close,
     [LEAT_SYS_HANDLE_GRANT] = sys_handle_grant,
@@ -16,6 +17,7 @@ const syscall_fn syscall_table[LEAT_SYS_COUNT] = {
     [LEAT_SYS_DOMAIN_KILL] = sys_domain_kill,
     [LEAT_SYS_DOMAIN_STATUS] = sys_domain_status,
     [LEAT_SYS_DOMAIN_WATCH] = sys_domain_watch,
+    [LEAT_SYS_DOMAIN_SCHED] = sys_domain_sched,
     [LEAT_SYS_THREAD_CREATE] = sys_thread_create,
     [LEAT_SYS_THREAD_EXIT] = sys_thread_exit,
     [LEAT_SYS_THREAD_YIELD] = sys_thread_yield,
@@ -46,4 +48,11 @@ const syscall_fn syscall_table[LEAT_SYS_COUNT] = {
     [LEAT_SYS_LOG_TAKEOVER] = sys_log_takeover,
     [LEAT_SYS_MACHINE_STOP] = sys_machine_stop,
     [LEAT_SYS_FRAMES_INFO] = sys_frames_info,
+    [LEAT_SYS_CPUS_INFO] = sys_cpus_info,
 };
+
+int64_t syscall_dispatch(uint64_t number, const uint64_t args[6])
+{
+    kernel_lock();
+    return syscall_table[number](this_cpu()->current, args);
+}

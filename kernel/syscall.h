@@ -13,7 +13,7 @@
 typedef int64_t (*syscall_fn)(struct thread *self, const uint64_t args[6]);
 #define SYSCALL(name) int64_t sys_##name(struct thread *self, const uint64_t args[6])
 
-extern const syscall_fn syscall_table[LEAT_SYS_COUNT];
+int64_t syscall_dispatch(uint64_t number, const uint64_t args[6]); /* takes the lock; for the entry code */
 
 /* Object of a handle of the caller, with a reference: see handle_get. */
 static inline int syscall_get(struct thread *self, uint64_t handle, enum object_kind kind,
@@ -36,6 +36,7 @@ SYSCALL(domain_create);
 SYSCALL(domain_kill);
 SYSCALL(domain_status);
 SYSCALL(domain_watch);
+SYSCALL(domain_sched);
 SYSCALL(thread_create);
 SYSCALL(thread_exit);
 SYSCALL(thread_yield);
@@ -72,5 +73,6 @@ SYSCALL(log_read);
 SYSCALL(log_takeover);
 SYSCALL(machine_stop);
 SYSCALL(frames_info);
+SYSCALL(cpus_info);
 
 #endif

@@ -5,6 +5,7 @@
 #include "kernel/fpu.h"
 #include "kernel/kmem.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 
 /* Kernel stack, FPU area and the thread itself. */
 #define THREAD_COST_PAGES (KERNEL_STACK_BYTES / LEAT_PAGE_SIZE + 2)
@@ -56,6 +57,7 @@ int thread_create(struct domain *domain, uint64_t entry, uint64_t stack_top, uin
     object_get(&domain->object); /* until thread_bury */
     domain->thread_count++;
     list_push_back(&domain->threads, &thread->domain_link);
+    thread->cpu = this_cpu()->index;
     arch_thread_prepare(thread, entry, stack_top, arg);
     sched_ready(thread);
     return LEAT_OK;
@@ -84,21 +86,24 @@ void thread_kill(struct thread *thread)
         return;
     thread->killed = true;
     sched_set_priority(thread, LEAT_PRIO_SYSTEM);
-    if (thread == this_cpu()->current)
-        this_cpu()->work |= CPU_WORK_KILL;
+    struct percpu *cpu = &cpus[thread->cpu];
+    if (thread == cpu->current) {
+        cpu->work |= CPU_WORK_KILL;
+        smp_kick(cpu);
+    }
     wake(thread, WAKE_KILLED);
 }
 
 _Noreturn void thread_exit(void)
 {
-    struct percpu *cpu = this_cpu();
-    struct thread *self = cpu->current;
+    struct thread *self = this_cpu()->current;
     /* The teardown of the domain may be long and may be preempted: it is done here, as a thread,
        and only the stack is left for the next one to free. */
     self->killed = true;
     fpu_destroy(&self->fpu);
     sched_account();
     domain_thread_gone(self->domain, self);
+    struct percpu *cpu = this_cpu();
     KASSERT(list_empty(&self->wait_link) && !cpu->zombie);
     self->state = THREAD_DEAD;
     cpu->zombie = self;

@@ -30,7 +30,8 @@ struct thread {
     struct kernel_stack stack;
     struct fpu fpu;      /* ring-3 FPU state */
     struct timer timer;  /* deadline of thread_block */
-    uint64_t slice_left; /* TSC ticks */
+    uint64_t slice_left; /* TSC ticks; 0: a whole new slice */
+    uint32_t cpu;        /* where it runs or ran last */
     uint8_t priority;    /* enum leat_prio; 0: idle */
     uint8_t state;       /* enum thread_state */
     uint8_t wake_reason; /* enum wake_reason */

@@ -4,15 +4,33 @@
 #include "kernel/kmem.h"
 #include "kernel/mem.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/syscall.h"
 
 #define VCPU_PAGES 3u /* the object, its FPU state, the back end's structure (VMCS) */
 #define VCPU_MAX_INDEX 64u
 #define ALWAYS_STORED (LEAT_VCPU_GPR | LEAT_VCPU_RIP)
 
+static void leave(void *vcpu)
+{
+    virt->vcpu_leave(vcpu);
+}
+
+/* Makes this CPU the one where the vCPU is: before any function of the back end, and after each schedule(). */
+static void bring_here(struct vcpu *vcpu)
+{
+    uint32_t here = this_cpu()->index;
+    if (vcpu->cpu == here)
+        return;
+    if (virt->vcpu_leave)
+        smp_call(1ull << vcpu->cpu, leave, vcpu);
+    vcpu->cpu = here;
+}
+
 static void vcpu_destroy(struct object *object)
 {
     struct vcpu *vcpu = vcpu_of(object);
+    bring_here(vcpu);
     virt->vcpu_destroy(vcpu);
     fpu_destroy(&vcpu->fpu);
     vcpu->guest->vcpus &= ~(1ull << vcpu->index);
@@ -39,6 +57,7 @@ static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, s
     vcpu->page_mem = mem;
     vcpu->page = phys_to_ptr(mem_hpa(mem, 0));
     vcpu->index = index;
+    vcpu->cpu = this_cpu()->index;
     vcpu->is_new = true;
     vcpu->irq_vector = -1;
     vcpu->xcr0 = fpu_xcr0() & 1; /* the x87 unit: XCR0 at reset, SDM vol. 1, 13.3 */
@@ -149,6 +168,7 @@ static int run(struct vcpu *vcpu, struct thread *self)
             schedule();
             continue;
         }
+        bring_here(vcpu);
         if (vcpu->halted) {
             if (!virt->vcpu_is_ready(vcpu)) {
                 wait_halted(vcpu);
@@ -168,11 +188,13 @@ static int64_t vcpu_run(struct vcpu *vcpu, struct thread *self)
 {
     struct leat_vcpu *page = vcpu->page;
     vcpu->groups = 0;
+    bring_here(vcpu);
     int exit = take_orders(vcpu);
     if (exit == VIRT_CHECK)
         exit = run(vcpu, self);
     if (exit < 0)
         return exit;
+    bring_here(vcpu);
     uint32_t groups = ALWAYS_STORED | vcpu->groups;
     if (vcpu->is_new) /* refused before it ever ran: its state is still the page's */
         groups = LEAT_VCPU_ALL;
@@ -215,6 +237,8 @@ int64_t sys_vcpu_kick(struct thread *self, const uint64_t args[6])
     vcpu->kicked = true;
     if (vcpu->is_waiting)
         thread_wake(vcpu->runner);
+    else if (vcpu->runner && vcpu->runner->state == THREAD_RUNNING)
+        smp_kick(&cpus[vcpu->runner->cpu]);
     object_put(object);
     return LEAT_OK;
 }
@@ -231,6 +255,7 @@ int64_t sys_vcpu_sync(struct thread *self, const uint64_t args[6])
     if (vcpu->runner) {
         error = LEAT_EBUSY;
     } else if (!vcpu->is_new) { /* a new one's state is what the page says */
+        bring_here(vcpu);
         virt->vcpu_store(vcpu, (uint32_t)args[1]);
         vcpu->page->valid |= (uint32_t)args[1];
     }

@@ -22,7 +22,8 @@ struct vcpu {
     struct thread *runner; /* inside vcpu_run; NULL: nobody */
     uint32_t index;
     uint32_t trace_next;
-    bool is_new;     /* has not run: all groups are to be loaded */
+    uint32_t cpu; /* which may hold some of its state; the back end's functions are called there */
+    bool is_new;  /* has not run: all groups are to be loaded */
     bool is_waiting; /* the runner is blocked because the guest is in HLT */
     bool kicked;
     /* Of this run, checked copies of what the page ordered: */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The back end of virtualization: what vmx/ and svm/ implement. Nothing above this table knows
- * which is in use. Everything is called with interrupts off, on the CPU that runs the caller.
+ * which is in use. Everything is called with interrupts off and with the kernel's lock held (smp.h), on
+ * the CPU that runs the caller. vcpu_run lets go of the lock before the guest is entered and takes it after the
+ * exit; an exit that touches nothing shared may be dealt with and the guest entered again without it.
  */
 #ifndef KERNEL_VIRT_H
 #define KERNEL_VIRT_H
@@ -27,6 +29,9 @@ struct virt_ops {
     /* What this CPU has; for LEAT_VIRT_LACKING writes to lacks what is missing. A usable one is
      * enabled. */
     enum leat_virt (*probe)(char lacks[64]);
+    /* On each further CPU, once, after probe has succeeded on the first. NULL, or what it lacks that
+     * the first has. */
+    const char *(*enable_cpu)(void);
 
     /* -- nested address spaces -- */
     int (*nested_create)(struct quota *payer, struct nested **nested); /* LEAT_OK, LEAT_ENOMEM */
@@ -38,7 +43,8 @@ struct virt_ops {
     /* Any 4 KiB range; adds what was unmapped to pages[tag]. LEAT_ENOMEM: nothing has changed. */
     int (*nested_unmap)(struct nested *nested, gpa_t at, uint64_t size,
                         uint64_t pages[NESTED_TAGS]);
-    /* After it no CPU reaches what was unmapped before. */
+    /* After it no CPU reaches what was unmapped before: by smp_call on the CPUs that may have cached
+     * it. */
     void (*nested_flush)(struct nested *nested);
 
     /* -- vCPUs -- */
@@ -49,8 +55,12 @@ struct virt_ops {
      * where. */
     int (*vcpu_load)(struct vcpu *vcpu, uint32_t groups, uint32_t *group);
     void (*vcpu_store)(struct vcpu *vcpu, uint32_t groups); /* vCPU -> page */
-    /* Before run, and again after anything else may have run on this CPU. */
+    /* Before run, and again after anything else may have run on this CPU. After it has run on another
+     * CPU, that one has done vcpu_leave first. */
     void (*vcpu_attach)(struct vcpu *vcpu);
+    /* On the CPU of the last attach: writes back what that CPU may still hold of the vCPU (a VMCS,
+     * debug registers). NULL: it never holds anything. */
+    void (*vcpu_leave)(struct vcpu *vcpu);
     void (*vcpu_detach)(struct vcpu *vcpu); /* saves what other users of the CPU may overwrite */
     /* Runs an attached vCPU. enum leat_exit, with page->detail and next_rip filled, or VIRT_CHECK.
      */
@@ -59,7 +69,7 @@ struct virt_ops {
     bool (*vcpu_is_ready)(struct vcpu *vcpu);
 };
 
-extern const struct virt_ops vmx_ops;
+extern const struct virt_ops vmx_ops, svm_ops;
 
 /* The one in use; NULL: this machine cannot run guests. */
 extern const struct virt_ops *virt;

@@ -37,12 +37,21 @@ bool acpi_checksum_ok(const void *table, uint32_t length)
 #define MADT_LAPIC_OVERRIDE 5
 #define MADT_X2APIC 9
 
+static void add_cpu(struct acpi_madt *madt, uint32_t apic_id, bool is_enabled)
+{
+    for (uint32_t i = 0; i < madt->cpu_count; i++)
+        if (madt->apic_ids[i] == apic_id)
+            return; /* some tables name a CPU in both ways */
+    if (is_enabled && madt->cpu_count < ACPI_MAX_CPUS)
+        madt->apic_ids[madt->cpu_count++] = apic_id;
+}
+
 static void madt_entry(const uint8_t *e, uint8_t length, struct acpi_madt *madt)
 {
     if (e[0] == MADT_LAPIC && length >= 8) {
-        madt->cpu_count += e[4] & 1;
+        add_cpu(madt, e[3], e[4] & 1);
     } else if (e[0] == MADT_X2APIC && length >= 16) {
-        madt->cpu_count += e[8] & 1;
+        add_cpu(madt, get32(e + 4), e[8] & 1);
     } else if (e[0] == MADT_LAPIC_OVERRIDE && length >= 12) {
         madt->lapic_hpa = get64(e + 4);
     } else if (e[0] == MADT_IOAPIC && length >= 12 && madt->ioapic_count < ACPI_MAX_IOAPICS) {

@@ -9,6 +9,7 @@
 #include <leat/types.h>
 
 #define ACPI_HEADER_BYTES 36u
+#define ACPI_MAX_CPUS 64u
 #define ACPI_MAX_IOAPICS 8u
 #define ACPI_MAX_OVERRIDES 16u
 
@@ -25,7 +26,8 @@ struct acpi_override { /* of an ISA interrupt */
 
 struct acpi_madt {
     uint64_t lapic_hpa;
-    uint32_t cpu_count; /* enabled ones */
+    uint32_t cpu_count; /* enabled ones, at most ACPI_MAX_CPUS */
+    uint32_t apic_ids[ACPI_MAX_CPUS];
     uint32_t ioapic_count, override_count;
     struct acpi_ioapic ioapics[ACPI_MAX_IOAPICS];
     struct acpi_override overrides[ACPI_MAX_OVERRIDES];

@@ -13,6 +13,8 @@
 #define APIC_TPR 0x80
 #define APIC_EOI 0xb0
 #define APIC_SPURIOUS 0xf0
+#define APIC_COMMAND 0x300
+#define APIC_DESTINATION 0x310
 #define APIC_LVT_TIMER 0x320
 #define APIC_LVT_FIRST 0x330
 #define APIC_LVT_LAST 0x370
@@ -26,9 +28,12 @@
 #define LVT_MASKED (1u << 16)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define DIVIDE_BY_1 0xb
+#define COMMAND_PENDING (1u << 12)
+#define COMMAND_NMI_TO_OTHERS (3u << 18 | 1u << 14 | 4u << 8)
 
 /* The same on all CPUs. */
 static volatile uint32_t *registers; /* NULL: x2APIC mode */
+static bool apic_is_ready;
 static uint64_t timer_ticks_per_tsc; /* 32.32; 0: TSC deadlines */
 
 static uint32_t apic_read(unsigned offset)
@@ -49,10 +54,37 @@ void apic_eoi(void)
     apic_write(APIC_EOI, 0);
 }
 
+void apic_send(uint32_t apic_id, uint32_t command)
+{
+    if (!registers) {
+        /* WRMSR to an x2APIC register does not wait for earlier stores: SDM vol. 3, 11.12.3 */
+        __asm__ volatile("mfence; lfence" ::: "memory");
+        wrmsr(MSR_X2APIC + APIC_COMMAND / 16, (uint64_t)apic_id << 32 | command);
+        return;
+    }
+    apic_write(APIC_DESTINATION, apic_id << 24);
+    apic_write(APIC_COMMAND, command);
+    while (apic_read(APIC_COMMAND) & COMMAND_PENDING)
+        cpu_relax();
+}
+
+void apic_stop_others(void)
+{
+    if (apic_is_ready)
+        apic_send(0, COMMAND_NMI_TO_OTHERS);
+}
+
+void arch_interrupt_cpu(struct percpu *cpu)
+{
+    apic_send(cpu->apic_id, VECTOR_CPU);
+}
+
 void apic_init_cpu(void)
 {
-    uint64_t base = rdmsr(MSR_APIC_BASE);
-    wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    uint64_t base = rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
+    wrmsr(MSR_APIC_BASE, base);
+    if (cpu_features.x2apic) /* two steps: SDM vol. 3, 11.12.5 */
+        wrmsr(MSR_APIC_BASE, base |= APIC_BASE_X2APIC);
     uint64_t at = base & (arch_phys_end() - 1) & ~(LEAT_PAGE_SIZE - 1);
     /* Mapped, even if x2APIC mode, which firmware may have chosen, does not use it: so nobody else
      * gets it. */
@@ -67,6 +99,7 @@ void apic_init_cpu(void)
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SPURIOUS, APIC_SOFTWARE_ENABLE | VECTOR_SPURIOUS);
     apic_eoi(); /* what firmware may have left in service */
+    apic_is_ready = true;
 }
 
 void apic_timer_count_start(void)
@@ -83,8 +116,14 @@ uint32_t apic_timer_counted(void)
 
 void apic_timer_setup(uint64_t ticks_per_tsc)
 {
-    apic_write(APIC_TIMER_START, 0);
     timer_ticks_per_tsc = cpu_features.tsc_deadline ? 0 : ticks_per_tsc;
+    apic_timer_enable();
+}
+
+void apic_timer_enable(void)
+{
+    apic_write(APIC_TIMER_START, 0);
+    apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (timer_ticks_per_tsc ? 0 : LVT_TSC_DEADLINE));
     /* The mode must be set before the first deadline is written: SDM vol. 3, 11.5.4.1 */
     __asm__ volatile("mfence" ::: "memory");

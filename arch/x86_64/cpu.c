@@ -15,15 +15,15 @@ uint64_t arch_phys_end(void)
     return 1ull << phys_bits;
 }
 
-void cpu_detect(void)
+void cpu_detect(struct cpu_features *f)
 {
-    struct cpu_features *f = &cpu_features;
     struct cpuid r = cpuid(0, 0); /* SDM vol. 2, CPUID, table 3-8 */
     f->max_leaf = r.eax;
     __builtin_memcpy(f->vendor, &r.ebx, 4);
     __builtin_memcpy(f->vendor + 4, &r.edx, 4);
     __builtin_memcpy(f->vendor + 8, &r.ecx, 4);
     r = cpuid(1, 0);
+    f->x2apic = r.ecx & (1u << 21);
     f->tsc_deadline = r.ecx & (1u << 24);
     f->xsave = r.ecx & (1u << 26);
     if (f->max_leaf >= 7) {
@@ -32,8 +32,10 @@ void cpu_detect(void)
         f->smap = r.ebx & (1u << 20);
         f->umip = r.ecx & (1u << 2);
     }
-    if (f->xsave && f->max_leaf >= 0xd)
+    if (f->xsave && f->max_leaf >= 0xd) {
+        f->xsave_features = cpuid(0xd, 0).eax;
         f->xsaveopt = cpuid(0xd, 1).eax & 1;
+    }
     uint32_t max_extended = cpuid(0x80000000, 0).eax;
     r = cpuid(0x80000001, 0);
     f->pages_1g = r.edx & (1u << 26);
@@ -43,6 +45,16 @@ void cpu_detect(void)
         phys_bits = cpuid(0x80000008, 0).eax & 0xff;
     if (phys_bits > 46)
         phys_bits = 46; /* what the direct map has room for */
+}
+
+uint32_t cpu_core(uint32_t apic_id)
+{
+    unsigned threads = 1;
+    if (cpu_features.max_leaf >= 0xb && cpuid(0xb, 0).ebx) /* SDM vol. 2, CPUID: level 0 is SMT */
+        return apic_id >> (cpuid(0xb, 0).eax & 31);
+    if (cpuid(0x80000000, 0).eax >= 0x8000001e && (cpuid(0x80000001, 0).ecx & (1u << 22)))
+        threads += cpuid(0x8000001e, 0).ebx >> 8 & 0xff; /* APM vol. 3, E.4.16 */
+    return apic_id / threads;
 }
 
 void arch_load_syscall_msrs(void)

@@ -54,6 +54,8 @@
    must bring it back. SDM vol. 3, 12.12 */
 #define HOST_PAT 0x0007010600070106ull
 
+struct percpu;
+
 struct cpuid {
     uint32_t eax, ebx, ecx, edx;
 };
@@ -98,27 +100,30 @@ CPU_REGISTER(cr4)
 
 /* The boot CPU's features; the others must have them too. */
 struct cpu_features {
-    bool smep, smap, umip, xsave, xsaveopt, tsc_deadline, pages_1g;
-    uint32_t max_leaf;
+    bool smep, smap, umip, xsave, xsaveopt, tsc_deadline, pages_1g, x2apic;
+    uint32_t max_leaf, xsave_features;
     char vendor[13];
 };
 extern struct cpu_features cpu_features;
 
-void cpu_detect(void);
+void cpu_detect(struct cpu_features *features); /* of this CPU */
+uint32_t cpu_core(uint32_t apic_id); /* equal for hardware threads of one core, which the caller is on */
 void cpu_enable(void); /* control registers, PAT, XCR0, SYSCALL, on each CPU */
 
 /* Descriptor tables of a CPU: what a VMCS's host state needs. Valid for the CPU's life. */
 struct cpu_tables {
     uint64_t gdt_base, idt_base, tss_base;
 };
-void cpu_tables_init(void); /* builds and loads them on this CPU; GS base included */
+/* Builds and loads them on this CPU, which is to be *cpu; GS base included. tables: CPU_TABLES_BYTES, zeroed; NULL: the
+   boot CPU's. */
+#define CPU_TABLES_BYTES 16384u
+void cpu_tables_init(struct percpu *cpu, void *tables);
 struct cpu_tables cpu_tables(void);
 
 /* The stack on entry from ring 3: into TSS.RSP0 and percpu. */
 void cpu_set_kernel_stack(uint64_t top);
 
-/* Host CR3 to be used when no domain's is loaded. */
-uint64_t paging_kernel_root(void);
+void paging_load_kernel(void); /* the page tables to be used when no domain's are */
 
 #endif
 #endif

@@ -51,6 +51,7 @@ bool fpu_init(struct fpu *f)
     f->area = page_alloc();
     if (!f->area)
         return false;
+    f->cpu = UINT32_MAX;
     /* The XSAVE header stays zero: all components in their initial state; MXCSR is loaded all the
      * same. */
     *(uint16_t *)f->area = INITIAL_FCW;
@@ -61,8 +62,8 @@ bool fpu_init(struct fpu *f)
 void fpu_destroy(struct fpu *f)
 {
     struct percpu *cpu = this_cpu();
-    if (cpu->fpu_owner == f)
-        cpu->fpu_owner = NULL;
+    if (cpu->fpu_owner == f || cpu->fpu_saved == f)
+        cpu->fpu_owner = cpu->fpu_saved = NULL;
     if (f->area)
         page_free(f->area);
     f->area = NULL;
@@ -86,17 +87,35 @@ static void restore(const struct fpu *f)
         __asm__ volatile("fxrstor64 (%0)" ::"r"(f->area) : "memory");
 }
 
+static void save_owner(struct percpu *cpu)
+{
+    /* A guest's narrower XCR0 must not hide components from either side. */
+    if (enabled)
+        xcr0_set(enabled);
+    if (cpu->fpu_owner)
+        save(cpu->fpu_owner);
+}
+
+void fpu_release(void)
+{
+    struct percpu *cpu = this_cpu();
+    if (!cpu->fpu_owner)
+        return;
+    save_owner(cpu);
+    cpu->fpu_saved = cpu->fpu_owner;
+    cpu->fpu_owner = NULL;
+}
+
 void fpu_load_slow(struct fpu *f)
 {
     struct percpu *cpu = this_cpu();
     if (cpu->fpu_owner != f) {
-        /* A guest's narrower XCR0 must not hide components from either side. */
-        if (enabled)
-            xcr0_set(enabled);
-        if (cpu->fpu_owner)
-            save(cpu->fpu_owner);
-        restore(f);
+        save_owner(cpu);
+        if (cpu->fpu_owner || cpu->fpu_saved != f || f->cpu != cpu->index)
+            restore(f);
+        f->cpu = cpu->index;
         cpu->fpu_owner = f;
+        cpu->fpu_saved = NULL;
     }
     if (f == &cpu->current->fpu)
         cpu->work &= ~(uint32_t)CPU_WORK_FPU;

@@ -7,12 +7,13 @@
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/time.h"
 #include "kernel/arch.h"
-#include "kernel/log.h"
+#include "kernel/percpu.h"
+#include "kernel/smp.h"
 
 void arch_early_init(void)
 {
     serial_init();
-    cpu_tables_init();
+    cpu_tables_init(&cpus[0], NULL);
 }
 
 void arch_init_devices(const struct leat_boot_info *info, struct leat_info *out)
@@ -26,12 +27,15 @@ void arch_init_devices(const struct leat_boot_info *info, struct leat_info *out)
     /* ns = ticks * mult >> 32 */
     uint64_t ns = 1000000000;
     out->tsc_mult = (ns << 32) / out->tsc_hz;
-    klog("CPU %s; of %u CPUs one is used", cpu_features.vendor,
-         acpi.has_madt ? acpi.madt.cpu_count : 1);
 }
 
 void arch_idle(void)
 {
+    struct percpu *cpu = this_cpu();
+    cpu->is_idling = true;
+    kernel_unlock();
     /* STI takes effect after HLT: an interrupt cannot come in between. */
     __asm__ volatile("sti; hlt; cli" ::: "memory");
+    kernel_lock();
+    cpu->is_idling = false;
 }

@@ -7,6 +7,7 @@
 #include "kernel/assert.h"
 #include "kernel/log.h"
 #include "kernel/percpu.h"
+#include "kernel/smp.h"
 #include "kernel/timer.h"
 
 /* 82093AA, 3.1 and 3.2 */
@@ -175,6 +176,9 @@ void arch_dispatch_irq(unsigned vector)
     if (vector == VECTOR_TIMER) {
         apic_eoi();
         timer_interrupt();
+    } else if (vector == VECTOR_CPU) {
+        apic_eoi();
+        smp_serve(); /* done already by whoever had to wait for the lock; what is left is percpu.work */
     } else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
         const struct route *r = &routes[vector - VECTOR_DEVICE_FIRST];
         if (r->used)

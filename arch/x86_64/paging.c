@@ -10,6 +10,7 @@
 #include "kernel/log.h"
 #include "kernel/percpu.h"
 #include "kernel/quota.h"
+#include "kernel/smp.h"
 
 #define ENTRIES 512u
 #define KERNEL_HALF 256u
@@ -30,9 +31,10 @@ static struct {
     unsigned mmio_count;
 } kernel_map = {.window_next = WINDOW_BASE};
 
-uint64_t paging_kernel_root(void)
+void paging_load_kernel(void)
 {
-    return kernel_map.root;
+    this_cpu()->loaded_root = kernel_map.root;
+    write_cr3(kernel_map.root);
 }
 
 hpa_t kernel_to_phys(const void *in_image)
@@ -167,7 +169,7 @@ static void add_frames(uint64_t start, uint64_t end)
 void arch_init_tables(const struct leat_boot_info *info)
 {
     uint64_t ram_end = 0, kernel_bytes = 0;
-    cpu_detect();
+    cpu_detect(&cpu_features);
     kernel_map.image_hpa = info->kernel_base_hpa;
     find_early_memory(info);
     kernel_map.root = table_new(NULL);
@@ -198,9 +200,8 @@ void arch_init_tables(const struct leat_boot_info *info)
     memory_kernel_add(kernel_bytes + kernel_map.early - kernel_map.early_start);
 
     cpu_enable();
-    write_cr3(kernel_map.root);
+    paging_load_kernel();
     write_cr4(read_cr4() | CR4_PGE);
-    this_cpu()->loaded_root = kernel_map.root;
     kernel_map.table_window = DIRECT_MAP_BASE;
     frame_pool_init(&frames, phys_to_ptr(hpa(books)), ram_end / LEAT_PAGE_SIZE,
                     phys_to_ptr(hpa(0)));
@@ -255,6 +256,19 @@ bool arch_owns_mmio(hpa_t base, uint64_t size)
     return false;
 }
 
+uint64_t paging_start_root(hpa_t page)
+{
+    hpa_t root = frame_alloc(FRAME_ORDER_4K, FRAME_ZERO | FRAME_LOW);
+    if (!root.raw)
+        return 0;
+    __builtin_memcpy(table_at(root.raw) + KERNEL_HALF, table_at(kernel_map.root) + KERNEL_HALF,
+                     KERNEL_HALF * sizeof(uint64_t));
+    uint64_t *entry = entry_for(root.raw, page.raw, 0, PTE_PRESENT | PTE_WRITE, NULL);
+    if (entry)
+        *entry = page.raw | PTE_PRESENT;
+    return entry ? root.raw : 0;
+}
+
 /* -- domains' -- */
 
 #define USER_TABLE (PTE_PRESENT | PTE_WRITE | PTE_USER)
@@ -298,36 +312,52 @@ static void free_tables_below(struct arch_space *space, uint64_t table, unsigned
     }
 }
 
+static uint64_t cpus_with(uint64_t root)
+{
+    uint64_t mask = 0;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        mask |= (uint64_t)(cpus[i].loaded_root == root) << i;
+    return mask;
+}
+
+static void leave_space(void *unused)
+{
+    (void)unused;
+    paging_load_kernel();
+}
+
+static void reload_space(void *unused)
+{
+    (void)unused;
+    write_cr3(this_cpu()->loaded_root);
+}
+
+void arch_space_flush(const struct arch_space *space)
+{
+    /* CPUs with other address spaces have flushed this one as a whole when they left it. */
+    smp_call(cpus_with(space->root), reload_space, NULL);
+}
+
 void arch_space_destroy(struct arch_space *space)
 {
-    struct percpu *cpu = this_cpu();
     uint64_t root = space->root;
-    if (cpu->loaded_root == root) {
-        cpu->loaded_root = kernel_map.root;
-        write_cr3(kernel_map.root);
-    }
+    smp_call(cpus_with(root), leave_space, NULL);
     space->root = 0; /* see arch_switch */
     free_tables_below(space, root, 3, KERNEL_HALF);
     free_table(space, root);
 }
 
-static void flush(const struct arch_space *space, uint64_t va)
-{
-    /* Other address spaces are flushed as a whole when they are loaded. */
-    if (this_cpu()->loaded_root == space->root)
-        __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
-}
-
 /* A large page may come where an empty table is left over. */
-static void drop_empty_table(struct arch_space *space, uint64_t *entry, uint64_t va)
+static void drop_empty_table(struct arch_space *space, uint64_t *entry)
 {
     const uint64_t *table = table_at(*entry);
     for (unsigned i = 0; i < ENTRIES; i++)
         if (table[i] & PTE_PRESENT)
             return;
-    free_table(space, *entry);
+    uint64_t unused = *entry;
     *entry = 0;
-    flush(space, va);
+    arch_space_flush(space);
+    free_table(space, unused);
 }
 
 int arch_space_map(struct arch_space *space, uint64_t va, hpa_t page, unsigned page_shift,
@@ -338,7 +368,7 @@ int arch_space_map(struct arch_space *space, uint64_t va, hpa_t page, unsigned p
     if (!entry)
         return LEAT_ENOMEM;
     if (level && (*entry & PTE_PRESENT) && !(*entry & PTE_PS))
-        drop_empty_table(space, entry, va);
+        drop_empty_table(space, entry);
     KASSERT(!(*entry & PTE_PRESENT));
     *entry = page.raw | PTE_PRESENT | PTE_USER | (level ? PTE_PS : 0) |
              (prot & LEAT_PROT_WRITE ? PTE_WRITE : 0) | (prot & LEAT_PROT_EXEC ? 0 : PTE_NX) |
@@ -361,6 +391,5 @@ unsigned arch_space_unmap(struct arch_space *space, uint64_t va)
             return 0;
     }
     *entry = 0;
-    flush(space, va);
     return shift;
 }

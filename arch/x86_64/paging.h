@@ -28,6 +28,9 @@
 bool paging_map_kernel(uint64_t va, hpa_t page, uint64_t flags);
 bool paging_is_mapped(uint64_t kernel_va);
 
+/* Page tables below 4 GiB that also map that page one to one: for a CPU's start. Raw hpa, 0: no memory. */
+uint64_t paging_start_root(hpa_t page);
+
 /* Maps firmware tables read-only for ever. NULL: no room. */
 const void *paging_map_firmware(hpa_t base, uint64_t size);
 

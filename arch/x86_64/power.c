@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Switching the machine off, and starting it anew. */
 #include "arch/x86_64/acpi.h"
+#include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/trap.h"
 #include "kernel/arch.h"
 #include "kernel/log.h"
 
@@ -80,8 +82,14 @@ _Noreturn static void reset(void)
     arch_halt();
 }
 
+bool machine_has_stopped;
+
 _Noreturn void arch_halt(void)
 {
+    if (!machine_has_stopped) {
+        machine_has_stopped = true;
+        apic_stop_others();
+    }
     for (;;)
         __asm__ volatile("cli; hlt");
 }

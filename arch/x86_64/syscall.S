@@ -27,11 +27,12 @@ syscall_entry:
     cmp syscall_count(%rip), %rax
     sbb %rcx, %rcx
     and %rcx, %rax
-    mov %gs:PERCPU_CURRENT, %rdi
+    mov %rax, %rdi
     mov %rsp, %rsi
-    call *syscall_table(, %rax, 8)
+    call syscall_dispatch
 1:  cmpl $0, %gs:PERCPU_WORK
     jne 2f
+    incl kernel_tickets+4(%rip) /* kernel_unlock: from here on nothing but this CPU's own is touched */
     pop %rdi
     pop %rsi
     pop %rdx

@@ -38,6 +38,8 @@ struct tables {
     _Alignas(16) uint8_t ist[IST_STACKS][IST_BYTES];
 };
 
+_Static_assert(sizeof(struct tables) <= CPU_TABLES_BYTES, "cpu.h");
+
 static struct tables boot_tables;
 static struct tables *tables_of[MAX_CPUS]; /* the boot CPU's; others bring their own */
 static struct gate idt[256];               /* the same for all */
@@ -97,16 +99,16 @@ static void load(struct tables *t)
                      : "rax", "memory");
 }
 
-void cpu_tables_init(void)
+void cpu_tables_init(struct percpu *cpu, void *tables)
 {
-    struct percpu *cpu = &cpus[0];
-    struct tables *t = &boot_tables;
+    struct tables *t = tables ? tables : &boot_tables;
     cpu->self = cpu;
     tables_of[cpu->index] = t;
     t->tss.io_map = sizeof(struct tss);
     for (unsigned i = 0; i < IST_STACKS; i++)
         t->tss.ist[i] = (uint64_t)(t->ist[i] + IST_BYTES);
-    idt_fill();
+    if (!tables)
+        idt_fill();
     gdt_fill(t);
     load(t);
     wrmsr(MSR_FS_BASE, LEAT_INFO_VA); /* a constant in ring 3: see LEAT_INFO_VA */

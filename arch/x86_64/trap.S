@@ -53,6 +53,7 @@ trap_entry:
 trap_return_user:
     cmpl $0, %gs:PERCPU_WORK
     jne 3f
+    incl kernel_tickets+4(%rip) /* kernel_unlock */
     POP_REGISTERS
     swapgs
     iretq

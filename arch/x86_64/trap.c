@@ -6,6 +6,7 @@
 #include "kernel/fpu.h"
 #include "kernel/log.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 #include "kernel/syscall.h"
 
 #define VECTOR_NMI 2
@@ -36,12 +37,19 @@ _Noreturn static void die(const struct trap_frame *f)
           f->rip, read_cr2());
 }
 
+/* Returns to ring 3 with the lock: the entry code looks at `work`, then lets go of it. */
 void trap_handler(struct trap_frame *f)
 {
+    if (f->vector == VECTOR_NMI) {
+        if (machine_has_stopped)
+            arch_halt();
+        return; /* else nobody knows what it means */
+    }
+    bool from_idle = !(f->cs & 3) && this_cpu()->is_idling;
+    if ((f->cs & 3) || from_idle)
+        kernel_lock();
     if (f->vector >= EXCEPTIONS) {
         arch_dispatch_irq((unsigned)f->vector);
-    } else if (f->vector == VECTOR_NMI) {
-        klog("non-maskable interrupt, ignored");
     } else if ((f->cs & 3) && f->vector != 8 && f->vector != 18) {
         domain_fault(this_cpu()->current->domain, (uint32_t)f->vector, (uint32_t)f->error, f->rip,
                      f->vector == VECTOR_PAGE_FAULT ? read_cr2() : 0);
@@ -51,6 +59,8 @@ void trap_handler(struct trap_frame *f)
     } else {
         die(f);
     }
+    if (from_idle)
+        kernel_unlock();
 }
 
 void user_return_work(void)

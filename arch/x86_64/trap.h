@@ -12,10 +12,12 @@
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
 #define VECTOR_TIMER 0xf0
+#define VECTOR_CPU 0xf1 /* another CPU wants something: arch_interrupt_cpu */
 #define VECTOR_SPURIOUS 0xff
 
 #ifndef __ASSEMBLER__
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +27,8 @@ struct trap_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 _Static_assert(offsetof(struct trap_frame, cs) == TRAP_CS, "trap.S knows it");
+
+extern bool machine_has_stopped; /* an NMI says so to each CPU */
 
 void trap_handler(struct trap_frame *frame);
 void user_return_work(void); /* does what percpu.work says, until it is 0 */

@@ -50,7 +50,13 @@ enum leat_cache { /* of mem_create_phys */
     LEAT_CACHE_WC = 2,
 };
 
-enum leat_prio { /* fixed priorities; equal ones share time slices round robin */
+/*
+ * SYSTEM runs before SERVICE, SERVICE before the others; equal ones share time slices round robin.
+ * DEVICE and GUEST threads share what is left by the weights of their domains (struct
+ * leat_domain_sched); a DEVICE thread runs ahead of GUEST threads as long as its own domain has not had more
+ * than its share.
+ */
+enum leat_prio {
     LEAT_PRIO_GUEST = 1,   /* vCPU threads */
     LEAT_PRIO_DEVICE = 2,  /* a vmm's device thread */
     LEAT_PRIO_SERVICE = 3, /* net, vdisk, storage */
@@ -75,6 +81,8 @@ enum leat_syscall {
     LEAT_SYS_DOMAIN_STATUS,
     /* domain_watch(domain, notif, bits): signals bits when the domain dies (at once if it has). */
     LEAT_SYS_DOMAIN_WATCH,
+    /* domain_sched(domain, const struct leat_domain_sched *): its share of the CPUs, from now on. */
+    LEAT_SYS_DOMAIN_SCHED,
     /* thread_create(domain, entry, stack_top, arg, prio) -> 0. Starts at entry with RDI = arg. prio
        above the domain's highest_prio: LEAT_EPERM. */
     LEAT_SYS_THREAD_CREATE,
@@ -153,6 +161,8 @@ enum leat_syscall {
     LEAT_SYS_MACHINE_STOP,
     /* frames_info(machine, struct leat_frames_info *) */
     LEAT_SYS_FRAMES_INFO,
+    /* cpus_info(machine, struct leat_cpu_info *, count) -> number of CPUs in use; fills at most count. */
+    LEAT_SYS_CPUS_INFO,
 
     LEAT_SYS_COUNT
 };
@@ -177,6 +187,29 @@ struct leat_domain_status {
     uint64_t fault_rip, fault_address;
     uint64_t quota_pages, used_pages;
     uint64_t cpu_ns;         /* CPU time of all its threads so far, guest time included */
+    uint64_t capped_ns;      /* time for which a ready thread had to wait because of cap_permille */
+};
+
+enum leat_sched_flags {
+    /* While one of its GUEST threads runs on a core, the core's other hardware threads run none of another
+       domain's: they idle instead. */
+    LEAT_SCHED_OWN_CORE = 1u << 0,
+};
+
+#define LEAT_SCHED_WEIGHT 100u /* of a domain that nobody has said anything about */
+
+struct leat_domain_sched { /* counts for its GUEST and DEVICE threads, all together */
+    uint32_t weight;       /* 1 ... 10000 */
+    uint32_t cap_permille; /* of one CPU's time; 0: no cap. 250: a quarter of one CPU, 2000: two CPUs */
+    uint32_t flags;        /* enum leat_sched_flags */
+    uint32_t reserved;
+    uint64_t cpus;         /* bit n: may run on CPU n; 0: on all. For all its threads */
+};
+
+struct leat_cpu_info {
+    uint32_t apic_id;
+    uint32_t core;    /* CPUs with equal numbers are hardware threads of one core */
+    uint64_t idle_ns; /* halted so far */
 };
 
 struct leat_frames_info {

@@ -5,3 +5,4 @@ leat_unit_test(test_handle SOURCES unit/test_handle.c ${K}/handle.c ${K}/object.
 leat_unit_test(test_klog SOURCES unit/test_klog.c ${K}/log_ring.c ${K}/format.c)
 leat_unit_test(test_kernel_elf SOURCES unit/test_kernel_elf.c ${K}/elf.c)
 leat_unit_test(test_kernel_acpi SOURCES unit/test_kernel_acpi.c ${CMAKE_SOURCE_DIR}/arch/x86_64/acpi_parse.c)
+leat_unit_test(test_share SOURCES unit/test_share.c ${K}/share.c)

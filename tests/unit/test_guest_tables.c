@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 #include "kernel/doorbell.h"
 #include "kernel/guest_cpuid.h"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-leat_unit_test(test_ept SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_ept.c
-               ${CMAKE_SOURCE_DIR}/arch/x86_64/vmx/ept.c)
+leat_unit_test(test_nested SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_nested.c
+               ${CMAKE_SOURCE_DIR}/arch/x86_64/nested.c)
 leat_unit_test(test_guest_tables SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_guest_tables.c
                ${CMAKE_SOURCE_DIR}/kernel/doorbell.c ${CMAKE_SOURCE_DIR}/kernel/guest_cpuid.c)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What VT-x offers here, and the controls that we choose. SDM vol. 3, appendix A. */
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frame.h"
 #include "kernel/log.h"
@@ -114,6 +114,17 @@ static bool is_locked_off(void)
     if (!(control & FEATURE_LOCKED))
         wrmsr(MSR_FEATURE_CONTROL, control | FEATURE_LOCKED | FEATURE_VMX);
     return !(rdmsr(MSR_FEATURE_CONTROL) & FEATURE_VMX);
+}
+
+const char *vmx_enable_cpu(void)
+{
+    void *vmxon = page_alloc();
+    if (is_locked_off())
+        return "VT-x";
+    if (!vmxon)
+        return "memory for VT-x";
+    vmx_operation_init(vmxon);
+    return NULL;
 }
 
 enum leat_virt vmx_probe(char lacks[64])

@@ -7,7 +7,7 @@
  * PDPTEs, TLB, faults) by itself.
  */
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
 
 #define EFER_LMA (1ull << 10)
@@ -63,7 +63,7 @@ static int write_cr(struct vmx_vcpu *v, unsigned number, uint64_t value)
         vmx_raise(v, VECTOR_GP, true);
     else
         vmcs_write(number == 0 ? VMCS_CR0_SHADOW : VMCS_CR4_SHADOW, value);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 int vmx_exit_cr(struct vmx_vcpu *v, uint64_t qualification)
@@ -85,16 +85,9 @@ int vmx_exit_cr(struct vmx_vcpu *v, uint64_t qualification)
 int vmx_exit_xsetbv(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
-    struct leat_vcpu *page = v->base.page;
-    uint32_t index = (uint32_t)VCPU_READ(page->gpr[LEAT_RCX]);
-    uint64_t value =
-        VCPU_READ(page->gpr[LEAT_RDX]) << 32 | (uint32_t)VCPU_READ(page->gpr[LEAT_RAX]);
-    if (index != 0 || !xcr0_is_valid(value, fpu_xcr0())) {
+    if (exits_xsetbv(&v->base))
+        vmx_skip(v);
+    else
         vmx_raise(v, VECTOR_GP, true);
-        return VMX_RESUME;
-    }
-    v->base.xcr0 = value;
-    xcr0_set(value);
-    vmx_skip(v);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }

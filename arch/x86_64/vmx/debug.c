@@ -57,7 +57,7 @@ int vmx_exit_dr(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
     vmx_debug_load(v);
-    return VMX_RESUME; /* the CPU does the instruction, now without an exit */
+    return EXIT_RESUME; /* the CPU does the instruction, now without an exit */
 }
 
 /* SDM vol. 3, 28.2.1: the exit has not updated DR6 and DR7 as the exception's delivery would have.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/log.h"
 
@@ -13,10 +13,11 @@ static struct virt_cpu virt_cpus[MAX_CPUS];
 const struct virt_ops vmx_ops = {
     .name = "VT-x",
     .probe = vmx_probe,
+    .enable_cpu = vmx_enable_cpu,
     .nested_create = vmx_nested_create,
-    .nested_destroy = vmx_nested_destroy,
-    .nested_map = vmx_nested_map,
-    .nested_unmap = vmx_nested_unmap,
+    .nested_destroy = nested_destroy,
+    .nested_map = nested_map,
+    .nested_unmap = nested_unmap,
     .nested_flush = vmx_nested_flush,
     .vcpu_bytes = sizeof(struct vmx_vcpu),
     .vcpu_init = vmx_vcpu_init,
@@ -24,6 +25,7 @@ const struct virt_ops vmx_ops = {
     .vcpu_load = vmx_load,
     .vcpu_store = vmx_store,
     .vcpu_attach = vmx_attach,
+    .vcpu_leave = vmx_leave,
     .vcpu_detach = vmx_detach,
     .vcpu_run = vmx_run,
     .vcpu_is_ready = vmx_is_ready,

@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Why the guest left: a table from the CPU's exit reason to the function that deals with it. */
-#include "arch/x86_64/cpu.h"
-#include "arch/x86_64/vmx/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
-#include "kernel/notif.h"
-
-#define VECTOR_DB 1u
-#define VECTOR_NMI 2u
-#define VECTOR_DF 8u
-#define VECTOR_AC 17u
-#define CPUID_1_OSXSAVE (1u << 27)
 
 int vmx_unhandled(struct vmx_vcpu *v, uint64_t reason, uint64_t qualification)
 {
@@ -29,28 +20,9 @@ static void set_next_rip(struct vmx_vcpu *v)
 
 static int exit_cpuid(struct vmx_vcpu *v)
 {
-    uint64_t *gpr = v->base.page->gpr;
-    uint32_t leaf = (uint32_t)VCPU_READ(gpr[LEAT_RAX]);
-    uint32_t subleaf = (uint32_t)VCPU_READ(gpr[LEAT_RCX]);
-    const struct leat_cpuid_entry *entry = guest_cpuid_find(v->base.guest->cpuid, leaf, subleaf);
-    if (!entry) {
-        gpr[LEAT_RAX] = gpr[LEAT_RBX] = gpr[LEAT_RCX] = gpr[LEAT_RDX] = 0;
-    } else {
-        struct leat_cpuid_entry answer = *entry;
-        guest_cpuid_patch(leaf, v->base.index, &answer);
-        gpr[LEAT_RAX] = answer.eax;
-        gpr[LEAT_RBX] = answer.ebx;
-        gpr[LEAT_RCX] = answer.ecx;
-        gpr[LEAT_RDX] = answer.edx;
-        if (leaf == 1)
-            gpr[LEAT_RCX] = (answer.ecx & ~CPUID_1_OSXSAVE) |
-                            (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE ? CPUID_1_OSXSAVE : 0);
-        else if (leaf == 0xd &&
-                 subleaf == 0) /* size of the area for what XCR0, the guest's, enables */
-            gpr[LEAT_RBX] = cpuid(0xd, 0).ebx;
-    }
+    exits_cpuid(&v->base, vmcs_read(VMCS_GUEST_CR4));
     vmx_skip(v);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 static int exit_io(struct vmx_vcpu *v, uint64_t qualification)
@@ -63,28 +35,19 @@ static int exit_io(struct vmx_vcpu *v, uint64_t qualification)
         .is_string = qualification >> 4 & 1,
         .is_rep = qualification >> 5 & 1,
     };
-    if (!io.is_in && !io.is_string) {
-        const struct doorbell *bell = doorbell_find(&v->base.guest->doorbells, io.port);
-        if (bell) {
-            vcpu_count(&v->base, LEAT_COUNT_DOORBELL);
-            vmx_skip(v);
-            notif_signal(bell->notif, bell->bits);
-            return VMX_RESUME;
-        }
-    }
-    vcpu_count(&v->base, LEAT_COUNT_IO);
-    if (io.is_string)
-        v->base.groups = LEAT_VCPU_CR | LEAT_VCPU_SEG;
-    set_next_rip(v);
-    v->base.page->detail.io = io;
-    return LEAT_EXIT_IO;
+    int exit = exits_io(&v->base, io);
+    if (exit == EXIT_RESUME)
+        vmx_skip(v);
+    else
+        set_next_rip(v);
+    return exit;
 }
 
 static int exit_external_interrupt(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)v, (void)qualification;
     arch_dispatch_irq(vmcs_read32(VMCS_EXIT_EVENT) & 0xff);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 static void block_nmi(bool is_blocked)
@@ -103,7 +66,7 @@ static int exit_exception(struct vmx_vcpu *v, uint64_t qualification)
     uint32_t info = vmcs_read32(VMCS_EXIT_EVENT), vector = info & 0xff;
     if (EVENT_TYPE(info) == LEAT_EVENT_NMI) {
         __asm__ volatile("int $2" ::: "memory");
-        return VMX_RESUME;
+        return EXIT_RESUME;
     }
     /* SDM vol. 3, 28.2.3: the IRET that ended NMI blocking has faulted and will be done again */
     if ((info & EVENT_NMI_UNBLOCKED) && vector != VECTOR_DF && !v->inject)
@@ -111,14 +74,14 @@ static int exit_exception(struct vmx_vcpu *v, uint64_t qualification)
     switch (vector) {
     case VECTOR_DB:
         vmx_debug_exception(v, info, qualification);
-        return VMX_RESUME;
+        return EXIT_RESUME;
     case VECTOR_AC:
         v->inject = info & EVENT_DEFINED;
         v->inject_error = vmcs_read32(VMCS_EXIT_EVENT_ERROR);
-        return VMX_RESUME;
+        return EXIT_RESUME;
     default:
         __asm__ volatile("int $18" ::: "memory");
-        return VMX_RESUME;
+        return EXIT_RESUME;
     }
 }
 
@@ -132,14 +95,14 @@ static int exit_irq_window(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
     vmx_set_cpu_controls(v, v->cpu_controls & ~CPU_IRQ_WINDOW);
-    return VMX_RESUME; /* delivered on the way back in */
+    return EXIT_RESUME; /* delivered on the way back in */
 }
 
 static int exit_nmi_window(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
     vmx_set_cpu_controls(v, v->cpu_controls & ~CPU_NMI_WINDOW);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 static int exit_hlt(struct vmx_vcpu *v, uint64_t qualification)
@@ -154,14 +117,14 @@ static int exit_skip(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
     vmx_skip(v); /* INVD, WBINVD: the guest's memory is coherent without */
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 static int exit_preemption_timer(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)v, (void)qualification;
     arch_interrupt_window();
-    return VMX_RESUME; /* vmx_run looks at the clock */
+    return EXIT_RESUME; /* vmx_run looks at the clock */
 }
 
 static int exit_vmcall(struct vmx_vcpu *v, uint64_t qualification)

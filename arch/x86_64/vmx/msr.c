@@ -5,7 +5,7 @@
  * read back), CSTAR and TSC_AUX. All others are the vmm's business.
  */
 #include "arch/x86_64/cpu.h"
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
 
 #define MSR_TSC 0x10
@@ -55,40 +55,34 @@ void vmx_load_msrs(struct vmx_vcpu *v)
     cpu->work |= CPU_WORK_MSRS;
 }
 
-static int to_vmm(struct vmx_vcpu *v, uint32_t msr, uint64_t value, int exit)
+static int to_vmm(struct vmx_vcpu *v, int exit)
 {
-    struct leat_vcpu *page = v->base.page;
     v->next_rip = v->rip + vmcs_read32(VMCS_EXIT_INSN_LENGTH);
-    page->next_rip = v->next_rip;
-    page->detail.msr = (struct leat_exit_msr){.index = msr, .value = value};
+    v->base.page->next_rip = v->next_rip;
     return exit;
 }
 
 int vmx_exit_rdmsr(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
-    struct leat_vcpu *page = v->base.page;
-    uint32_t msr = (uint32_t)VCPU_READ(page->gpr[LEAT_RCX]);
+    uint32_t msr = exits_index(&v->base);
     uint64_t value;
     if (msr == MSR_CSTAR)
         value = v->base.cstar;
     else if (msr == MSR_TSC_AUX && vmx_capability.has_rdtscp)
         value = v->tsc_aux;
     else
-        return to_vmm(v, msr, 0, LEAT_EXIT_MSR_READ);
-    page->gpr[LEAT_RAX] = (uint32_t)value;
-    page->gpr[LEAT_RDX] = value >> 32;
+        return to_vmm(v, exits_rdmsr(&v->base));
+    exits_give(&v->base, value);
     vmx_skip(v);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }
 
 int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
-    struct leat_vcpu *page = v->base.page;
-    uint32_t msr = (uint32_t)VCPU_READ(page->gpr[LEAT_RCX]);
-    uint64_t value =
-        VCPU_READ(page->gpr[LEAT_RDX]) << 32 | (uint32_t)VCPU_READ(page->gpr[LEAT_RAX]);
+    uint32_t msr = exits_index(&v->base);
+    uint64_t value = exits_operand(&v->base);
     bool is_good = true;
     switch (msr) {
     case MSR_STAR:
@@ -114,14 +108,14 @@ int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification)
         }
         /* fall through */
     default:
-        return to_vmm(v, msr, value, LEAT_EXIT_MSR_WRITE);
+        return to_vmm(v, exits_wrmsr(&v->base));
     }
     if (!is_good) {
         vmx_raise(v, VECTOR_GP, true);
-        return VMX_RESUME;
+        return EXIT_RESUME;
     }
     v->base.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE); /* the guest's own is the one loaded */
     vmx_load_msrs(v);
     vmx_skip(v);
-    return VMX_RESUME;
+    return EXIT_RESUME;
 }

@@ -2,6 +2,7 @@
 /* Into the guest and back, and what is delivered to it on the way in. */
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/sched.h"
+#include "kernel/smp.h"
 
 #define RFLAGS_IF (1ull << 9)
 #define NO_INTERRUPT (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS)
@@ -126,11 +127,14 @@ int vmx_run(struct vcpu *vcpu)
             if (exit != VIRT_CHECK)
                 return exit;
         }
-        if (!vmx_enter(gpr, v->is_launched))
+        kernel_unlock();
+        bool is_entered = vmx_enter(gpr, v->is_launched);
+        kernel_lock();
+        if (!is_entered)
             return entry_refused(v);
         v->is_launched = true;
         int exit = vmx_handle_exit(v);
-        if (exit != VMX_RESUME)
+        if (exit != EXIT_RESUME)
             return exit;
     } while (!sched_need_resched() && !vcpu->kicked);
     return VIRT_CHECK;

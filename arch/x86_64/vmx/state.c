@@ -5,7 +5,7 @@
  * load.
  */
 #include "arch/x86_64/vmx/vmx.h"
-#include "arch/x86_64/vmx/checks.h"
+#include "arch/x86_64/checks.h"
 
 #define RFLAGS_RF (1ull << 16)
 #define INTERRUPTIBILITY_MAY (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS | LEAT_BLOCKED_BY_NMI)

@@ -53,6 +53,36 @@ static void vmclear(const struct vmx_vcpu *v)
         vmx_operation_failed("VMCLEAR");
 }
 
+/* What a VM exit loads, constant on one CPU but for CR3. */
+static void write_host(struct vmx_vcpu *v)
+{
+    struct cpu_tables tables = cpu_tables();
+    v->host = this_cpu();
+    v->host_cr3 = read_cr3();
+    vmcs_write(VMCS_HOST_CR0, read_cr0());
+    vmcs_write(VMCS_HOST_CR3, v->host_cr3);
+    vmcs_write(VMCS_HOST_CR4, read_cr4());
+    vmcs_write(VMCS_HOST_ES, 0);
+    vmcs_write(VMCS_HOST_CS, SEL_KERNEL_CODE);
+    vmcs_write(VMCS_HOST_SS, SEL_KERNEL_DATA);
+    vmcs_write(VMCS_HOST_DS, 0);
+    vmcs_write(VMCS_HOST_FS, 0);
+    vmcs_write(VMCS_HOST_GS, 0);
+    vmcs_write(VMCS_HOST_TR, SEL_TSS);
+    vmcs_write(VMCS_HOST_FS_BASE, LEAT_INFO_VA); /* a constant in ring 3: see LEAT_INFO_VA */
+    vmcs_write(VMCS_HOST_GS_BASE, (uint64_t)v->host);
+    vmcs_write(VMCS_HOST_TR_BASE, tables.tss_base);
+    vmcs_write(VMCS_HOST_GDTR_BASE, tables.gdt_base);
+    vmcs_write(VMCS_HOST_IDTR_BASE, tables.idt_base);
+    vmcs_write(VMCS_HOST_SYSENTER_CS, 0);
+    vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
+    vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
+    vmcs_write(VMCS_HOST_PAT, HOST_PAT);
+    vmcs_write(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+    vmcs_write(VMCS_HOST_RSP, (uint64_t)&v->base.page->gpr[16]);
+    vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
+}
+
 void vmx_make_current_slow(struct vmx_vcpu *v)
 {
     struct virt_cpu *cpu = this_cpu()->virt;
@@ -64,8 +94,27 @@ void vmx_make_current_slow(struct vmx_vcpu *v)
     if (is_failed)
         vmx_operation_failed("VMPTRLD");
     cpu->current = v;
+    if (v->host != this_cpu()) {
+        write_host(v);
+        vmx_flush_vpid(
+            v); /* this CPU may remember what it has seen of the vCPU, or of another one, long ago */
+    }
     if (v->debug_eager)
         vmx_debug_load(v);
+}
+
+void vmx_leave(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    struct virt_cpu *cpu = this_cpu()->virt;
+    if (cpu->current == v) {
+        vmx_debug_unload(v);
+        cpu->current = NULL;
+    }
+    if (cpu->msrs_of == v)
+        cpu->msrs_of = NULL;
+    vmclear(v); /* so that another CPU can load it */
+    v->is_launched = false;
 }
 
 void vmx_set_cpu_controls(struct vmx_vcpu *v, uint32_t controls)
@@ -101,42 +150,13 @@ static void write_controls(struct vmx_vcpu *v)
     vmcs_write(VMCS_ENTRY_MSR_LOADS, 0);
     vmcs_write(VMCS_ENTRY_EVENT, 0);
     vmcs_write(VMCS_VPID, v->vpid);
-    vmcs_write(VMCS_EPTP, v->base.guest->nested->eptp);
+    vmcs_write(VMCS_EPTP, vmx_eptp(v->base.guest->nested));
     vmcs_write(VMCS_MSR_BITMAP, ptr_to_phys(vmx_msr_bitmap).raw);
     vmcs_write(VMCS_IO_BITMAP_A, ptr_to_phys(vmx_io_bitmap_a).raw);
     vmcs_write(VMCS_IO_BITMAP_B, ptr_to_phys(vmx_io_bitmap_b).raw);
     v->timer = c->timer_most;
     if (c->has_timer)
         vmcs_write(VMCS_PREEMPTION_TIMER, v->timer);
-}
-
-/* What a VM exit loads, constant but for CR3. */
-static void write_host(struct vmx_vcpu *v)
-{
-    struct cpu_tables tables = cpu_tables();
-    v->host_cr3 = read_cr3();
-    vmcs_write(VMCS_HOST_CR0, read_cr0());
-    vmcs_write(VMCS_HOST_CR3, v->host_cr3);
-    vmcs_write(VMCS_HOST_CR4, read_cr4());
-    vmcs_write(VMCS_HOST_ES, 0);
-    vmcs_write(VMCS_HOST_CS, SEL_KERNEL_CODE);
-    vmcs_write(VMCS_HOST_SS, SEL_KERNEL_DATA);
-    vmcs_write(VMCS_HOST_DS, 0);
-    vmcs_write(VMCS_HOST_FS, 0);
-    vmcs_write(VMCS_HOST_GS, 0);
-    vmcs_write(VMCS_HOST_TR, SEL_TSS);
-    vmcs_write(VMCS_HOST_FS_BASE, LEAT_INFO_VA); /* a constant in ring 3: see LEAT_INFO_VA */
-    vmcs_write(VMCS_HOST_GS_BASE, (uint64_t)this_cpu());
-    vmcs_write(VMCS_HOST_TR_BASE, tables.tss_base);
-    vmcs_write(VMCS_HOST_GDTR_BASE, tables.gdt_base);
-    vmcs_write(VMCS_HOST_IDTR_BASE, tables.idt_base);
-    vmcs_write(VMCS_HOST_SYSENTER_CS, 0);
-    vmcs_write(VMCS_HOST_SYSENTER_ESP, 0);
-    vmcs_write(VMCS_HOST_SYSENTER_EIP, 0);
-    vmcs_write(VMCS_HOST_PAT, HOST_PAT);
-    vmcs_write(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-    vmcs_write(VMCS_HOST_RSP, (uint64_t)&v->base.page->gpr[16]);
-    vmcs_write(VMCS_HOST_RIP, (uint64_t)vmx_exit);
 }
 
 /* The host's timer interrupt has ended guest mode: vmx_run looks at the clock itself. */
@@ -162,24 +182,17 @@ int vmx_vcpu_init(struct vcpu *vcpu)
     vmclear(v);
     vmx_make_current(v);
     write_controls(v);
-    write_host(v);
     vmcs_write(VMCS_LINK_POINTER, UINT64_MAX);
     vmcs_write(VMCS_GUEST_DEBUGCTL, 0);
     vmcs_write(VMCS_ACTIVITY, 0);
     vmcs_write(VMCS_PENDING_DEBUG, 0);
-    vmx_flush_vpid(v); /* the number may have been another's */
     return LEAT_OK;
 }
 
 void vmx_vcpu_destroy(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
-    struct virt_cpu *cpu = this_cpu()->virt;
-    vmclear(v);
-    if (cpu->current == v)
-        cpu->current = NULL;
-    if (cpu->msrs_of == v)
-        cpu->msrs_of = NULL;
+    vmx_leave(vcpu);
     vpid_free(v->vpid);
     page_free(v->vmcs);
 }
@@ -189,6 +202,7 @@ void vmx_attach(struct vcpu *vcpu)
     struct vmx_vcpu *v = vmx_of(vcpu);
     struct percpu *cpu = this_cpu();
     vmx_make_current(v);
+    vcpu->guest->nested->cpus |= 1ull << cpu->index;
     if (v->host_cr3 != cpu->loaded_root) {
         v->host_cr3 = cpu->loaded_root;
         vmcs_write(VMCS_HOST_CR3, v->host_cr3);

@@ -3,7 +3,8 @@
 #ifndef ARCH_X86_64_VMX_VMX_H
 #define ARCH_X86_64_VMX_VMX_H
 
-#include "arch/x86_64/vmx/ept.h"
+#include "arch/x86_64/exits.h"
+#include "arch/x86_64/nested.h"
 #include "arch/x86_64/vmx/vmcs.h"
 #include "kernel/timer.h"
 #include "kernel/vcpu.h"
@@ -11,8 +12,6 @@
 #define RFLAGS_TF (1ull << 8)
 #define PENDING_SINGLE_STEP (1ull << 14) /* SDM vol. 3, table 25-4: BS */
 #define DR7_ENABLES 0xffull              /* L0 ... G3 */
-
-#define VMX_RESUME (-2) /* of an exit handler: enter again; else enum leat_exit or VIRT_CHECK */
 
 /* What this machine's VT-x can and what we make of it; constant after the probe. */
 struct vmx_capability {
@@ -45,6 +44,7 @@ struct vmx_vcpu {
     bool debug_eager;  /* they must be loaded before the guest runs: breakpoints are set */
     uint32_t cpu_controls, timer; /* as the VMCS has them */
     uint64_t host_cr3;
+    struct percpu *host; /* for whose CPU the host's state is; NULL: none yet */
     uint64_t rip;      /* at the last exit */
     uint64_t next_rip; /* behind the instruction that ring 3 is to finish; 0: none */
     /* As stored in the page at the last exit, and still in the VMCS: */
@@ -57,22 +57,15 @@ struct vmx_vcpu {
     struct timer deadline; /* where there is no preemption timer: its interrupt ends guest mode */
 };
 
-struct nested {
-    struct ept ept;
-    uint64_t eptp;
-};
-
 /* capability.c */
 enum leat_virt vmx_probe(char lacks[64]);
+const char *vmx_enable_cpu(void);
 void vmx_operation_init(void *vmxon_region); /* enable.c: VMXON on this CPU */
 void vmx_operation_failed(const char *instruction);
 
-/* nested.c */
+/* ept.c */
 int vmx_nested_create(struct quota *payer, struct nested **nested);
-void vmx_nested_destroy(struct nested *nested);
-int vmx_nested_map(struct nested *nested, gpa_t at, hpa_t to, uint64_t size, uint32_t prot,
-                   unsigned tag);
-int vmx_nested_unmap(struct nested *nested, gpa_t at, uint64_t size, uint64_t pages[NESTED_TAGS]);
+uint64_t vmx_eptp(const struct nested *nested);
 void vmx_nested_flush(struct nested *nested);
 
 /* vmcs.c */
@@ -84,6 +77,7 @@ void vmx_clear_launch(struct vmx_vcpu *v); /* after a failed entry: the next one
 void vmx_flush_vpid(const struct vmx_vcpu *v);
 void vmx_attach(struct vcpu *vcpu);
 void vmx_detach(struct vcpu *vcpu);
+void vmx_leave(struct vcpu *vcpu);
 
 static inline void vmx_make_current(struct vmx_vcpu *v)
 {
@@ -131,8 +125,6 @@ static inline void vmx_raise(struct vmx_vcpu *v, uint32_t vector, bool has_error
     v->inject = LEAT_EVENT(LEAT_EVENT_EXCEPTION, vector) | (has_error ? LEAT_EVENT_HAS_ERROR : 0);
     v->inject_error = 0;
 }
-#define VECTOR_UD 6u
-#define VECTOR_GP 13u
 
 /* entry.S */
 bool vmx_enter(uint64_t gpr[16], bool is_launched);

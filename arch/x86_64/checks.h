@@ -3,8 +3,8 @@
  * What must hold of values that a vmm or a guest gives before they reach the CPU. Pure; tested on
  * the host. Most state needs no check here: VM entry checks it (SDM vol. 3, 27.3) and refuses.
  */
-#ifndef ARCH_X86_64_VMX_CHECKS_H
-#define ARCH_X86_64_VMX_CHECKS_H
+#ifndef ARCH_X86_64_CHECKS_H
+#define ARCH_X86_64_CHECKS_H
 
 #include <leat/types.h>
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the back ends do alike about an exit. The caller moves RIP on, or raises the #GP. */
+#ifndef ARCH_X86_64_EXITS_H
+#define ARCH_X86_64_EXITS_H
+
+#include "kernel/vcpu.h"
+
+#define EXIT_RESUME (-2) /* of an exit handler: enter again; else enum leat_exit or VIRT_CHECK */
+
+#define VECTOR_DB 1u
+#define VECTOR_UD 6u
+#define VECTOR_DF 8u
+#define VECTOR_GP 13u
+#define VECTOR_AC 17u
+#define VECTOR_MC 18u
+
+/* Answers from the guest's table. guest_cr4: as the guest's CPU has it. */
+void exits_cpuid(struct vcpu *vcpu, uint64_t guest_cr4);
+
+/* EXIT_RESUME: it was a doorbell, which has been rung; else LEAT_EXIT_IO, with page->detail. */
+int exits_io(struct vcpu *vcpu, struct leat_exit_io io);
+
+bool exits_xsetbv(struct vcpu *vcpu); /* false: #GP */
+
+/* An MSR that is the vmm's business: fills page->detail. */
+int exits_rdmsr(struct vcpu *vcpu);
+int exits_wrmsr(struct vcpu *vcpu);
+
+/* EDX:EAX, as WRMSR and XSETBV take it. */
+static inline uint64_t exits_operand(const struct vcpu *vcpu)
+{
+    const uint64_t *gpr = vcpu->page->gpr;
+    return VCPU_READ(gpr[LEAT_RDX]) << 32 | (uint32_t)VCPU_READ(gpr[LEAT_RAX]);
+}
+static inline uint32_t exits_index(const struct vcpu *vcpu) /* of the MSR */
+{
+    return (uint32_t)VCPU_READ(vcpu->page->gpr[LEAT_RCX]);
+}
+static inline void exits_give(struct vcpu *vcpu, uint64_t value) /* what RDMSR reads */
+{
+    vcpu->page->gpr[LEAT_RAX] = (uint32_t)value;
+    vcpu->page->gpr[LEAT_RDX] = value >> 32;
+}
+
+#endif
