@@ -2,7 +2,10 @@
 #include "arch/x86_64/exits.h"
 #include "arch/x86_64/checks.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/serial.h"
 #include "kernel/notif.h"
+#include "kernel/smp.h"
+#include "kernel/thread.h"
 
 #define CPUID_1_OSXSAVE (1u << 27)
 
@@ -44,6 +47,39 @@ int exits_io(struct vcpu *vcpu, struct leat_exit_io io)
         vcpu->groups = LEAT_VCPU_CR | LEAT_VCPU_SEG;
     vcpu->page->detail.io = io;
     return LEAT_EXIT_IO;
+}
+
+/* SDM vol. 3, table 6-5 */
+static bool is_contributory(uint32_t vector)
+{
+    return vector == 0 || (vector >= 10 && vector <= VECTOR_GP);
+}
+
+uint32_t exits_merge(uint32_t first, uint32_t second)
+{
+    const uint32_t type = 7u << 8;
+    uint32_t one = first & 0xff, two = second & 0xff;
+    if (!first || (first & type) != LEAT_EVENT_EXCEPTION << 8)
+        return second;
+    if (one == VECTOR_DF)
+        return 0;
+    if ((is_contributory(one) && is_contributory(two)) ||
+        (one == VECTOR_PF && (is_contributory(two) || two == VECTOR_PF)))
+        return LEAT_EVENT(LEAT_EVENT_EXCEPTION, VECTOR_DF) | LEAT_EVENT_HAS_ERROR;
+    return second;
+}
+
+bool exits_take_all(void)
+{
+    return cpu_count > 1 && serial_is_bochs();
+}
+
+int exits_pause(void)
+{
+    struct percpu *cpu = this_cpu();
+    cpu->current->slice_over = true;
+    cpu->work |= CPU_WORK_RESCHED;
+    return VIRT_CHECK;
 }
 
 bool exits_xsetbv(struct vcpu *vcpu)

@@ -7,10 +7,16 @@
 
 #define EXIT_RESUME (-2) /* of an exit handler: enter again; else enum leat_exit or VIRT_CHECK */
 
+#define MSR_TSC 0x10
+#define MSR_SYSENTER_ESP 0x175
+#define MSR_SYSENTER_EIP 0x176
+#define MSR_TSC_AUX 0xc0000103
+
 #define VECTOR_DB 1u
 #define VECTOR_UD 6u
 #define VECTOR_DF 8u
 #define VECTOR_GP 13u
+#define VECTOR_PF 14u
 #define VECTOR_AC 17u
 #define VECTOR_MC 18u
 
@@ -19,6 +25,20 @@ void exits_cpuid(struct vcpu *vcpu, uint64_t guest_cr4);
 
 /* EXIT_RESUME: it was a doorbell, which has been rung; else LEAT_EXIT_IO, with page->detail. */
 int exits_io(struct vcpu *vcpu, struct leat_exit_io io);
+
+/* A guest's exception, taken to be handed on. first: the event whose delivery it interrupted, 0: none. What is to be
+   injected: second, or #DF with error code 0; 0: a triple fault. */
+uint32_t exits_merge(uint32_t first, uint32_t second);
+
+/*
+ * Must every exception of a guest be taken? Bochs (2.7, 3.0) with several CPUs forgets, when an interrupt ends guest
+ * mode right after it has delivered an exception, that RIP is the handler's, and saves the one of before. An exception that
+ * is injected has no such moment.
+ */
+bool exits_take_all(void);
+
+/* The guest spins: whoever it waits for may need the CPU. VIRT_CHECK. */
+int exits_pause(void);
 
 bool exits_xsetbv(struct vcpu *vcpu); /* false: #GP */
 

@@ -35,6 +35,11 @@ void serial_init(void)
     port_out(COM1 + UART_MODEM, 1, 0x03);
 }
 
+bool serial_is_bochs(void)
+{
+    return has_bochs_port;
+}
+
 static void put(char c)
 {
     if (has_bochs_port)

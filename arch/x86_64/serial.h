@@ -2,6 +2,9 @@
 #ifndef ARCH_SERIAL_H
 #define ARCH_SERIAL_H
 
-void serial_init(void); /* finds out what is there; arch_early_console is silent before */
+#include <stdbool.h>
+
+bool serial_is_bochs(void); /* its debug port is there */
+void serial_init(void);     /* finds out what is there; arch_early_console is silent before */
 
 #endif

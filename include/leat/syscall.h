@@ -33,12 +33,6 @@ enum leat_right {
     LEAT_RIGHT_ALL = 0xff,
 };
 
-enum leat_prot { /* of mem_map and guest_map; WRITE and EXEC together is refused in mem_map (W^X) */
-    LEAT_PROT_READ = 1u << 0,
-    LEAT_PROT_WRITE = 1u << 1,
-    LEAT_PROT_EXEC = 1u << 2,
-};
-
 enum leat_mem_flags {
     LEAT_MEM_LARGE = 1u << 0,      /* 2 MiB frames; size must be a multiple of 2 MiB */
     LEAT_MEM_CONTIGUOUS = 1u << 1, /* physically contiguous, at most 4 MiB (DMA rings); below 4 GiB */
@@ -157,8 +151,8 @@ enum leat_syscall {
     /* log_takeover(machine): the console owns the serial line from now on; the kernel only uses it to
        say why it stops. Needs LEAT_RIGHT_READ only. */
     LEAT_SYS_LOG_TAKEOVER,
-    /* machine_stop(machine, enum leat_stop, code). Does not return on success. */
-    LEAT_SYS_MACHINE_STOP,
+    /* machine_halt(machine): all CPUs, for ever, after a line in the log. Does not return on success. */
+    LEAT_SYS_MACHINE_HALT,
     /* frames_info(machine, struct leat_frames_info *) */
     LEAT_SYS_FRAMES_INFO,
     /* cpus_info(machine, struct leat_cpu_info *, count) -> number of CPUs in use; fills at most count. */
@@ -170,12 +164,6 @@ enum leat_syscall {
 enum leat_irq_flags {
     LEAT_IRQ_LEVEL = 1u << 0,
     LEAT_IRQ_ACTIVE_LOW = 1u << 1,
-};
-
-enum leat_stop {
-    LEAT_STOP_POWER_OFF = 1, /* by ACPI S5 as boot found it; on emulators by their debug port too */
-    LEAT_STOP_RESET = 2,
-    LEAT_STOP_HALT = 3,
 };
 
 struct leat_domain_status {
@@ -191,8 +179,8 @@ struct leat_domain_status {
 };
 
 enum leat_sched_flags {
-    /* While one of its GUEST threads runs on a core, the core's other hardware threads run none of another
-       domain's: they idle instead. */
+    /* While one of its GUEST or DEVICE threads runs on a core, the core's other hardware threads run none
+       of another domain's: they idle instead. */
     LEAT_SCHED_OWN_CORE = 1u << 0,
 };
 

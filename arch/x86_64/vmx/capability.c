@@ -48,6 +48,8 @@ static bool choose(uint32_t msr, uint32_t must, uint32_t want, uint32_t *control
     return (must & ~possible) == 0;
 }
 
+#define CPU2_WANTED (CPU2_RDTSCP | CPU2_INVPCID | CPU2_WBINVD | CPU2_PAUSE_LOOP)
+
 static const char *choose_all(struct vmx_capability *c)
 {
     const uint32_t cpu_must = CPU_IRQ_WINDOW | CPU_TSC_OFFSET | CPU_HLT | CPU_MWAIT | CPU_RDPMC |
@@ -57,13 +59,11 @@ static const char *choose_all(struct vmx_capability *c)
         return "the controls of CPUs since 2010 (TRUE control MSRs)";
     if (!choose(MSR_VMX_TRUE_CPU, cpu_must, 0, &c->cpu))
         return "processor-based controls";
-    if (!choose(MSR_VMX_CPU2, CPU2_EPT, CPU2_RDTSCP | CPU2_INVPCID | CPU2_WBINVD, &c->cpu2))
+    if (!choose(MSR_VMX_CPU2, CPU2_EPT, CPU2_WANTED, &c->cpu2))
         return "EPT";
-    if (!choose(MSR_VMX_CPU2, CPU2_EPT | CPU2_UNRESTRICTED,
-                CPU2_RDTSCP | CPU2_INVPCID | CPU2_WBINVD, &c->cpu2))
+    if (!choose(MSR_VMX_CPU2, CPU2_EPT | CPU2_UNRESTRICTED, CPU2_WANTED, &c->cpu2))
         return "unrestricted guest";
-    if (!choose(MSR_VMX_CPU2, CPU2_EPT | CPU2_UNRESTRICTED | CPU2_VPID,
-                CPU2_RDTSCP | CPU2_INVPCID | CPU2_WBINVD, &c->cpu2))
+    if (!choose(MSR_VMX_CPU2, CPU2_EPT | CPU2_UNRESTRICTED | CPU2_VPID, CPU2_WANTED, &c->cpu2))
         return "VPID";
     if (!choose(MSR_VMX_TRUE_PIN, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI,
                 PIN_PREEMPTION_TIMER, &c->pin))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Why the guest left: a table from the CPU's exit reason to the function that deals with it. */
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/vmx/vmx.h"
 
 int vmx_unhandled(struct vmx_vcpu *v, uint64_t reason, uint64_t qualification)
@@ -71,18 +72,20 @@ static int exit_exception(struct vmx_vcpu *v, uint64_t qualification)
     /* SDM vol. 3, 28.2.3: the IRET that ended NMI blocking has faulted and will be done again */
     if ((info & EVENT_NMI_UNBLOCKED) && vector != VECTOR_DF && !v->inject)
         block_nmi(true);
-    switch (vector) {
-    case VECTOR_DB:
-        vmx_debug_exception(v, info, qualification);
-        return EXIT_RESUME;
-    case VECTOR_AC:
-        v->inject = info & EVENT_DEFINED;
-        v->inject_error = vmcs_read32(VMCS_EXIT_EVENT_ERROR);
-        return EXIT_RESUME;
-    default:
+    if (vector == VECTOR_MC) {
         __asm__ volatile("int $18" ::: "memory");
-        return EXIT_RESUME;
+    } else if (vector == VECTOR_DB) {
+        vmx_debug_exception(v, info, qualification);
+    } else {
+        v->inject = exits_merge(v->inject, info & EVENT_DEFINED);
+        if (!v->inject)
+            return LEAT_EXIT_TRIPLE_FAULT;
+        if (vector == VECTOR_PF)
+            write_cr2(qualification);
+        v->inject_error = (v->inject & 0xff) == VECTOR_DF ? 0 : vmcs_read32(VMCS_EXIT_EVENT_ERROR);
+        v->inject_length = vmcs_read32(VMCS_EXIT_INSN_LENGTH);
     }
+    return EXIT_RESUME;
 }
 
 static int exit_triple_fault(struct vmx_vcpu *v, uint64_t qualification)
@@ -125,6 +128,12 @@ static int exit_preemption_timer(struct vmx_vcpu *v, uint64_t qualification)
     (void)v, (void)qualification;
     arch_interrupt_window();
     return EXIT_RESUME; /* vmx_run looks at the clock */
+}
+
+static int exit_pause(struct vmx_vcpu *v, uint64_t qualification)
+{
+    (void)v, (void)qualification;
+    return exits_pause();
 }
 
 static int exit_vmcall(struct vmx_vcpu *v, uint64_t qualification)
@@ -188,6 +197,7 @@ static const struct exit_kind kinds[VMX_REASONS] = {
     [VMX_CR_ACCESS] = {vmx_exit_cr, LEAT_COUNT_CR, true, false},
     [VMX_DR_ACCESS] = {vmx_exit_dr, LEAT_COUNT_OTHER, true, false},
     [VMX_IO] = {exit_io, COUNTED_BY_HANDLER, true, false},
+    [VMX_PAUSE] = {exit_pause, LEAT_COUNT_PAUSE, false, false},
     [VMX_RDMSR] = {vmx_exit_rdmsr, LEAT_COUNT_MSR_READ, false, false},
     [VMX_WRMSR] = {vmx_exit_wrmsr, LEAT_COUNT_MSR_WRITE, false, false},
     [VMX_EPT_VIOLATION] = {exit_ept_violation, LEAT_COUNT_MMIO, true, true},

@@ -8,12 +8,6 @@
 #include "arch/x86_64/checks.h"
 #include "arch/x86_64/vmx/vmx.h"
 
-#define MSR_TSC 0x10
-#define MSR_SYSENTER_CS 0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_TSC_AUX 0xc0000103
-
 void *vmx_msr_bitmap, *vmx_io_bitmap_a, *vmx_io_bitmap_b;
 
 /* SDM vol. 3, 25.6.9: four bitmaps of 1 KiB; reads low, reads high, writes low, writes high */

@@ -5,6 +5,7 @@
 #include "kernel/smp.h"
 
 #define RFLAGS_IF (1ull << 9)
+#define STORM 64u /* exits in a row */
 #define NO_INTERRUPT (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS)
 #define NO_NMI (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS | LEAT_BLOCKED_BY_NMI)
 
@@ -118,7 +119,7 @@ int vmx_run(struct vcpu *vcpu)
     struct vmx_vcpu *v = vmx_of(vcpu);
     uint64_t *gpr = vcpu->page->gpr;
     v->next_rip = 0;
-    do {
+    for (unsigned round = 1;; round++) {
         if (!set_timer(v))
             return LEAT_EXIT_DEADLINE;
         /* Last before the entry: what the VMCS is told to deliver must not be overwritten unseen. */
@@ -136,6 +137,11 @@ int vmx_run(struct vcpu *vcpu)
         int exit = vmx_handle_exit(v);
         if (exit != EXIT_RESUME)
             return exit;
-    } while (!sched_need_resched() && !vcpu->kicked);
-    return VIRT_CHECK;
+        /* Where the host's interrupts wait while a guest keeps its own off, as in Bochs, a storm of
+           exits must not keep them waiting: the timer starts anew at each entry. */
+        if (round % STORM == 0)
+            arch_interrupt_window();
+        if (sched_need_resched() || vcpu->kicked)
+            return VIRT_CHECK;
+    }
 }

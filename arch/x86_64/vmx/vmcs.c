@@ -8,6 +8,10 @@
 #include <leat/syscall.h>
 
 #define MAX_VPIDS 1024u /* 0 is the host's */
+/* PAUSEs less than so many ticks apart are one loop, which may take so many: SDM vol. 3, 26.6.13. A lock's holder
+   needs far less. */
+#define PAUSE_GAP 128u
+#define PAUSE_WINDOW 16384u
 #define INVVPID_ONE_CONTEXT 1ull
 #define EXCEPTIONS_TAKEN (1u << 1 | 1u << 17 | 1u << 18) /* #DB, #AC, #MC: see exit.c */
 #define DR6_INIT 0xffff0ff0ull                           /* SDM vol. 3, table 10-1 */
@@ -139,9 +143,13 @@ static void write_controls(struct vmx_vcpu *v)
     vmcs_write(VMCS_PIN_CONTROLS, c->pin);
     vmx_set_cpu_controls(v, c->cpu);
     vmcs_write(VMCS_CPU_CONTROLS_2, c->cpu2);
+    if (c->cpu2 & CPU2_PAUSE_LOOP) {
+        vmcs_write(VMCS_PLE_GAP, PAUSE_GAP);
+        vmcs_write(VMCS_PLE_WINDOW, PAUSE_WINDOW);
+    }
     vmcs_write(VMCS_EXIT_CONTROLS, c->exit);
     vmcs_write(VMCS_ENTRY_CONTROLS, c->entry);
-    vmcs_write(VMCS_EXCEPTIONS, EXCEPTIONS_TAKEN);
+    vmcs_write(VMCS_EXCEPTIONS, exits_take_all() ? UINT32_MAX : EXCEPTIONS_TAKEN);
     vmcs_write(VMCS_PF_MASK, 0);
     vmcs_write(VMCS_PF_MATCH, 0);
     vmcs_write(VMCS_CR3_TARGETS, 0);

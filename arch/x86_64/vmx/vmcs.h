@@ -55,6 +55,8 @@ enum vmcs_field {
     VMCS_ENTRY_EVENT_ERROR = 0x4018,
     VMCS_ENTRY_INSN_LENGTH = 0x401a,
     VMCS_CPU_CONTROLS_2 = 0x401e,
+    VMCS_PLE_GAP = 0x4020,
+    VMCS_PLE_WINDOW = 0x4022,
 
     /* 32-bit exit information: read only */
     VMCS_INSN_ERROR = 0x4400,
@@ -135,6 +137,7 @@ enum vmcs_field {
 #define CPU2_VPID (1u << 5)
 #define CPU2_WBINVD (1u << 6)
 #define CPU2_UNRESTRICTED (1u << 7)
+#define CPU2_PAUSE_LOOP (1u << 10)
 #define CPU2_INVPCID (1u << 12)
 
 /* VM-exit controls: table 25-13 */
@@ -171,6 +174,7 @@ enum vmx_reason {
     VMX_ENTRY_MACHINE_CHECK = 41,
     VMX_EPT_VIOLATION = 48,
     VMX_EPT_MISCONFIGURED = 49,
+    VMX_PAUSE = 40,
     VMX_PREEMPTION_TIMER = 52,
     VMX_WBINVD = 54,
     VMX_XSETBV = 55,
