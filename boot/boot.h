@@ -3,10 +3,9 @@
  * Inside boot/: the parts of leat.efi and what they share. All of it runs on the boot CPU in UEFI's
  * boot environment, single-threaded.
  *
- * The way of a boot, file by file: main -> bundle (check) -> files (leat.conf and what it names) ->
- * elf (the kernel) -> machine (ACPI, SMBIOS, screen, clock) -> paging -> memmap (leave boot
- * services)
- * -> enter.S.
+ * The way of a boot, file by file: main -> bundle (check) -> program (kernel, supervisor) -> files
+ * (leat.conf and what it names) -> machine (acpi, SMBIOS, screen, clock, tsc) -> paging -> memmap
+ * (leave boot services) -> cpus (the other ones) -> enter.S.
  */
 #ifndef BOOT_BOOT_H
 #define BOOT_BOOT_H
@@ -27,8 +26,8 @@ struct boot {
     EFI_SYSTEM_TABLE *system;
     EFI_BOOT_SERVICES *services;
     struct leat_boot_info *info;
-    uint64_t kernel_entry; /* virtual */
-    uint64_t page_root;    /* physical address of the PML4 */
+    struct leat_boot_program kernel;
+    uint64_t page_root; /* physical address of the PML4 */
     uint64_t stack_top;
     unsigned range_count;
     struct boot_range ranges[BOOT_MAX_RANGES]; /* own allocations */
@@ -38,6 +37,7 @@ struct boot {
 
 /* What goes to COM1 directly is left out when the firmware's own console ends there already. */
 void say_start(struct boot *boot);
+void say_set_up_serial(void); /* COM1 as bootinfo.h promises it */
 void say_serial(const char *text);
 
 /* One line, made of strings: say(boot, "a", "b"). While boot services are there. */
@@ -66,7 +66,7 @@ void *boot_add_module(struct boot *boot, const char *name, enum leat_module_kind
 void bundle_check(struct boot *boot);
 /* The kernel's file. */
 const uint8_t *bundle_kernel(uint64_t *size);
-/* Makes modules of all other files. */
+/* Loads the supervisor, makes modules of all other files. */
 void bundle_load(struct boot *boot);
 
 /* -- files.c: leat.conf and the files that it names; problems are not fatal -- */
@@ -85,20 +85,26 @@ EFI_FILE *volume_open_file(struct volume *volume, const char *name, uint64_t *si
 /* Reads exactly size bytes and closes. */
 bool volume_read(EFI_FILE *file, void *out, uint64_t size);
 
-/* -- elf.c: fatal unless the kernel is a sound ELF64 file -- */
-void elf_load(struct boot *boot, const uint8_t *file, uint64_t size);
-/* Calls fn for each loaded segment: virtual address, physical address, bytes, ELF PF_* flags. */
-void elf_segments(const uint8_t *file, struct boot *boot,
-                  void (*fn)(struct boot *boot, uint64_t va, uint64_t hpa, uint64_t size,
-                             uint32_t flags));
+/* -- program.c: copies a program's segments to where they run; fatal unless it is sound -- */
+void program_load_kernel(struct boot *boot, const uint8_t *file, uint64_t size);
+void program_load_supervisor(struct boot *boot, const uint8_t *file, uint64_t size);
 
 /* -- machine.c: fills the rest of boot_info -- */
 void machine_describe(struct boot *boot);
+void machine_hand_over(void); /* devices as bootinfo.h promises them; after boot services */
+
+/* -- acpi.c: fills interrupts and power of boot_info; NULL: no tables -- */
+void acpi_describe(struct boot *boot, const void *rsdp);
+
+/* -- tsc.c: TSC ticks in a second; takes 75 ms. Fatal if nothing tells. -- */
+uint64_t tsc_measure(struct boot *boot);
 
 /* -- paging.c: boot->page_root, from the memory map as it is now -- */
-void paging_build(struct boot *boot, const uint8_t *kernel_file);
-#define BOOT_PF_X 1u /* ELF-64 specification, p_flags */
-#define BOOT_PF_W 2u
+void paging_build(struct boot *boot);
+
+/* -- cpus.c: starts the other CPUs and lets them wait for the kernel -- */
+void cpus_prepare(struct boot *boot); /* while boot services are there, after paging_build */
+void cpus_park(struct boot *boot);    /* after them; takes 10 to 200 ms */
 
 /* -- memmap.c -- */
 
@@ -120,6 +126,18 @@ static inline uint64_t boot_rdtsc(void)
     uint32_t low, high;
     __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
     return (uint64_t)high << 32 | low;
+}
+
+static inline void boot_out8(uint16_t port, uint8_t value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t boot_in8(uint16_t port)
+{
+    uint8_t value;
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
 }
 
 static inline uint64_t boot_rdmsr(uint32_t index)

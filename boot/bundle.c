@@ -64,6 +64,11 @@ void bundle_check(struct boot *boot)
         damaged(boot, "there is no kernel in it", "");
 }
 
+static bool is_supervisor(const struct leat_bundle_entry *entry)
+{
+    return entry->kind == LEAT_MODULE_SERVICE && strcmp(entry->name, "supervisor") == 0;
+}
+
 const uint8_t *bundle_kernel(uint64_t *size)
 {
     const struct leat_bundle *b = bundle();
@@ -81,7 +86,13 @@ void bundle_load(struct boot *boot)
         const struct leat_bundle_entry *entry = &b->entries[i];
         if (entry->kind == LEAT_BUNDLE_KERNEL)
             continue;
+        if (is_supervisor(entry)) {
+            program_load_supervisor(boot, bundle_start + entry->offset, entry->size);
+            continue;
+        }
         void *at = boot_add_module(boot, entry->name, entry->kind, entry->size);
         memcpy(at, bundle_start + entry->offset, entry->size);
     }
+    if (boot->info->supervisor.count == 0)
+        damaged(boot, "there is no supervisor in it", "");
 }

@@ -9,9 +9,8 @@
 
 static struct leat_config config;
 
-/* Where FS.base points while libinih runs: it reads its stack protector's canary at %fs:0x28. The
-   value is no secret; it still finds every plain overrun, and its zero byte stops string functions.
- */
+/* Where FS.base points while libinih runs: it reads its stack protector's canary at %fs:0x28. The value is
+   no secret; it still finds every plain overrun, and its zero byte stops string functions. */
 static const uint64_t thread_block[8] = {[5] = 0x5a17c0de9be3f100ull};
 
 static bool parse(const char *text, uint64_t size, struct leat_config_error *error)
@@ -100,5 +99,7 @@ void files_load(struct boot *boot)
         const struct leat_config_vm *vm = &config.vms[i];
         load_file(boot, &volume, vm->name, "kernel", vm->kernel);
         load_file(boot, &volume, vm->name, "initrd", vm->initrd);
+        for (unsigned m = 0; m < vm->module_count; m++)
+            load_file(boot, &volume, vm->name, "modules", vm->modules[m]);
     }
 }

@@ -127,8 +127,20 @@ static void describe_time(struct boot *boot)
 
 void machine_describe(struct boot *boot)
 {
-    boot->info->rsdp_hpa = (uintptr_t)find_table(boot, &acpi20_guid);
+    acpi_describe(boot, find_table(boot, &acpi20_guid));
     describe_smbios(boot);
     describe_framebuffer(boot);
     describe_time(boot);
+    boot->info->tsc_hz = tsc_measure(boot);
+}
+
+void machine_hand_over(void)
+{
+    /* 8259A: ICW1-4, vectors out of the exceptions' way, then all masked */
+    static const uint8_t init[][2] = {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4}, {0x21, 1},
+                                      {0xa0, 0x11}, {0xa1, 0x28}, {0xa1, 2}, {0xa1, 1},
+                                      {0x21, 0xff}, {0xa1, 0xff}};
+    for (unsigned i = 0; i < sizeof(init) / sizeof(init[0]); i++)
+        boot_out8((uint16_t)init[i][0], init[i][1]);
+    say_set_up_serial();
 }

@@ -36,15 +36,18 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 
     uint64_t kernel_size;
     const uint8_t *kernel = bundle_kernel(&kernel_size);
-    elf_load(boot, kernel, kernel_size);
+    program_load_kernel(boot, kernel, kernel_size);
     bundle_load(boot);
     files_load(boot);
     machine_describe(boot);
     uint8_t *stack =
         boot_allocate(boot, BOOT_STACK_BYTES, LEAT_PAGE_SIZE, LEAT_MEMORY_BOOT, "a stack");
     boot->stack_top = (uintptr_t)stack + BOOT_STACK_BYTES;
-    paging_build(boot, kernel);
+    paging_build(boot);
+    cpus_prepare(boot);
     memmap_require_free(boot);
     memmap_exit(boot);
-    enter_kernel(boot->page_root, boot->stack_top, boot->kernel_entry, (uintptr_t)boot->info);
+    machine_hand_over();
+    cpus_park(boot);
+    enter_kernel(boot->page_root, boot->stack_top, boot->kernel.entry_va, (uintptr_t)boot->info);
 }

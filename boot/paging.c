@@ -23,7 +23,7 @@ static uint64_t *new_table(struct boot *boot)
     static uint64_t *next;
     static unsigned left;
     if (left == 0) {
-        next = boot_allocate(boot, RUN * LEAT_PAGE_SIZE, LEAT_PAGE_SIZE, LEAT_MEMORY_BOOT,
+        next = boot_allocate(boot, RUN * LEAT_PAGE_SIZE, LEAT_PAGE_SIZE, LEAT_MEMORY_KERNEL,
                              "page tables");
         left = RUN;
     }
@@ -62,20 +62,21 @@ static void map_one_to_one(void *context, uint64_t base, uint64_t size, uint32_t
     }
 }
 
-static void map_segment(struct boot *boot, uint64_t va, uint64_t hpa, uint64_t size, uint32_t flags)
+static void map_segment(struct boot *boot, const struct leat_boot_segment *segment)
 {
     uint64_t rights = PTE_PRESENT;
-    if (flags & BOOT_PF_W)
+    if (segment->prot & LEAT_PROT_WRITE)
         rights |= PTE_WRITABLE;
-    if ((flags & BOOT_PF_X) == 0)
+    if ((segment->prot & LEAT_PROT_EXEC) == 0)
         rights |= PTE_NO_EXECUTE;
-    for (uint64_t done = 0; done < size; done += LEAT_PAGE_SIZE) {
-        uint64_t *table = descend(boot, directory_of(boot, va + done), (va + done) >> 21 & 511);
-        table[(va + done) >> 12 & 511] = (hpa + done) | rights;
+    for (uint64_t done = 0; done < segment->size; done += LEAT_PAGE_SIZE) {
+        uint64_t va = segment->va + done;
+        uint64_t *table = descend(boot, directory_of(boot, va), va >> 21 & 511);
+        table[va >> 12 & 511] = (segment->hpa + done) | rights;
     }
 }
 
-void paging_build(struct boot *boot, const uint8_t *kernel_file)
+void paging_build(struct boot *boot)
 {
     uint64_t cr4;
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
@@ -86,5 +87,6 @@ void paging_build(struct boot *boot, const uint8_t *kernel_file)
     boot->page_root = (uintptr_t)new_table(boot);
     map_one_to_one(boot, 0, 4ull << 30, 0);
     memmap_each(boot, map_one_to_one, boot);
-    elf_segments(kernel_file, boot, map_segment);
+    for (uint32_t i = 0; i < boot->kernel.count; i++)
+        map_segment(boot, &boot->kernel.segments[i]);
 }

@@ -11,18 +11,6 @@
 
 static bool serial_direct; /* there is a COM1, and the firmware's console does not end there */
 
-static void out8(uint16_t port, uint8_t value)
-{
-    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-static uint8_t in8(uint16_t port)
-{
-    uint8_t value;
-    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
 /* True when one of the firmware's text outputs lies behind a UART (a terminal on a serial line). */
 static bool console_is_serial(struct boot *boot)
 {
@@ -45,25 +33,30 @@ static bool console_is_serial(struct boot *boot)
 
 void say_start(struct boot *boot)
 {
-    if (console_is_serial(boot) || in8(COM1 + 5) == 0xff)
+    if (console_is_serial(boot) || boot_in8(COM1 + 5) == 0xff)
         return;
     serial_direct = true;
-    out8(COM1 + 1, 0);    /* no interrupts */
-    out8(COM1 + 3, 0x80); /* divisor latch: 115200 baud */
-    out8(COM1 + 0, 1);
-    out8(COM1 + 1, 0);
-    out8(COM1 + 3, 0x03); /* 8 data bits, no parity, 1 stop bit */
-    out8(COM1 + 2, 0x07); /* FIFOs on and empty */
-    out8(COM1 + 4, 0x03); /* DTR, RTS */
+    say_set_up_serial();
+}
+
+void say_set_up_serial(void)
+{
+    boot_out8(COM1 + 1, 0);    /* no interrupts */
+    boot_out8(COM1 + 3, 0x80); /* divisor latch: 115200 baud */
+    boot_out8(COM1 + 0, 1);
+    boot_out8(COM1 + 1, 0);
+    boot_out8(COM1 + 3, 0x03); /* 8 data bits, no parity, 1 stop bit */
+    boot_out8(COM1 + 2, 0x07); /* FIFOs on and empty */
+    boot_out8(COM1 + 4, 0x03); /* DTR, RTS */
 }
 
 void say_serial(const char *text)
 {
     for (; *text != '\0'; text++) {
         /* Bounded: a UART that never gets ready must not stop the boot. */
-        for (unsigned i = 0; i < 100000 && (in8(COM1 + 5) & 0x20) == 0; i++)
+        for (unsigned i = 0; i < 100000 && (boot_in8(COM1 + 5) & 0x20) == 0; i++)
             ;
-        out8(COM1, (uint8_t)*text);
+        boot_out8(COM1, (uint8_t)*text);
     }
 }
 

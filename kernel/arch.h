@@ -33,10 +33,10 @@ hpa_t kernel_to_phys(const void *in_image); /* of an address in the kernel's ima
 /* End of the physical addresses that the CPU has. */
 uint64_t arch_phys_end(void);
 
-/* Maps device memory for the kernel itself, uncached; never unmapped. NULL: no room. Reuses a
- * mapping of the same pages. */
-volatile void *arch_map_mmio(hpa_t base, uint64_t size);
-/* True if the range meets memory that arch_map_mmio has mapped: the interrupt controllers'. */
+/* Maps a page of device memory for the kernel itself, uncached, for ever; the same page only once.
+   NULL: no room. */
+volatile void *arch_map_mmio(hpa_t page);
+/* True if these whole pages meet what arch_map_mmio has mapped: the interrupt controllers'. */
 bool arch_owns_mmio(hpa_t base, uint64_t size);
 
 struct arch_space {
@@ -123,8 +123,8 @@ bool irq_line_exists(uint32_t gsi);
    flags: LEAT_IRQ_*. LEAT_OK, LEAT_ENOENT: no such line, LEAT_ENOMEM: no vector left. */
 int irq_line_enable(uint32_t gsi, uint32_t flags);
 void irq_line_disable(uint32_t gsi);
-bool irq_line_is_level(
-    uint32_t gsi); /* of an enabled line: the firmware's word counts, not the driver's */
+/* Of an enabled line: the firmware's word counts, not the driver's. */
+bool irq_line_is_level(uint32_t gsi);
 void irq_line_mask(uint32_t gsi);
 void irq_line_unmask(uint32_t gsi);
 void irq_line_fired(uint32_t gsi); /* implemented by kernel/irq.c */
@@ -134,7 +134,14 @@ uint32_t port_in(uint16_t port, unsigned width);
 void port_out(uint16_t port, unsigned width, uint32_t value);
 
 /* -- machine -- */
-_Noreturn void arch_stop(enum leat_stop how);
+/* LEAT_SYS_MACHINE_MITIGATE, the machine handle being checked. */
+int64_t arch_mitigate(uint64_t bits, uint64_t spec);
+/* index, 0 if it is not below count: without a branch that speculation could run past */
+static inline uint64_t arch_index(uint64_t index, uint64_t count)
+{
+    __asm__("cmp %1, %0; sbb %%rax, %%rax; and %%rax, %0" : "+r"(index) : "r"(count) : "rax", "cc");
+    return index;
+}
 _Noreturn void arch_halt(void);                          /* all CPUs, for ever */
 void arch_early_console(const char *text, size_t bytes); /* serial line and, on Bochs, port 0xE9 */
 
@@ -142,7 +149,6 @@ void arch_early_console(const char *text, size_t bytes); /* serial line and, on 
 struct leat_info;
 void arch_early_init(void);                               /* serial line, exceptions */
 void arch_init_tables(const struct leat_boot_info *info); /* own page tables, descriptors, percpu */
-void arch_init_devices(const struct leat_boot_info *info,
-                       struct leat_info *out); /* APICs, TSC, ACPI */
+void arch_init_devices(const struct leat_boot_info *info, struct leat_info *out); /* APICs, time */
 
 #endif

@@ -3,14 +3,13 @@
 #include "kernel/syscall.h"
 #include "kernel/assert.h"
 #include "kernel/kmem.h"
-#include "kernel/machine.h"
 #include "kernel/notif.h"
 
 /* -- interrupts -- */
 
 struct irq {
     struct object object;
-    struct notif *notif; /* a reference */
+    struct notif *notif; /* a reference; NULL: not bound yet */
     uint64_t bits;
     uint32_t gsi;
     bool is_level;
@@ -24,11 +23,12 @@ static struct irq *bound[GSI_COUNT]; /* of the machine: one binding a line */
 static void irq_destroy(struct object *object)
 {
     struct irq *irq = (struct irq *)object;
-    irq_line_disable(irq->gsi);
-    bound[irq->gsi] = NULL;
-    struct notif *notif = irq->notif;
+    if (irq->notif) {
+        irq_line_disable(irq->gsi);
+        bound[irq->gsi] = NULL;
+        object_put(&irq->notif->object);
+    }
     kfree(irq);
-    object_put(&notif->object);
 }
 
 static const struct object_type irq_type = {OBJECT_IRQ, "irq", irq_destroy};
@@ -57,16 +57,13 @@ static int irq_create(struct thread *self, uint32_t gsi, uint32_t flags, struct 
 {
     if (bound[gsi])
         return LEAT_EBUSY;
-    if (quota_charge(self->domain->quota, 1) != LEAT_OK)
-        return LEAT_ENOMEM;
-    struct irq *irq = kzalloc(sizeof(*irq));
+    struct irq *irq = object_new(&irq_type, sizeof(*irq), self->domain->quota, 1);
     int error = irq ? irq_line_enable(gsi, flags) : LEAT_ENOMEM;
     if (error != LEAT_OK) {
-        kfree(irq);
-        quota_uncharge(self->domain->quota, 1);
+        if (irq)
+            object_put(&irq->object);
         return error;
     }
-    object_init(&irq->object, &irq_type, self->domain->quota, 1);
     object_get(&notif->object);
     irq->notif = notif;
     irq->bits = bits;
@@ -80,21 +77,16 @@ static int irq_create(struct thread *self, uint32_t gsi, uint32_t flags, struct 
 SYSCALL(irq_bind)
 {
     uint64_t gsi = args[1], flags = args[2], bits = args[4];
-    struct object *notif;
+    struct object *notif HELD = NULL;
     struct irq *irq;
-    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
-    if (error != LEAT_OK)
-        return error;
     if ((flags & ~(uint64_t)(LEAT_IRQ_LEVEL | LEAT_IRQ_ACTIVE_LOW)) || bits == 0 ||
         (bits & ~NOTIF_VALID_BITS))
         return LEAT_EINVAL;
     if (gsi >= GSI_COUNT || !irq_line_exists((uint32_t)gsi))
         return LEAT_ENOENT;
-    error = syscall_get(self, args[3], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif);
-    if (error != LEAT_OK)
-        return error;
-    error = irq_create(self, (uint32_t)gsi, (uint32_t)flags, notif_of(notif), bits, &irq);
-    object_put(notif);
+    int error = syscall_get(self, args[3], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif);
+    if (error == LEAT_OK)
+        error = irq_create(self, (uint32_t)gsi, (uint32_t)flags, notif_of(notif), bits, &irq);
     return error != LEAT_OK
                ? error
                : syscall_give(self, &irq->object, LEAT_RIGHT_CONTROL | LEAT_RIGHT_GRANT);
@@ -102,10 +94,6 @@ SYSCALL(irq_bind)
 
 SYSCALL(irq_ack)
 {
-    struct object *object;
-    int error = syscall_get(self, args[0], OBJECT_IRQ, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
     struct irq *irq = (struct irq *)object;
     if (irq->unacked) {
         irq->unacked = irq->again;
@@ -114,7 +102,6 @@ SYSCALL(irq_ack)
         irq->again = false;
         irq_line_unmask(irq->gsi);
     }
-    object_put(object);
     return LEAT_OK;
 }
 
@@ -135,50 +122,36 @@ static const struct object_type ports_type = {OBJECT_PORTS, "ports", ports_destr
 SYSCALL(ports_create)
 {
     uint64_t first = args[1], count = args[2];
-    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
-    if (error != LEAT_OK)
-        return error;
     if (first > 0xffff || count == 0 || count > 0x10000 - first)
         return LEAT_EINVAL;
-    if (quota_charge(self->domain->quota, 1) != LEAT_OK)
+    struct ports *ports = object_new(&ports_type, sizeof(*ports), self->domain->quota, 1);
+    if (!ports)
         return LEAT_ENOMEM;
-    struct ports *ports = kzalloc(sizeof(*ports));
-    if (!ports) {
-        quota_uncharge(self->domain->quota, 1);
-        return LEAT_ENOMEM;
-    }
-    object_init(&ports->object, &ports_type, self->domain->quota, 1);
     ports->first = (uint32_t)first;
     ports->count = (uint32_t)count;
     return syscall_give(self, &ports->object, LEAT_RIGHT_CONTROL | LEAT_RIGHT_GRANT);
 }
 
-/* LEAT_OK if that access lies within the ports of that handle. */
-static int check_port(struct thread *self, uint64_t handle, uint64_t port, uint64_t width)
+static int check_port(const struct object *object, uint64_t port, uint64_t width)
 {
-    struct object *object;
+    const struct ports *ports = (const struct ports *)object;
     if (width != 1 && width != 2 && width != 4)
         return LEAT_EINVAL;
-    int error = syscall_get(self, handle, OBJECT_PORTS, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
-    const struct ports *ports = (struct ports *)object;
-    if (port < ports->first || port - ports->first >= ports->count ||
-        width > ports->count - (port - ports->first))
-        error = LEAT_ERANGE;
-    object_put(object);
-    return error;
+    return port < ports->first || port - ports->first >= ports->count ||
+                   width > ports->count - (port - ports->first)
+               ? LEAT_ERANGE
+               : LEAT_OK;
 }
 
 SYSCALL(port_read)
 {
-    int error = check_port(self, args[0], args[1], args[2]);
+    int error = check_port(object, args[1], args[2]);
     return error != LEAT_OK ? error : (int64_t)port_in((uint16_t)args[1], (unsigned)args[2]);
 }
 
 SYSCALL(port_write)
 {
-    int error = check_port(self, args[0], args[1], args[2]);
+    int error = check_port(object, args[1], args[2]);
     if (error == LEAT_OK)
         port_out((uint16_t)args[1], (unsigned)args[2], (uint32_t)args[3]);
     return error;

@@ -76,6 +76,8 @@ static int make_inside(struct domain *domain, struct quota *payer, uint64_t quot
     return LEAT_OK;
 }
 
+static uint64_t last_id;
+
 int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio highest_prio,
                   const char *name, struct domain **out)
 {
@@ -91,6 +93,7 @@ int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio high
     }
     object_init(&domain->object, &domain_type, payer, payer ? 1 : 0);
     copy_name(domain->name, name);
+    domain->id = ++last_id;
     domain->highest_prio = (uint8_t)highest_prio;
     sched_meet(domain);
     handle_table_init(&domain->handles, domain->quota);

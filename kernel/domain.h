@@ -28,6 +28,7 @@ struct domain_watcher {
 struct domain {
     struct object object;
     char name[32]; /* NUL-terminated, printable */
+    uint64_t id;   /* never used again, unlike the address */
     struct quota *quota;
     struct handle_table handles;
     struct space space;
@@ -52,25 +53,23 @@ struct domain {
 int domain_create(struct quota *payer, uint64_t quota_pages, enum leat_prio highest_prio,
                   const char *name, struct domain **domain);
 
-/* Starts its death: threads are told to die. The first code counts. Returns also when it is the
- * caller's own. */
+/* Starts its death: threads are told to die. The first code counts. Returns also when it is the caller's
+   own. */
 void domain_kill(struct domain *domain, int32_t code);
 
-/* An exception in ring 3 that nobody handles: kills with code LEAT_EDEAD and records what happened.
- */
+/* An exception in ring 3 that nobody handles: kills with code LEAT_EDEAD and records what happened. */
 void domain_fault(struct domain *domain, uint32_t vector, uint32_t error, uint64_t rip,
                   uint64_t address);
 
-/* While held it is not torn down, even when dying. LEAT_OK, or LEAT_EDEAD: already dying, not held.
- */
+/* While held it is not torn down, even when dying. LEAT_OK, or LEAT_EDEAD: already dying, not held. */
 int domain_hold(struct domain *domain);
 void domain_release(struct domain *domain); /* may tear it down; may preempt */
 
 /* Its thread ends; the last one tears the domain down. For thread_exit; may preempt. */
 void domain_thread_gone(struct domain *domain, struct thread *thread);
 
-/* Signals bits when the domain dies, at once if it has. Takes its own reference. LEAT_ENOMEM: too
- * many watch it. */
+/* Signals bits when the domain dies, at once if it has. Takes its own reference. LEAT_ENOMEM: too many
+   watch it. */
 int domain_watch(struct domain *domain, struct notif *notif, uint64_t bits);
 
 /* Adds a handle: handle_add, or LEAT_EDEAD when it is dying. */

@@ -4,27 +4,6 @@
 #include "kernel/notif.h"
 #include "kernel/sched.h"
 
-int syscall_get_domain(struct thread *self, uint64_t handle, struct domain **domain)
-{
-    struct object *object;
-    if (handle == LEAT_SELF) {
-        object_get(&self->domain->object);
-        *domain = self->domain;
-        return LEAT_OK;
-    }
-    int error = syscall_get(self, handle, OBJECT_DOMAIN, LEAT_RIGHT_CONTROL, &object);
-    if (error == LEAT_OK)
-        *domain = domain_of(object);
-    return error;
-}
-
-int64_t syscall_give(struct thread *self, struct object *object, uint32_t rights)
-{
-    int64_t handle = domain_add_handle(self->domain, object, rights);
-    object_put(object);
-    return handle;
-}
-
 SYSCALL(handle_close)
 {
     return handle_close(&self->domain->handles, args[0]);
@@ -33,20 +12,11 @@ SYSCALL(handle_close)
 SYSCALL(handle_grant)
 {
     uint64_t rights = args[2];
-    struct domain *domain;
-    struct object *object;
+    struct object *given HELD = NULL;
     if (rights & ~(uint64_t)LEAT_RIGHT_ALL)
         return LEAT_EINVAL;
-    int64_t result = syscall_get_domain(self, args[0], &domain);
-    if (result != LEAT_OK)
-        return result;
-    result = syscall_get(self, args[1], OBJECT_ANY, (uint32_t)rights | LEAT_RIGHT_GRANT, &object);
-    if (result == LEAT_OK) {
-        result = domain_add_handle(domain, object, (uint32_t)rights);
-        object_put(object);
-    }
-    object_put(&domain->object);
-    return result;
+    int error = syscall_get(self, args[1], OBJECT_ANY, (uint32_t)rights | LEAT_RIGHT_GRANT, &given);
+    return error != LEAT_OK ? error : domain_add_handle(domain_of(object), given, (uint32_t)rights);
 }
 
 static bool is_priority(uint64_t priority)
@@ -73,21 +43,13 @@ SYSCALL(domain_create)
 
 SYSCALL(domain_kill)
 {
-    struct domain *domain;
-    int error = syscall_get_domain(self, args[0], &domain);
-    if (error != LEAT_OK)
-        return error;
-    domain_kill(domain, (int32_t)args[1]);
-    object_put(&domain->object);
+    domain_kill(domain_of(object), (int32_t)args[1]);
     return LEAT_OK;
 }
 
 SYSCALL(domain_status)
 {
-    struct domain *domain;
-    int error = syscall_get_domain(self, args[0], &domain);
-    if (error != LEAT_OK)
-        return error;
+    struct domain *domain = domain_of(object);
     sched_account();
     struct leat_domain_status status = {
         .alive = !domain->dead,
@@ -102,67 +64,43 @@ SYSCALL(domain_status)
         .capped_ns = clock_span_ns(domain->share.capped_ticks),
     };
     __builtin_memcpy(status.name, domain->name, sizeof(status.name));
-    object_put(&domain->object);
     return user_copy_out(args[1], &status, sizeof(status)) ? LEAT_OK : LEAT_EFAULT;
 }
 
 SYSCALL(domain_watch)
 {
-    struct domain *domain;
-    struct object *notif;
+    struct object *notif HELD = NULL;
     if (args[2] == 0 || (args[2] & ~NOTIF_VALID_BITS))
         return LEAT_EINVAL;
-    int error = syscall_get_domain(self, args[0], &domain);
-    if (error != LEAT_OK)
-        return error;
-    error = syscall_get(self, args[1], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif);
-    if (error == LEAT_OK) {
-        error = domain_watch(domain, notif_of(notif), args[2]);
-        object_put(notif);
-    }
-    object_put(&domain->object);
-    return error;
+    int error = syscall_get(self, args[1], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif);
+    return error != LEAT_OK ? error : domain_watch(domain_of(object), notif_of(notif), args[2]);
 }
 
 SYSCALL(domain_sched)
 {
     struct leat_domain_sched wanted;
-    struct domain *domain;
     if (!user_copy_in(&wanted, args[1], sizeof(wanted)))
         return LEAT_EFAULT;
-    int error = syscall_get_domain(self, args[0], &domain);
-    if (error != LEAT_OK)
-        return error;
-    error = sched_set_share(domain, &wanted);
-    object_put(&domain->object);
-    return error;
+    return sched_set_share(domain_of(object), &wanted);
 }
 
 SYSCALL(thread_create)
 {
-    struct domain *domain;
     uint64_t entry = args[1], stack_top = args[2], priority = args[4];
     if (!is_priority(priority) || entry >= USER_END || stack_top >= USER_END)
         return LEAT_EINVAL;
-    int error = syscall_get_domain(self, args[0], &domain);
-    if (error != LEAT_OK)
-        return error;
-    error = priority > domain->highest_prio
-                ? LEAT_EPERM
-                : thread_create(domain, entry, stack_top, args[3], (enum leat_prio)priority);
-    object_put(&domain->object);
-    return error;
+    if (priority > domain_of(object)->highest_prio)
+        return LEAT_EPERM;
+    return thread_create(domain_of(object), entry, stack_top, args[3], (enum leat_prio)priority);
 }
 
 SYSCALL(thread_exit)
 {
-    (void)self, (void)args;
     thread_exit();
 }
 
 SYSCALL(thread_yield)
 {
-    (void)self, (void)args;
     sched_yield();
     return LEAT_OK;
 }

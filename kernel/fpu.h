@@ -17,11 +17,11 @@
 #include "kernel/arch.h"
 #include "kernel/percpu.h"
 
-bool fpu_init(
-    struct fpu *f); /* in the initial state; false: no memory. One page, the caller's to charge */
+/* In the initial state; false: no memory. One page, the caller's to charge. */
+bool fpu_init(struct fpu *f);
 void fpu_destroy(struct fpu *f); /* what the registers hold of it is forgotten */
 void fpu_load_slow(struct fpu *f);
-void fpu_release(void); /* saves the owner's state; then there is none */
+void fpu_release(void);       /* saves the owner's state; then there is none */
 uint64_t fpu_xcr0(void);      /* the features that are enabled and saved; 0: the CPU has no XSAVE */
 void xcr0_set(uint64_t xcr0); /* a valid subset of fpu_xcr0(), on a CPU with XSAVE */
 

@@ -35,8 +35,7 @@ struct frame_pool {
 /* Bytes of bookkeeping for so many frames. */
 uint64_t frame_pool_bytes(uint64_t frame_count);
 
-/* books: frame_pool_bytes(frame_count) bytes, 16-byte aligned, cleared here. Nothing is free at
- * first. */
+/* books: frame_pool_bytes(frame_count) bytes, 16-byte aligned, cleared here. Nothing is free at first. */
 void frame_pool_init(struct frame_pool *pool, void *books, uint64_t frame_count, void *window);
 
 /* Gives a page-aligned range below frame_count to the pool; it must not be in it yet. */

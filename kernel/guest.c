@@ -31,9 +31,8 @@ static void guest_destroy(struct object *object)
 
 static const struct object_type guest_type = {OBJECT_GUEST, "guest", guest_destroy};
 
-int64_t sys_guest_create(struct thread *self, const uint64_t args[6])
+SYSCALL(guest_create)
 {
-    (void)args;
     if (!virt)
         return LEAT_ENOSYS;
     struct quota *payer = self->domain->quota;
@@ -108,8 +107,7 @@ static int unmap(struct guest *guest, uint64_t at, uint64_t size)
     return error;
 }
 
-/* Maps the physically contiguous bytes of mem from offset on, at most `left`; *done gets how many.
- */
+/* Maps the physically contiguous bytes of mem from offset on, at most `left`; *done gets how many. */
 static int map_run(struct guest *guest, struct mem *mem, uint64_t at, uint64_t offset,
                    uint64_t left, uint32_t prot, uint64_t *done)
 {
@@ -147,97 +145,68 @@ static int map(struct guest *guest, struct mem *mem, uint64_t at, uint64_t offse
     return LEAT_OK;
 }
 
-int64_t sys_guest_map(struct thread *self, const uint64_t args[6])
+SYSCALL(guest_map)
 {
     uint64_t at = args[2], offset = args[3], size = args[4], prot = args[5];
+    struct guest *guest = guest_of(object);
+    struct object *mem_object HELD = NULL;
     if (!is_guest_range(at, size) || (offset & (LEAT_PAGE_SIZE - 1)) || (prot & ~PROT_ALL) ||
         !(prot & LEAT_PROT_READ))
         return LEAT_EINVAL;
-    struct object *object, *mem_object;
-    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &object);
+    /* The rights have the values of the prot bits: see mem_map. */
+    int error = syscall_get(self, args[1], OBJECT_MEM, (uint32_t)prot, &mem_object);
     if (error != LEAT_OK)
         return error;
-    uint32_t rights = LEAT_RIGHT_READ | (prot & LEAT_PROT_WRITE ? LEAT_RIGHT_WRITE : 0) |
-                      (prot & LEAT_PROT_EXEC ? LEAT_RIGHT_EXEC : 0);
-    error = syscall_get(self, args[1], OBJECT_MEM, rights, &mem_object);
-    if (error != LEAT_OK) {
-        object_put(object);
-        return error;
-    }
-    struct guest *guest = guest_of(object);
     struct mem *mem = mem_of(mem_object);
-    if (offset > mem->size || size > mem->size - offset) {
-        error = LEAT_ERANGE;
-    } else if (mem->cache != LEAT_CACHE_WB) {
-        error = LEAT_EINVAL; /* nested pages are write-back */
-    } else if (guest->busy) {
-        error = LEAT_EBUSY;
-    } else {
-        guest->busy = true;
-        error = map(guest, mem, at, offset, size, (uint32_t)prot);
-        guest->busy = false;
-        drop_unmapped(guest);
-    }
-    object_put(mem_object);
-    object_put(object);
+    if (offset > mem->size || size > mem->size - offset)
+        return LEAT_ERANGE;
+    if (mem->cache != LEAT_CACHE_WB)
+        return LEAT_EINVAL; /* nested pages are write-back */
+    if (guest->busy)
+        return LEAT_EBUSY;
+    guest->busy = true;
+    error = map(guest, mem, at, offset, size, (uint32_t)prot);
+    guest->busy = false;
+    drop_unmapped(guest);
     return error;
 }
 
-int64_t sys_guest_unmap(struct thread *self, const uint64_t args[6])
+SYSCALL(guest_unmap)
 {
+    struct guest *guest = guest_of(object);
     if (!is_guest_range(args[1], args[2]))
         return LEAT_EINVAL;
-    struct object *object;
-    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
-    struct guest *guest = guest_of(object);
-    if (guest->busy) {
-        error = LEAT_EBUSY;
-    } else {
-        guest->busy = true;
-        error = unmap(guest, args[1], args[2]);
-        guest->busy = false;
-        drop_unmapped(guest);
-    }
-    object_put(object);
+    if (guest->busy)
+        return LEAT_EBUSY;
+    guest->busy = true;
+    int error = unmap(guest, args[1], args[2]);
+    guest->busy = false;
+    drop_unmapped(guest);
     return error;
 }
 
-int64_t sys_guest_doorbell(struct thread *self, const uint64_t args[6])
+SYSCALL(guest_doorbell)
 {
+    struct object *notif = NULL, *unused HELD = NULL;
+    struct notif *old;
     if (args[1] > UINT16_MAX || (args[3] & ~NOTIF_VALID_BITS))
         return LEAT_EINVAL;
-    struct object *object, *notif = NULL, *unused = NULL;
-    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &object);
+    int error =
+        args[2] ? syscall_get(self, args[2], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif) : LEAT_OK;
     if (error != LEAT_OK)
         return error;
-    if (args[2])
-        error = syscall_get(self, args[2], OBJECT_NOTIF, LEAT_RIGHT_WAIT, &notif);
-    if (error == LEAT_OK) {
-        struct notif *old;
-        error = doorbell_set(&guest_of(object)->doorbells, (uint16_t)args[1],
-                             notif ? notif_of(notif) : NULL, args[3], &old);
-        unused = error != LEAT_OK ? notif : old ? &old->object : NULL;
-    }
-    if (unused)
-        object_put(unused);
-    object_put(object);
+    error = doorbell_set(&guest_of(object)->doorbells, (uint16_t)args[1],
+                         notif ? notif_of(notif) : NULL, args[3], &old);
+    unused = error != LEAT_OK ? notif : old ? &old->object : NULL;
     return error;
 }
 
-int64_t sys_guest_cpuid(struct thread *self, const uint64_t args[6])
+SYSCALL(guest_cpuid)
 {
     struct leat_cpuid_entry entries[GUEST_CPUID_ENTRIES];
     if (args[2] > GUEST_CPUID_ENTRIES)
         return LEAT_EINVAL;
     if (!user_copy_in(entries, args[1], args[2] * sizeof(entries[0])))
         return LEAT_EFAULT;
-    struct object *object;
-    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
-    error = guest_cpuid_set(guest_of(object)->cpuid, entries, args[2]);
-    object_put(object);
-    return error;
+    return guest_cpuid_set(guest_of(object)->cpuid, entries, args[2]);
 }

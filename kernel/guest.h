@@ -19,8 +19,8 @@ struct guest {
     struct guest_cpuid *cpuid;
     uint64_t vcpus; /* bit n: a vCPU with index n exists */
     bool busy;      /* a map or unmap is under way and has let others run */
-    /* What is mapped: tag n of the nested tables stands for mems[n], a reference while its pages
-     * are > 0. */
+    /* What is mapped: tag n of the nested tables stands for mems[n], a reference while its pages are
+       > 0. */
     struct mem *mems[NESTED_TAGS];
     uint64_t mem_pages[NESTED_TAGS];
     struct doorbells doorbells;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/handle.h"
+#include "kernel/arch.h"
 #include "kernel/assert.h"
 #include "kernel/frame.h"
 
@@ -12,6 +13,7 @@ static struct handle_slot *slot_at(const struct handle_table *table, uint64_t ha
 {
     if (handle == 0 || handle >= (uint64_t)table->page_count * HANDLES_PER_PAGE)
         return NULL;
+    handle = arch_index(handle, (uint64_t)table->page_count * HANDLES_PER_PAGE);
     return &table->pages[handle / HANDLES_PER_PAGE][handle % HANDLES_PER_PAGE];
 }
 

@@ -41,7 +41,7 @@ int handle_get(const struct handle_table *table, uint64_t handle, enum object_ki
 /* Rights of a valid handle, 0 of another. */
 uint32_t handle_rights(const struct handle_table *table, uint64_t handle);
 
-int handle_close(struct handle_table *table,
-                 uint64_t handle); /* LEAT_OK or LEAT_EBADF; may preempt */
+/* LEAT_OK or LEAT_EBADF; may preempt. */
+int handle_close(struct handle_table *table, uint64_t handle);
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Small kernel objects: size classes cut out of pages. Sizes up to KMEM_MAX_BYTES; 16-byte aligned.
- */
+/* Small kernel objects: size classes cut out of pages. Sizes up to KMEM_MAX_BYTES; 16-byte aligned. */
 #ifndef KERNEL_KMEM_H
 #define KERNEL_KMEM_H
 

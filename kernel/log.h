@@ -22,15 +22,13 @@ void klog(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Text of ring 3 under its domain's name; control characters are made harmless. */
 void log_text(const char *who, const char *text, size_t bytes);
 
-/* Logs, says on the serial line in any case, and stops the machine. The last line says what
- * happened. */
+/* Logs, says on the serial line in any case, and stops the machine. The last line says what happened. */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void log_take_over(void); /* no more serial output but panics */
 void log_take_back(void); /* before saying why the machine stops; on a new line */
 
-/* Copies at most `size` bytes from absolute *position on, which is moved up to the oldest kept
- * first. */
+/* Copies at most `size` bytes from absolute *position on, which is moved up to the oldest kept first. */
 size_t log_read(char *to, size_t size, uint64_t *position);
 
 /* The ring under it; host-testable. size: a power of two. */

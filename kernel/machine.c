@@ -14,15 +14,6 @@ static void machine_destroy(struct object *object)
 static const struct object_type machine_type = {OBJECT_MACHINE, "machine", machine_destroy};
 struct object machine = {.type = &machine_type, .refs = 1};
 
-int machine_check(struct thread *self, uint64_t handle, uint32_t rights)
-{
-    struct object *object;
-    int error = syscall_get(self, handle, OBJECT_MACHINE, rights, &object);
-    if (error == LEAT_OK)
-        object_put(object);
-    return error;
-}
-
 #define LOG_WRITE_MAX 1024u
 
 SYSCALL(log_write)
@@ -40,9 +31,6 @@ SYSCALL(log_read)
 {
     char text[LOG_WRITE_MAX];
     uint64_t length = args[2], position = args[3], done = 0;
-    int error = machine_check(self, args[0], LEAT_RIGHT_READ);
-    if (error != LEAT_OK)
-        return error;
     /* The log is small: at most one time round. */
     while (done < length) {
         size_t piece = length - done < sizeof(text) ? length - done : sizeof(text);
@@ -59,33 +47,19 @@ SYSCALL(log_read)
 
 SYSCALL(log_takeover)
 {
-    (void)args;
-    int error = machine_check(self, args[0], LEAT_RIGHT_READ);
-    if (error == LEAT_OK)
-        log_take_over();
-    return error;
+    log_take_over();
+    return LEAT_OK;
 }
 
-SYSCALL(machine_stop)
+SYSCALL(machine_halt)
 {
-    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
-    if (error != LEAT_OK)
-        return error;
-    if (args[1] < LEAT_STOP_POWER_OFF || args[1] > LEAT_STOP_HALT)
-        return LEAT_EINVAL;
-    klog("%s stops the machine: %s, code %d", self->domain->name,
-         args[1] == LEAT_STOP_POWER_OFF ? "power off"
-         : args[1] == LEAT_STOP_RESET   ? "reset"
-                                        : "halt",
-         (int)args[2]);
-    arch_stop((enum leat_stop)args[1]);
+    log_take_back();
+    klog("%s halts the machine: it can be switched off now", self->domain->name);
+    arch_halt();
 }
 
 SYSCALL(frames_info)
 {
-    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
-    if (error != LEAT_OK)
-        return error;
     uint64_t total = frames.total_frames * LEAT_PAGE_SIZE;
     struct leat_frames_info info = {
         .total_bytes = total,
@@ -97,9 +71,6 @@ SYSCALL(frames_info)
 
 SYSCALL(cpus_info)
 {
-    int error = machine_check(self, args[0], LEAT_RIGHT_CONTROL);
-    if (error != LEAT_OK)
-        return error;
     sched_account();
     for (uint64_t i = 0; i < args[2] && i < cpu_count; i++) {
         struct leat_cpu_info info = {.apic_id = cpus[i].apic_id,
@@ -109,4 +80,9 @@ SYSCALL(cpus_info)
             return LEAT_EFAULT;
     }
     return cpu_count;
+}
+
+SYSCALL(machine_mitigate)
+{
+    return arch_mitigate(args[1], args[2]);
 }

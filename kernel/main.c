@@ -27,6 +27,11 @@ static void check_boot_info(const struct leat_boot_info *info)
     if (info->range_count > LEAT_BOOT_MAX_RANGES || info->module_count > LEAT_BOOT_MAX_MODULES)
         panic("boot information: too many ranges (%u) or modules (%u)", info->range_count,
               info->module_count);
+    if (info->interrupts.cpu_count > LEAT_BOOT_MAX_CPUS || info->tsc_hz < 1000000 ||
+        info->interrupts.ioapic_count > LEAT_BOOT_MAX_IOAPICS ||
+        info->interrupts.override_count > LEAT_BOOT_MAX_OVERRIDES ||
+        info->supervisor.count > LEAT_BOOT_MAX_SEGMENTS)
+        panic("boot information: a count of CPUs, IO-APICs, overrides, segments, or TSC ticks");
     uint64_t end = 0;
     for (uint32_t i = 0; i < info->range_count; i++) {
         const struct leat_memory_range *r = &info->ranges[i];
@@ -37,8 +42,7 @@ static void check_boot_info(const struct leat_boot_info *info)
     }
 }
 
-/* Entered on the boot CPU's own stack with boot's page tables, which still map the boot
- * information. */
+/* Entered on the boot CPU's own stack with boot's page tables, which still map the boot information. */
 _Noreturn void kernel_main(const struct leat_boot_info *given, uint64_t tsc)
 {
     boot_copy.info = *given;

@@ -101,14 +101,9 @@ int mem_create(struct quota *payer, uint64_t size, uint32_t flags, struct mem **
         size >> shift > (uint64_t)MEM_TABLE_ENTRIES * MEM_TABLE_ENTRIES)
         return LEAT_EINVAL;
     uint64_t cost = cost_pages(size, shift, contiguous);
-    if (quota_charge(payer, cost) != LEAT_OK)
+    struct mem *mem = object_new(&mem_type, sizeof(*mem), payer, cost);
+    if (!mem)
         return LEAT_ENOMEM;
-    struct mem *mem = kzalloc(sizeof(*mem));
-    if (!mem) {
-        quota_uncharge(payer, cost);
-        return LEAT_ENOMEM;
-    }
-    object_init(&mem->object, &mem_type, payer, cost);
     mem->size = size;
     mem->page_shift = (uint8_t)shift;
     mem->is_contiguous = contiguous;
@@ -123,14 +118,9 @@ int mem_create(struct quota *payer, uint64_t size, uint32_t flags, struct mem **
 int mem_create_phys(struct quota *payer, hpa_t base, uint64_t size, uint32_t cache,
                     struct mem **out)
 {
-    if (quota_charge(payer, 1) != LEAT_OK)
+    struct mem *mem = object_new(&mem_type, sizeof(*mem), payer, 1);
+    if (!mem)
         return LEAT_ENOMEM;
-    struct mem *mem = kzalloc(sizeof(*mem));
-    if (!mem) {
-        quota_uncharge(payer, 1);
-        return LEAT_ENOMEM;
-    }
-    object_init(&mem->object, &mem_type, payer, 1);
     mem->size = size;
     mem->page_shift = 12;
     mem->cache = (uint8_t)cache;

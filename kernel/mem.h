@@ -23,8 +23,8 @@ struct mem {
     uint64_t allocated; /* bytes that have frames; less than size only while being made */
 };
 
-/* Creates a zeroed one and charges it to payer. flags: LEAT_MEM_*. May preempt. LEAT_OK,
- * LEAT_EINVAL, LEAT_ENOMEM. */
+/* Creates a zeroed one and charges it to payer. flags: LEAT_MEM_*. May preempt. LEAT_OK, LEAT_EINVAL,
+   LEAT_ENOMEM. */
 int mem_create(struct quota *payer, uint64_t size, uint32_t flags, struct mem **mem);
 
 /* Over physical memory that is not the kernel's; the caller has checked that it may. */

@@ -3,7 +3,7 @@
 #include "kernel/assert.h"
 #include "kernel/kmem.h"
 #include "kernel/percpu.h"
-#include "kernel/thread.h"
+#include "kernel/syscall.h"
 
 static void notif_destroy(struct object *object)
 {
@@ -15,14 +15,9 @@ static const struct object_type notif_type = {OBJECT_NOTIF, "notif", notif_destr
 
 int notif_create(struct quota *payer, struct notif **out)
 {
-    if (quota_charge(payer, 1) != LEAT_OK)
+    struct notif *notif = object_new(&notif_type, sizeof(*notif), payer, 1);
+    if (!notif)
         return LEAT_ENOMEM;
-    struct notif *notif = kzalloc(sizeof(*notif));
-    if (!notif) {
-        quota_uncharge(payer, 1);
-        return LEAT_ENOMEM;
-    }
-    object_init(&notif->object, &notif_type, payer, 1);
     list_init(&notif->waiters);
     *out = notif;
     return LEAT_OK;
@@ -69,4 +64,28 @@ int64_t notif_wait(struct notif *notif, uint64_t mask, uint64_t deadline_ns)
         notif_signal(notif, self->wait_result); /* somebody else's now */
     }
     return reason == WAKE_KILLED ? LEAT_EDEAD : LEAT_ETIMEDOUT;
+}
+
+SYSCALL(notif_create)
+{
+    struct notif *notif;
+    int error = notif_create(self->domain->quota, &notif);
+    return error != LEAT_OK ? error
+                            : syscall_give(self, &notif->object,
+                                           LEAT_RIGHT_SIGNAL | LEAT_RIGHT_WAIT | LEAT_RIGHT_GRANT);
+}
+
+SYSCALL(notif_signal)
+{
+    if (args[1] & ~NOTIF_VALID_BITS)
+        return LEAT_EINVAL;
+    notif_signal(notif_of(object), args[1]);
+    return LEAT_OK;
+}
+
+SYSCALL(notif_wait)
+{
+    if (args[1] == 0 || (args[1] & ~NOTIF_VALID_BITS))
+        return LEAT_EINVAL;
+    return notif_wait(notif_of(object), args[1], args[2]);
 }

@@ -10,7 +10,8 @@
 #include "kernel/quota.h"
 
 enum object_kind {
-    OBJECT_ANY = 0, /* of look-ups only */
+    OBJECT_ANY, /* of look-ups only */
+    OBJECT_NONE,
     OBJECT_DOMAIN,
     OBJECT_NOTIF,
     OBJECT_MEM,
@@ -37,7 +38,11 @@ struct object {
     uint64_t charged_pages; /* given back to payer after destroy */
 };
 
-/* One reference, the caller's. The caller has charged charged_pages to payer already. */
+/* A zeroed object of `bytes`, of which struct object is the first member: one reference, the caller's; `pages` are
+   charged to payer. NULL: no quota or no memory. */
+void *object_new(const struct object_type *type, size_t bytes, struct quota *payer, uint64_t pages);
+
+/* The same of memory that is there; the caller has charged charged_pages to payer already. */
 void object_init(struct object *object, const struct object_type *type, struct quota *payer,
                  uint64_t charged_pages);
 
@@ -52,6 +57,14 @@ static inline void object_put(struct object *object)
 {
     if (--object->refs == 0)
         object_destroy(object);
+}
+
+/* Of a local variable: the reference in it, if any, is put at the end of its block. */
+#define HELD __attribute__((cleanup(object_put_held)))
+static inline void object_put_held(struct object **object)
+{
+    if (*object)
+        object_put(*object);
 }
 
 #endif

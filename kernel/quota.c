@@ -25,7 +25,7 @@ int quota_charge(struct quota *quota, uint64_t pages)
 void quota_uncharge(struct quota *quota, uint64_t pages)
 {
     /* A retired quota's pages go up to the first ancestor that is still in use, one level after
-     * another. */
+       another. */
     for (; quota; quota = quota->parent) {
         KASSERT(pages <= quota->used_pages);
         quota->used_pages -= pages;

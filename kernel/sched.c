@@ -305,6 +305,7 @@ static void switch_to(struct percpu *cpu, struct thread *last, struct thread *ne
         idle_cpus |= bit_of(cpu);
     else
         idle_cpus &= ~bit_of(cpu);
+    cpu->chosen_at_tsc = cpu->switched_at_tsc;
     start_slice(cpu, next);
     fpu_release(); /* the thread may go on elsewhere */
     cpu->work = (cpu->work & CPU_WORK_MSRS) | (next->killed ? CPU_WORK_KILL : 0) |
@@ -313,10 +314,12 @@ static void switch_to(struct percpu *cpu, struct thread *last, struct thread *ne
     bury_zombie(this_cpu());
 }
 
-/* Takes the thread to run next off its queue. */
-static struct thread *choose(struct percpu *cpu)
+/* Takes the thread to run next off its queue. fresh: the running one, if a GUEST thread must not take its place yet. */
+static struct thread *choose(struct percpu *cpu, struct thread *fresh)
 {
     struct thread *next = best_for(cpu);
+    if (fresh && next && next->priority == LEAT_PRIO_GUEST && may_run(cpu, fresh))
+        next = fresh;
     struct percpu *stranger = next ? stranger_on_core(cpu, next) : NULL;
     if (stranger) { /* it looks again, sees this one idle, and may take that thread itself */
         resched(stranger);
@@ -335,14 +338,21 @@ void schedule(void)
     struct percpu *cpu = this_cpu();
     struct thread *self = cpu->current;
     uint64_t now = rdtsc();
+    /* A vCPU runs so long before another one's wake-up ends its turn: or what the switching costs, and is charged
+       for, could be all that it gets. */
+    const uint64_t least = slice_shared / 10;
+    bool is_fresh = false;
     account(cpu, now);
     cpu->work &= ~(uint32_t)CPU_WORK_RESCHED;
     if (self->state == THREAD_RUNNING && self != cpu->idle) {
         bool rest = !self->slice_over && now < cpu->slice_end_tsc;
         self->slice_left = rest ? cpu->slice_end_tsc - now : 0;
+        is_fresh = rest && self->priority == LEAT_PRIO_GUEST && now < cpu->chosen_at_tsc + least;
+        if (is_fresh)
+            self->slice_left = cpu->chosen_at_tsc + least - now;
         queue(self, rest);
     }
-    struct thread *next = choose(cpu);
+    struct thread *next = choose(cpu, is_fresh ? self : NULL);
     self->slice_over = false;
     if (next == self) { /* goes on; or was woken, or killed, before it had left */
         self->state = THREAD_RUNNING;

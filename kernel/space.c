@@ -136,8 +136,7 @@ int space_unmap(struct space *space, uint64_t va, uint64_t size)
 
 void space_destroy(struct space *space)
 {
-    /* Tables go first, whole: with no thread left nothing runs in them, and page by page is not
-     * needed. */
+    /* Tables go first, whole: with no thread left nothing runs in them, and page by page is not needed. */
     arch_space_destroy(&space->arch);
     while (!list_empty(&space->mappings))
         mapping_free(space, mapping_of(space->mappings.next));

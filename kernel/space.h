@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The address space of a domain: which memory objects are mapped where, on top of the arch's page
- * tables. */
+   tables. */
 #ifndef KERNEL_SPACE_H
 #define KERNEL_SPACE_H
 

@@ -3,7 +3,7 @@
 #ifndef KERNEL_SUPERVISOR_H
 #define KERNEL_SUPERVISOR_H
 
-/* Loads the module "supervisor" into a domain with the whole memory quota, and makes its thread
+/* Puts the program that boot has loaded into a domain with the whole memory quota, and makes its thread
    ready. Panics if that cannot be done. */
 void supervisor_start(void);
 

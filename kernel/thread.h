@@ -53,8 +53,8 @@ int thread_create(struct domain *domain, uint64_t entry, uint64_t stack_top, uin
  */
 enum wake_reason thread_block(uint64_t deadline_tsc);
 
-/* Makes a blocked thread ready; nothing if it is not blocked. May set CPU_WORK_RESCHED. From
- * interrupts too. */
+/* Makes a blocked thread ready; nothing if it is not blocked. May set CPU_WORK_RESCHED. From interrupts
+   too. */
 void thread_wake(struct thread *thread);
 
 /* Tells it to die, at the highest priority: it must not linger behind busier threads. */

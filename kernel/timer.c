@@ -20,8 +20,7 @@ void timer_init(struct timer *timer, void (*expired)(struct timer *timer))
 void timer_need_interrupt_at(uint64_t tsc)
 {
     struct percpu *cpu = this_cpu();
-    /* An interrupt that comes too early costs less than moving it back each time it is not needed.
-     */
+    /* An interrupt that comes too early costs less than moving it back each time it is not needed. */
     if (tsc < cpu->timer_armed_tsc) {
         cpu->timer_armed_tsc = tsc;
         arch_timer_arm(tsc);

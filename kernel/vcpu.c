@@ -41,7 +41,6 @@ static void vcpu_destroy(struct object *object)
 
 static const struct object_type vcpu_type = {OBJECT_VCPU, "vcpu", vcpu_destroy};
 
-/* Takes over the references to guest and mem on success. */
 static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, struct mem *mem,
                      struct vcpu **made)
 {
@@ -69,38 +68,29 @@ static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, s
         return error;
     }
     guest->vcpus |= 1ull << index;
+    object_get(&guest->object);
+    object_get(&mem->object);
     object_init(&vcpu->object, &vcpu_type, payer, VCPU_PAGES);
     *made = vcpu;
     return LEAT_OK;
 }
 
-int64_t sys_vcpu_create(struct thread *self, const uint64_t args[6])
+SYSCALL(vcpu_create)
 {
+    struct guest *guest = guest_of(object);
+    struct object *mem HELD = NULL;
+    struct vcpu *vcpu;
     if (args[1] >= VCPU_MAX_INDEX)
         return LEAT_EINVAL;
-    struct object *guest, *mem;
-    int error = syscall_get(self, args[0], OBJECT_GUEST, LEAT_RIGHT_CONTROL, &guest);
+    int error = syscall_get(self, args[2], OBJECT_MEM, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE, &mem);
     if (error != LEAT_OK)
         return error;
-    error = syscall_get(self, args[2], OBJECT_MEM, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE, &mem);
-    if (error != LEAT_OK) {
-        object_put(guest);
-        return error;
-    }
-    struct vcpu *vcpu = NULL;
     if (mem_of(mem)->is_phys || mem_of(mem)->cache != LEAT_CACHE_WB)
-        error = LEAT_EINVAL; /* the kernel writes it through its map of RAM */
-    else if (guest_of(guest)->vcpus & (1ull << args[1]))
-        error = LEAT_EBUSY;
-    else
-        error =
-            vcpu_make(self->domain->quota, guest_of(guest), (uint32_t)args[1], mem_of(mem), &vcpu);
-    if (error != LEAT_OK) {
-        object_put(mem);
-        object_put(guest);
-        return error;
-    }
-    return syscall_give(self, &vcpu->object, LEAT_RIGHT_ALL);
+        return LEAT_EINVAL; /* the kernel writes it through its map of RAM */
+    if (guest->vcpus & (1ull << args[1]))
+        return LEAT_EBUSY;
+    error = vcpu_make(self->domain->quota, guest, (uint32_t)args[1], mem_of(mem), &vcpu);
+    return error != LEAT_OK ? error : syscall_give(self, &vcpu->object, LEAT_RIGHT_ALL);
 }
 
 /* The page asks for what even the CPU must not see. info names the field or the group. */
@@ -209,56 +199,39 @@ static int64_t vcpu_run(struct vcpu *vcpu, struct thread *self)
     return exit;
 }
 
-int64_t sys_vcpu_run(struct thread *self, const uint64_t args[6])
+SYSCALL(vcpu_run)
 {
-    struct object *object;
-    int64_t result = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
-    if (result != LEAT_OK)
-        return result;
     struct vcpu *vcpu = vcpu_of(object);
-    if (vcpu->runner) {
-        result = LEAT_EBUSY;
-    } else {
-        vcpu->runner = self;
-        result = vcpu_run(vcpu, self);
-        vcpu->runner = NULL;
-    }
-    object_put(object);
+    if (vcpu->runner)
+        return LEAT_EBUSY;
+    vcpu->runner = self;
+    int64_t result = vcpu_run(vcpu, self);
+    vcpu->runner = NULL;
     return result;
 }
 
-int64_t sys_vcpu_kick(struct thread *self, const uint64_t args[6])
+SYSCALL(vcpu_kick)
 {
-    struct object *object;
-    int error = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
     struct vcpu *vcpu = vcpu_of(object);
     vcpu->kicked = true;
     if (vcpu->is_waiting)
         thread_wake(vcpu->runner);
     else if (vcpu->runner && vcpu->runner->state == THREAD_RUNNING)
         smp_kick(&cpus[vcpu->runner->cpu]);
-    object_put(object);
     return LEAT_OK;
 }
 
-int64_t sys_vcpu_sync(struct thread *self, const uint64_t args[6])
+SYSCALL(vcpu_sync)
 {
+    struct vcpu *vcpu = vcpu_of(object);
     if (args[1] & ~(uint64_t)LEAT_VCPU_ALL)
         return LEAT_EINVAL;
-    struct object *object;
-    int error = syscall_get(self, args[0], OBJECT_VCPU, LEAT_RIGHT_CONTROL, &object);
-    if (error != LEAT_OK)
-        return error;
-    struct vcpu *vcpu = vcpu_of(object);
-    if (vcpu->runner) {
-        error = LEAT_EBUSY;
-    } else if (!vcpu->is_new) { /* a new one's state is what the page says */
+    if (vcpu->runner)
+        return LEAT_EBUSY;
+    if (!vcpu->is_new) { /* a new one's state is what the page says */
         bring_here(vcpu);
         virt->vcpu_store(vcpu, (uint32_t)args[1]);
         vcpu->page->valid |= (uint32_t)args[1];
     }
-    object_put(object);
-    return error;
+    return LEAT_OK;
 }

@@ -15,11 +15,10 @@ struct thread;
 
 struct vcpu {
     struct object object;
-    struct guest *guest;  /* a reference */
-    struct mem *page_mem; /* a reference */
-    struct leat_vcpu
-        *page; /* written by ring 3 at any time: read each value once, through VCPU_READ */
-    struct thread *runner; /* inside vcpu_run; NULL: nobody */
+    struct guest *guest;    /* a reference */
+    struct mem *page_mem;   /* a reference */
+    struct leat_vcpu *page; /* ring 3 writes it at any time: read a value once, through VCPU_READ */
+    struct thread *runner;  /* inside vcpu_run; NULL: nobody */
     uint32_t index;
     uint32_t trace_next;
     uint32_t cpu; /* which may hold some of its state; the back end's functions are called there */
@@ -37,6 +36,7 @@ struct vcpu {
     struct fpu fpu;
     uint64_t cr2, xcr0;
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+    uint32_t spec_ctrl; /* MSR SPEC_CTRL, as the guest has written it */
 };
 
 #define VCPU_READ(field) (*(const volatile __typeof__(field) *)&(field))

@@ -16,21 +16,20 @@ struct vcpu;
 struct nested; /* a guest-physical address space of the back end */
 
 #define NESTED_TAGS 32u /* numbers that nested_map can attach to what it maps */
-#define NESTED_GPA_END                                                                             \
-    (1ull << 46) /* guest-physical addresses lie below; all CPUs with EPT and NPT can */
+/* Guest-physical addresses lie below; all CPUs with EPT and NPT can. */
+#define NESTED_GPA_END (1ull << 46)
 
-/* What run() says besides enum leat_exit: nothing for ring 3, look at need_resched, halted and so
- * on. */
+/* What run() says besides enum leat_exit: nothing for ring 3, look at need_resched, halted and so on. */
 #define VIRT_CHECK (-1)
 
 struct virt_ops {
     const char *name;
 
     /* What this CPU has; for LEAT_VIRT_LACKING writes to lacks what is missing. A usable one is
-     * enabled. */
+       enabled. */
     enum leat_virt (*probe)(char lacks[64]);
-    /* On each further CPU, once, after probe has succeeded on the first. NULL, or what it lacks that
-     * the first has. */
+    /* On each further CPU, once, after probe has succeeded on the first. NULL, or what it lacks that the
+       first has. */
     const char *(*enable_cpu)(void);
 
     /* -- nested address spaces -- */
@@ -44,26 +43,24 @@ struct virt_ops {
     int (*nested_unmap)(struct nested *nested, gpa_t at, uint64_t size,
                         uint64_t pages[NESTED_TAGS]);
     /* After it no CPU reaches what was unmapped before: by smp_call on the CPUs that may have cached
-     * it. */
+       it. */
     void (*nested_flush)(struct nested *nested);
 
     /* -- vCPUs -- */
     size_t vcpu_bytes; /* of the back end's structure, which begins with struct vcpu */
     int (*vcpu_init)(struct vcpu *vcpu); /* guest, page and fpu are set. LEAT_OK, LEAT_ENOMEM */
     void (*vcpu_destroy)(struct vcpu *vcpu);
-    /* Page -> vCPU. LEAT_OK, LEAT_EINVAL: a value that even the CPU must not see; *group says
-     * where. */
+    /* Page -> vCPU. LEAT_OK, LEAT_EINVAL: a value that even the CPU must not see; *group says where. */
     int (*vcpu_load)(struct vcpu *vcpu, uint32_t groups, uint32_t *group);
     void (*vcpu_store)(struct vcpu *vcpu, uint32_t groups); /* vCPU -> page */
-    /* Before run, and again after anything else may have run on this CPU. After it has run on another
-     * CPU, that one has done vcpu_leave first. */
+    /* Before run, and again after anything else may have run on this CPU. After it has run on another CPU,
+       that one has done vcpu_leave first. */
     void (*vcpu_attach)(struct vcpu *vcpu);
-    /* On the CPU of the last attach: writes back what that CPU may still hold of the vCPU (a VMCS,
-     * debug registers). NULL: it never holds anything. */
+    /* On the CPU of the last attach: writes back what that CPU may still hold of the vCPU (a VMCS, debug
+       registers). NULL: it never holds anything. */
     void (*vcpu_leave)(struct vcpu *vcpu);
     void (*vcpu_detach)(struct vcpu *vcpu); /* saves what other users of the CPU may overwrite */
-    /* Runs an attached vCPU. enum leat_exit, with page->detail and next_rip filled, or VIRT_CHECK.
-     */
+    /* Runs an attached vCPU. enum leat_exit, with page->detail and next_rip filled, or VIRT_CHECK. */
     int (*vcpu_run)(struct vcpu *vcpu);
     /* Could the pending event, or irq_vector, be delivered now? */
     bool (*vcpu_is_ready)(struct vcpu *vcpu);
@@ -74,8 +71,7 @@ extern const struct virt_ops vmx_ops, svm_ops;
 /* The one in use; NULL: this machine cannot run guests. */
 extern const struct virt_ops *virt;
 
-/* Chooses and enables, on the CPU that boots; fills info->virt and info->virt_lacks. Once, at
- * start. */
+/* Chooses and enables, on the CPU that boots; fills info->virt and info->virt_lacks. Once, at start. */
 void virt_probe(struct leat_info *info);
 
 #endif

@@ -42,8 +42,7 @@ struct leat_loop {
 
 void leat_loop_init(struct leat_loop *loop, leat_handle_t notif);
 
-/* fn is called whenever any of these bits has come, once a wake-up. LEAT_ENOMEM: too many handlers.
- */
+/* fn is called whenever any of these bits has come, once a wake-up. LEAT_ENOMEM: too many handlers. */
 int leat_loop_on(struct leat_loop *loop, uint64_t bits, leat_loop_fn fn, void *context);
 
 /* Removes the handlers that have any of these bits. */

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* The shared words are plain in the ABI header, which knows no atomics; all access goes through
- * these. */
+/* The shared words are plain in the ABI header, which knows no atomics; all access goes through these. */
 static uint32_t load(const uint32_t *word)
 {
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);

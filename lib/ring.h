@@ -40,8 +40,7 @@ uint32_t leat_ring_read(struct leat_ring_end *end, void *entries, uint32_t count
 void *leat_ring_piece(struct leat_ring_end *end, uint32_t *count);
 void leat_ring_advance(struct leat_ring_end *end, uint32_t count);
 
-/* After put, write, get, read or advance: must the peer be signalled? Asks once: clears the flag.
- */
+/* After put, write, get, read or advance: must the peer be signalled? Asks once: clears the flag. */
 bool leat_ring_must_signal(struct leat_ring_end *end);
 
 /* Before sleeping on an empty (consumer) or full (producer) ring: announces the wish and looks

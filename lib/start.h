@@ -16,8 +16,7 @@
 
 const struct leat_start *leat_start(void);
 
-/* The first entry of that role (and name, unless NULL); NULL: none. Lives as long as the process.
- */
+/* The first entry of that role (and name, unless NULL); NULL: none. Lives as long as the process. */
 const struct leat_start_entry *leat_start_find(const char *role, const char *name);
 
 /* The next entry of the role after that one; after == NULL: the first. NULL: no more. */
@@ -28,8 +27,7 @@ const struct leat_start_entry *leat_start_next(const char *role,
    NUL-terminated. Returns buf; NULL when there is no such key. */
 const char *leat_start_arg(const char *key, char *buf, size_t size);
 
-/* The same over any text of "key=value\n" lines, for LEAT_CTL_ATTACH. text ends by NUL or at
- * length. */
+/* The same over any text of "key=value\n" lines, for LEAT_CTL_ATTACH. text ends by NUL or at length. */
 const char *leat_arg_find(const char *text, size_t length, const char *key, char *buf, size_t size);
 
 /* The own notification (role "notif"); 0 when there is none. */

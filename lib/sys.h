@@ -56,6 +56,11 @@ static inline int64_t leat_domain_watch(leat_handle_t domain, leat_handle_t noti
     return leat_syscall(LEAT_SYS_DOMAIN_WATCH, domain, notif, bits, 0, 0, 0);
 }
 
+static inline int64_t leat_domain_sched(leat_handle_t domain, const struct leat_domain_sched *share)
+{
+    return leat_syscall(LEAT_SYS_DOMAIN_SCHED, domain, (uintptr_t)share, 0, 0, 0, 0);
+}
+
 static inline int64_t leat_thread_create(leat_handle_t domain, uint64_t entry, uint64_t stack_top,
                                          uint64_t arg, enum leat_prio prio)
 {
@@ -205,14 +210,25 @@ static inline int64_t leat_log_takeover(leat_handle_t machine)
     return leat_syscall(LEAT_SYS_LOG_TAKEOVER, machine, 0, 0, 0, 0, 0);
 }
 
-static inline int64_t leat_machine_stop(leat_handle_t machine, enum leat_stop how, uint32_t code)
+static inline int64_t leat_machine_halt(leat_handle_t machine)
 {
-    return leat_syscall(LEAT_SYS_MACHINE_STOP, machine, how, code, 0, 0, 0);
+    return leat_syscall(LEAT_SYS_MACHINE_HALT, machine, 0, 0, 0, 0, 0);
 }
 
 static inline int64_t leat_frames_info(leat_handle_t machine, struct leat_frames_info *info)
 {
     return leat_syscall(LEAT_SYS_FRAMES_INFO, machine, (uintptr_t)info, 0, 0, 0, 0);
+}
+
+static inline int64_t leat_cpus_info(leat_handle_t machine, struct leat_cpu_info *cpus,
+                                     uint32_t count)
+{
+    return leat_syscall(LEAT_SYS_CPUS_INFO, machine, (uintptr_t)cpus, count, 0, 0, 0);
+}
+
+static inline int64_t leat_machine_mitigate(leat_handle_t machine, uint32_t bits, uint32_t spec)
+{
+    return leat_syscall(LEAT_SYS_MACHINE_MITIGATE, machine, bits, spec, 0, 0, 0);
 }
 
 #endif

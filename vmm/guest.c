@@ -11,7 +11,9 @@
 #include "lib/sys.h"
 #include "vmm/console.h"
 #include "vmm/cpu/cpuid.h"
+#include "vmm/cpu/kvmclock.h"
 #include "vmm/load/linux.h"
+#include "vmm/load/multiboot.h"
 #include "vmm/pci/pci.h"
 #include "vmm/platform/acpi_tables.h"
 #include "vmm/platform/platform.h"
@@ -48,6 +50,7 @@ static void set_cpuid(struct vm *vm)
     struct leat_cpuid_entry entries[CPUID_MAX_ENTRIES];
     const struct cpuid_host host = {host_cpuid, host_xcr0(), vm_tsc_hz(vm), vm->cpu_count};
     unsigned count = cpuid_build(&host, entries);
+    vm->is_amd = cpuid_is_amd(&host);
     int64_t error = leat_guest_cpuid(vm->host->guest, entries, count);
     if (error < 0)
         leat_fatal("VM '%s': the kernel refused the CPUID table (error %d)", vm->name, (int)error);
@@ -124,25 +127,59 @@ void guest_create(struct vm *vm)
     }
 }
 
+static const void *file_bytes(const struct leat_start_entry *entry)
+{
+    return entry ? (const void *)(uintptr_t)entry->va : NULL;
+}
+
+static int load_multiboot(struct vm *vm, const struct leat_start_entry *kernel,
+                          const struct leat_start_entry *initrd, const char **why)
+{
+    struct multiboot_boot boot = {
+        .kernel = (const void *)(uintptr_t)kernel->va,
+        .kernel_size = kernel->size,
+        .cmdline = guest.cmdline,
+        .low_ram = guest.low_ram,
+        .high_ram = guest.high_ram,
+    };
+    const struct leat_start_entry *module = NULL;
+    if (initrd)
+        boot.modules[boot.module_count++] =
+            (struct multiboot_module){file_bytes(initrd), initrd->size, "initrd"};
+    while (boot.module_count < MULTIBOOT_MAX_MODULES &&
+           (module = leat_start_next("module", module)) != NULL)
+        boot.modules[boot.module_count++] =
+            (struct multiboot_module){file_bytes(module), module->size, module->name};
+    return multiboot_load(&vm->memory, &boot, vm->cpus[0]->page, why);
+}
+
+static int load_linux(struct vm *vm, const struct leat_start_entry *kernel,
+                      const struct leat_start_entry *initrd, const char **why)
+{
+    const struct linux_boot boot = {
+        .kernel = (const void *)(uintptr_t)kernel->va,
+        .kernel_size = kernel->size,
+        .initrd = file_bytes(initrd),
+        .initrd_size = initrd ? initrd->size : 0,
+        .cmdline = guest.cmdline,
+        .low_ram = guest.low_ram,
+        .high_ram = guest.high_ram,
+        .rsdp = gpa(LAYOUT_BIOS),
+    };
+    return linux_load(&vm->memory, &boot, vm->cpus[0]->page, why);
+}
+
 static int load_kernel(struct vm *vm)
 {
     const struct leat_start_entry *kernel = leat_start_find("file", "kernel");
     const struct leat_start_entry *initrd = leat_start_find("file", "initrd");
     const char *why = "no kernel file was given (kernel= in leat.conf)";
+    char protocol[16] = "linux";
     int error = LEAT_ENOENT;
-    if (kernel && kernel->va) {
-        const struct linux_boot boot = {
-            .kernel = (const void *)(uintptr_t)kernel->va,
-            .kernel_size = kernel->size,
-            .initrd = initrd ? (const void *)(uintptr_t)initrd->va : NULL,
-            .initrd_size = initrd ? initrd->size : 0,
-            .cmdline = guest.cmdline,
-            .low_ram = guest.low_ram,
-            .high_ram = guest.high_ram,
-            .rsdp = gpa(LAYOUT_BIOS),
-        };
-        error = linux_load(&vm->memory, &boot, vm->cpus[0]->page, &why);
-    }
+    leat_start_arg("boot", protocol, sizeof(protocol));
+    if (kernel && kernel->va)
+        error = (strcmp(protocol, "multiboot") == 0 ? load_multiboot : load_linux)(vm, kernel,
+                                                                                   initrd, &why);
     if (error != LEAT_OK)
         vm_log(vm, "VM '%s' cannot start: %s", vm->name, why);
     return error;
@@ -160,6 +197,7 @@ int guest_start(struct vm *vm, bool is_first)
         vm->platform->lapics[i].tsc_offset = tsc_offset;
         vcpu_reset(vm->cpus[i]);
     }
+    kvmclock_start(vm);
     uint8_t *bios = guest_memory_at(&vm->memory, gpa(LAYOUT_BIOS), ACPI_TABLES_BYTES);
     if (bios)
         acpi_tables_build(bios, gpa(LAYOUT_BIOS), vm->cpu_count);

@@ -23,10 +23,11 @@ void vm_unlock(struct vm *vm)
 void vm_kick(struct vm *vm, unsigned cpu)
 {
     struct vcpu *v = vm->cpus[cpu];
-    if (!v || !v->in_guest || v->is_kicked)
+    uint32_t run;
+    if (!v || !vcpu_kick_begin(v, &run))
         return;
-    v->is_kicked = true;
     leat_vcpu_kick(vm->host->vcpus[cpu]);
+    vcpu_kick_end(v, run);
 }
 
 uint64_t vm_bit_alloc(struct vm *vm)
@@ -114,6 +115,12 @@ uint64_t vm_tsc_hz(struct vm *vm)
     return leat_info()->tsc_hz;
 }
 
+uint64_t vm_tsc_mult(struct vm *vm)
+{
+    (void)vm;
+    return leat_info()->tsc_mult;
+}
+
 int64_t vm_wall_clock_s(struct vm *vm)
 {
     (void)vm;
@@ -141,11 +148,14 @@ static void timers_changed(void *context)
     if (!cpu)
         return;
     uint64_t due_ns = vm->timers.earliest_ns, now_ns = leat_clock_ns();
-    if (!due_ns)
-        cpu->timers_tsc = 0;
-    else
-        cpu->timers_tsc = leat_rdtsc() + (due_ns > now_ns ? leat_ns_to_tsc(due_ns - now_ns) : 0);
-    vm_kick(vm, 0);
+    uint64_t old = cpu->timers_tsc, next = 0;
+    if (due_ns)
+        next = leat_rdtsc() + (due_ns > now_ns ? leat_ns_to_tsc(due_ns - now_ns) : 0);
+    __atomic_store_n(&cpu->timers_tsc, next, __ATOMIC_RELEASE);
+    if (next &&
+        (!old ||
+         next < old)) /* later is no hurry: it comes out for the old one and finds nothing */
+        vm_kick(vm, 0);
 }
 
 int host_init(struct vm_host *host, struct vm *vm)

@@ -39,20 +39,35 @@ static void park(struct vcpu *cpu)
     vm_lock(cpu->vm);
 }
 
+/* In the guest and out, until something concerns more than this vCPU: the lock is let go meanwhile. */
+static void run_guest(struct vcpu *cpu)
+{
+    struct vm *vm = cpu->vm;
+    leat_handle_t handle = vm->host->vcpus[cpu->index];
+    vcpu_prepare(cpu);
+    vm_unlock(vm);
+    for (;;) {
+        int64_t exit = leat_vcpu_run(handle);
+        if (!vcpu_handle_alone(cpu, exit)) {
+            vm_lock(vm);
+            vcpu_handle_exit(cpu, exit);
+            return;
+        }
+        if (!vcpu_prepare_alone(cpu)) {
+            vm_lock(vm);
+            return;
+        }
+    }
+}
+
 static void run(void *argument)
 {
     struct vcpu *cpu = argument;
     struct vm *vm = cpu->vm;
-    leat_handle_t handle = vm->host->vcpus[cpu->index];
     vm_lock(vm);
     for (;;) {
-        while (vm->end == VM_END_NONE) {
-            vcpu_prepare(cpu);
-            vm_unlock(vm);
-            int64_t exit = leat_vcpu_run(handle);
-            vm_lock(vm);
-            vcpu_handle_exit(cpu, exit);
-        }
+        while (vm->end == VM_END_NONE)
+            run_guest(cpu);
         park(cpu);
     }
 }

@@ -22,9 +22,10 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *why)
 {
     if (vm->end != VM_END_NONE)
         return;
-    vm->end = end;
     strncpy(vm->end_why, why, sizeof(vm->end_why) - 1);
     vm->end_why[sizeof(vm->end_why) - 1] = 0;
+    __atomic_store_n(&vm->end, end,
+                     __ATOMIC_RELEASE); /* read without the lock by vCPUs on their way in */
     for (unsigned i = 0; i < vm->cpu_count; i++)
         vm_kick(vm, i);
 }

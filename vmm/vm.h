@@ -47,6 +47,10 @@ struct vm {
     struct vm_host *host;
     enum vm_end end;
     char end_why[128];
+    bool is_amd;            /* what CPUID tells the guest of its maker */
+    uint64_t clock_tsc;     /* host TSC at the guest's start: zero of its paravirtual clock */
+    uint64_t clock_wall_ns; /* UTC at that moment, since 1970 */
+    uint64_t clock_wall_msr;
     unsigned reset_count;
     struct {
         vm_fn fn;
@@ -61,7 +65,8 @@ struct vm {
 int vm_on_reset(struct vm *vm, vm_fn fn, void *context);
 void vm_reset_devices(struct vm *vm);
 
-/* Ends the VM, or begins its restart; the first reason stays. The vCPUs are kicked. Any thread. */
+/* Ends the VM, or begins its restart; the first reason stays. The vCPUs are kicked. Any thread, with
+   the lock held. */
 void vm_stop(struct vm *vm, enum vm_end end, const char *why);
 
 /* -- the program's side: vmm/host.c -- */
@@ -94,6 +99,7 @@ void vm_signal_peer(struct vm *vm, uint32_t peer, uint64_t bits);
 uint64_t vm_now_ns(struct vm *vm);
 uint64_t vm_now_tsc(struct vm *vm);
 uint64_t vm_tsc_hz(struct vm *vm);
+uint64_t vm_tsc_mult(struct vm *vm); /* ns = (ticks * it) >> 32 */
 int64_t vm_wall_clock_s(struct vm *vm);
 
 /* A line in the log of this VMM; bounded by the caller where a guest can cause it. */

@@ -1,33 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86_64/apic.h"
-#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/arch.h"
 #include "kernel/log.h"
 #include "kernel/percpu.h"
 
-/* Register offsets: SDM vol. 3, table 11-1; MSR of a register in x2APIC mode: 0x800 + offset / 16
- */
-#define APIC_ID 0x20
-#define APIC_TPR 0x80
-#define APIC_EOI 0xb0
-#define APIC_SPURIOUS 0xf0
-#define APIC_COMMAND 0x300
-#define APIC_DESTINATION 0x310
-#define APIC_LVT_TIMER 0x320
-#define APIC_LVT_FIRST 0x330
-#define APIC_LVT_LAST 0x370
-#define APIC_TIMER_START 0x380
-#define APIC_TIMER_NOW 0x390
-#define APIC_TIMER_DIVIDE 0x3e0
+/* Register offsets: SDM vol. 3, table 11-1; MSR of a register in x2APIC mode: 0x800 + offset / 16 */
+enum { APIC_ID = 0x20, APIC_TPR = 0x80, APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0 };
+enum { APIC_COMMAND = 0x300, APIC_DESTINATION = 0x310, APIC_LVT_TIMER = 0x320 };
+enum { APIC_LVT_FIRST = 0x330, APIC_LVT_LAST = 0x370, APIC_TIMER_START = 0x380 };
+enum { APIC_TIMER_NOW = 0x390, APIC_TIMER_DIVIDE = 0x3e0 };
 
-#define APIC_BASE_X2APIC (1u << 10)
-#define APIC_BASE_ENABLE (1u << 11)
-#define APIC_SOFTWARE_ENABLE (1u << 8)
-#define LVT_MASKED (1u << 16)
-#define LVT_TSC_DEADLINE (2u << 17)
-#define DIVIDE_BY_1 0xb
+enum { APIC_BASE_X2APIC = 1u << 10, APIC_BASE_ENABLE = 1u << 11, APIC_SOFTWARE_ENABLE = 1u << 8 };
+enum { LVT_MASKED = 1u << 16, LVT_TSC_DEADLINE = 2u << 17, DIVIDE_BY_1 = 0xb };
+enum { CALIBRATION_RUNS = 3u };
+#define CALIBRATION_HZ 200u /* a run takes 5 ms */
 #define COMMAND_PENDING (1u << 12)
 #define COMMAND_NMI_TO_OTHERS (3u << 18 | 1u << 14 | 4u << 8)
 
@@ -86,9 +74,9 @@ void apic_init_cpu(void)
     if (cpu_features.x2apic) /* two steps: SDM vol. 3, 11.12.5 */
         wrmsr(MSR_APIC_BASE, base |= APIC_BASE_X2APIC);
     uint64_t at = base & (arch_phys_end() - 1) & ~(LEAT_PAGE_SIZE - 1);
-    /* Mapped, even if x2APIC mode, which firmware may have chosen, does not use it: so nobody else
-     * gets it. */
-    volatile void *window = arch_map_mmio(hpa(at), LEAT_PAGE_SIZE);
+    /* Mapped, even if x2APIC mode, which firmware may have chosen, does not use it: so nobody else gets
+       it. */
+    volatile void *window = arch_map_mmio(hpa(at));
     if (!window)
         panic("cannot map the local APIC");
     registers = base & APIC_BASE_X2APIC ? NULL : window;
@@ -102,21 +90,23 @@ void apic_init_cpu(void)
     apic_is_ready = true;
 }
 
-void apic_timer_count_start(void)
+void apic_timer_calibrate(uint64_t tsc_hz)
 {
+    uint64_t shortest = UINT64_MAX;
     apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR_TIMER);
     apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
-    apic_write(APIC_TIMER_START, UINT32_MAX);
-}
-
-uint32_t apic_timer_counted(void)
-{
-    return UINT32_MAX - apic_read(APIC_TIMER_NOW);
-}
-
-void apic_timer_setup(uint64_t ticks_per_tsc)
-{
-    timer_ticks_per_tsc = cpu_features.tsc_deadline ? 0 : ticks_per_tsc;
+    for (unsigned run = 0; run < CALIBRATION_RUNS && !cpu_features.tsc_deadline; run++) {
+        apic_write(APIC_TIMER_START, UINT32_MAX);
+        uint64_t start = rdtsc(), counted, took;
+        while (rdtsc() - start < tsc_hz / CALIBRATION_HZ)
+            cpu_relax();
+        counted = UINT32_MAX - apic_read(APIC_TIMER_NOW);
+        took = rdtsc() - start;
+        if (took < shortest) /* whatever disturbs a run makes it longer */
+            timer_ticks_per_tsc = (counted << 32) / (shortest = took);
+    }
+    if (!cpu_features.tsc_deadline && !timer_ticks_per_tsc)
+        panic("the APIC timer does not count");
     apic_timer_enable();
 }
 
@@ -137,8 +127,8 @@ void arch_timer_arm(uint64_t deadline_tsc)
     }
     uint64_t now = rdtsc();
     uint64_t left = deadline_tsc > now ? deadline_tsc - now : 0;
-    /* Too long a time for the counter: it comes early, and is set again. Rounded up, so that it
-     * does not come just before. */
+    /* Too long a time for the counter: it comes early, and is set again. Rounded up, so that it does not
+       come just before. */
     unsigned __int128 ticks = (((unsigned __int128)left * timer_ticks_per_tsc) >> 32) + 1;
     apic_write(APIC_TIMER_START, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
 }

@@ -16,6 +16,13 @@ kernel_entry:
 1:  hlt
     jmp 1b
 
+/* Of the other CPUs: RSP, RDI (their percpu) and RSI (the kernel's CR3) are set, the page tables still boot's, which know
+   the image only. */
+    .globl cpu_entry
+cpu_entry:
+    mov %rsi, %cr3
+    call cpu_main
+
     .bss
     .balign 4096
     .skip 16384

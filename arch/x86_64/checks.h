@@ -16,15 +16,15 @@
 #define CR0_PG_BIT (1ull << 31)
 #define CR4_MCE_BIT (1ull << 6)
 #define CR4_VMXE_BIT (1ull << 13)
+#define CR4_FSGSBASE_BIT (1ull << 16)
+#define CR4_PCIDE_BIT (1ull << 17)
 #define CR4_OSXSAVE_BIT (1ull << 18)
 
-/* CR0 bits that the host keeps: VMX operation wants NE; CD and NW would work on the host's caches.
- */
+/* CR0 bits that the host keeps: VMX operation wants NE; CD and NW would work on the host's caches. */
 #define CR0_HOST_OWNED (CR0_NE_BIT | CR0_NW_BIT | CR0_CD_BIT)
 
-/* CR4 bits that a guest may use if its CPU can: VME ... OSXMMEXCPT, UMIP, FSGSBASE, PCIDE, OSXSAVE,
-   SMEP, SMAP. Not: VMXE and SMXE; LA57, PKE, CET, PKS, UINTR, whose further state is not switched.
- */
+/* CR4 bits that a guest may use if its CPU can: VME ... OSXMMEXCPT, UMIP, FSGSBASE, PCIDE, OSXSAVE, SMEP,
+   SMAP. Not: VMXE and SMXE; LA57, PKE, CET, PKS, UINTR, whose further state is not switched. */
 #define CR4_GUEST_MAY 0x370fffull
 
 static inline bool is_canonical(uint64_t address) /* 48 bits */

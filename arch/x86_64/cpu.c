@@ -28,6 +28,7 @@ void cpu_detect(struct cpu_features *f)
     f->xsave = r.ecx & (1u << 26);
     if (f->max_leaf >= 7) {
         r = cpuid(7, 0);
+        f->leaf7_edx = r.edx;
         f->smep = r.ebx & (1u << 7);
         f->smap = r.ebx & (1u << 20);
         f->umip = r.ecx & (1u << 2);
@@ -45,13 +46,17 @@ void cpu_detect(struct cpu_features *f)
         phys_bits = cpuid(0x80000008, 0).eax & 0xff;
     if (phys_bits > 46)
         phys_bits = 46; /* what the direct map has room for */
+    f->ext8_ebx = max_extended >= 0x80000008 ? cpuid(0x80000008, 0).ebx : 0;
+    f->ext21_eax = max_extended >= 0x80000021 ? cpuid(0x80000021, 0).eax : 0;
 }
 
 uint32_t cpu_core(uint32_t apic_id)
 {
     unsigned threads = 1;
-    if (cpu_features.max_leaf >= 0xb && cpuid(0xb, 0).ebx) /* SDM vol. 2, CPUID: level 0 is SMT */
-        return apic_id >> (cpuid(0xb, 0).eax & 31);
+    if (cpu_features.max_leaf >= 0xb && cpuid(0xb, 0).ebx) { /* SDM vol. 2, CPUID: type 1 is SMT */
+        struct cpuid level = cpuid(0xb, 0);
+        return apic_id >> ((level.ecx >> 8 & 0xff) == 1 ? level.eax & 31 : 0);
+    }
     if (cpuid(0x80000000, 0).eax >= 0x8000001e && (cpuid(0x80000001, 0).ecx & (1u << 22)))
         threads += cpuid(0x8000001e, 0).ebx >> 8 & 0xff; /* APM vol. 3, E.4.16 */
     return apic_id / threads;

@@ -16,19 +16,10 @@
 #include <stdint.h>
 
 /* SDM vol. 4, table 2-2 */
-#define MSR_APIC_BASE 0x1b
-#define MSR_SYSENTER_CS 0x174
-#define MSR_PAT 0x277
-#define MSR_TSC_DEADLINE 0x6e0
-#define MSR_X2APIC 0x800
-#define MSR_EFER 0xc0000080
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_CSTAR 0xc0000083
-#define MSR_SFMASK 0xc0000084
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
+enum { MSR_APIC_BASE = 0x1b, MSR_SYSENTER_CS = 0x174, MSR_PAT = 0x277, MSR_TSC_DEADLINE = 0x6e0 };
+enum { MSR_X2APIC = 0x800, MSR_EFER = 0xc0000080, MSR_STAR = 0xc0000081, MSR_LSTAR = 0xc0000082 };
+enum { MSR_CSTAR = 0xc0000083, MSR_SFMASK = 0xc0000084, MSR_FS_BASE = 0xc0000100 };
+enum { MSR_GS_BASE = 0xc0000101, MSR_KERNEL_GS_BASE = 0xc0000102 };
 
 #define EFER_SCE (1ull << 0)
 #define EFER_NXE (1ull << 11)
@@ -102,12 +93,14 @@ CPU_REGISTER(cr4)
 struct cpu_features {
     bool smep, smap, umip, xsave, xsaveopt, tsc_deadline, pages_1g, x2apic;
     uint32_t max_leaf, xsave_features;
+    uint64_t leaf7_edx, ext8_ebx, ext21_eax; /* barriers against side channels: mitigate.c */
     char vendor[13];
 };
 extern struct cpu_features cpu_features;
 
 void cpu_detect(struct cpu_features *features); /* of this CPU */
-uint32_t cpu_core(uint32_t apic_id); /* equal for hardware threads of one core, which the caller is on */
+/* Equal for hardware threads of one core, which the caller is on. */
+uint32_t cpu_core(uint32_t apic_id);
 void cpu_enable(void); /* control registers, PAT, XCR0, SYSCALL, on each CPU */
 
 /* Descriptor tables of a CPU: what a VMCS's host state needs. Valid for the CPU's life. */

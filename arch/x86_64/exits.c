@@ -2,6 +2,7 @@
 #include "arch/x86_64/exits.h"
 #include "arch/x86_64/checks.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/mitigate.h"
 #include "arch/x86_64/serial.h"
 #include "kernel/notif.h"
 #include "kernel/smp.h"
@@ -94,12 +95,19 @@ bool exits_xsetbv(struct vcpu *vcpu)
 
 int exits_rdmsr(struct vcpu *vcpu)
 {
+    uint64_t value;
+    if (mitigate_rdmsr(vcpu, exits_index(vcpu), &value)) {
+        exits_give(vcpu, value);
+        return EXIT_RESUME;
+    }
     vcpu->page->detail.msr = (struct leat_exit_msr){.index = exits_index(vcpu)};
     return LEAT_EXIT_MSR_READ;
 }
 
 int exits_wrmsr(struct vcpu *vcpu)
 {
+    if (mitigate_wrmsr(vcpu, exits_index(vcpu), exits_operand(vcpu)))
+        return EXIT_RESUME;
     vcpu->page->detail.msr =
         (struct leat_exit_msr){.index = exits_index(vcpu), .value = exits_operand(vcpu)};
     return LEAT_EXIT_MSR_WRITE;

@@ -7,18 +7,11 @@
 
 #define EXIT_RESUME (-2) /* of an exit handler: enter again; else enum leat_exit or VIRT_CHECK */
 
-#define MSR_TSC 0x10
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_TSC_AUX 0xc0000103
+enum { MSR_TSC = 0x10, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176 };
+enum { MSR_TSC_AUX = 0xc0000103 };
 
-#define VECTOR_DB 1u
-#define VECTOR_UD 6u
-#define VECTOR_DF 8u
-#define VECTOR_GP 13u
-#define VECTOR_PF 14u
-#define VECTOR_AC 17u
-#define VECTOR_MC 18u
+enum { VECTOR_DB = 1u, VECTOR_UD = 6u, VECTOR_DF = 8u, VECTOR_GP = 13u, VECTOR_PF = 14u };
+enum { VECTOR_AC = 17u, VECTOR_MC = 18u };
 
 /* Answers from the guest's table. guest_cr4: as the guest's CPU has it. */
 void exits_cpuid(struct vcpu *vcpu, uint64_t guest_cr4);
@@ -42,7 +35,7 @@ int exits_pause(void);
 
 bool exits_xsetbv(struct vcpu *vcpu); /* false: #GP */
 
-/* An MSR that is the vmm's business: fills page->detail. */
+/* EXIT_RESUME: done, an MSR of mitigate.h's. Else it is the vmm's business: fills page->detail. */
 int exits_rdmsr(struct vcpu *vcpu);
 int exits_wrmsr(struct vcpu *vcpu);
 

@@ -52,8 +52,7 @@ bool fpu_init(struct fpu *f)
     if (!f->area)
         return false;
     f->cpu = UINT32_MAX;
-    /* The XSAVE header stays zero: all components in their initial state; MXCSR is loaded all the
-     * same. */
+    /* The XSAVE header stays zero: all components in their initial state; MXCSR is loaded all the same. */
     *(uint16_t *)f->area = INITIAL_FCW;
     *(uint32_t *)((uint8_t *)f->area + MXCSR_OFFSET) = INITIAL_MXCSR;
     return true;

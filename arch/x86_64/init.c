@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The arch's part of start-up. */
-#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
 #include "arch/x86_64/serial.h"
-#include "arch/x86_64/time.h"
+#include "arch/x86_64/trap.h"
 #include "kernel/arch.h"
 #include "kernel/percpu.h"
 #include "kernel/smp.h"
@@ -19,14 +18,23 @@ void arch_early_init(void)
 void arch_init_devices(const struct leat_boot_info *info, struct leat_info *out)
 {
     fpu_enable();
-    acpi_init(hpa(info->rsdp_hpa));
-    pic_mask_all();
     apic_init_cpu();
     ioapic_init();
-    out->tsc_hz = time_calibrate();
-    /* ns = ticks * mult >> 32 */
-    uint64_t ns = 1000000000;
-    out->tsc_mult = (ns << 32) / out->tsc_hz;
+    apic_timer_calibrate(info->tsc_hz);
+    out->tsc_hz = info->tsc_hz;
+    out->tsc_mult = (1000000000ull << 32) / info->tsc_hz; /* ns = ticks * mult >> 32 */
+}
+
+bool machine_has_stopped;
+
+_Noreturn void arch_halt(void)
+{
+    if (!machine_has_stopped) {
+        machine_has_stopped = true;
+        apic_stop_others();
+    }
+    for (;;)
+        __asm__ volatile("cli; hlt");
 }
 
 void arch_idle(void)

@@ -1,32 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Device interrupts: 8259s silenced, IO-APIC lines routed to vectors of the boot CPU. */
-#include "arch/x86_64/acpi.h"
+/* Device interrupts: IO-APIC lines routed to vectors of the boot CPU. */
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/trap.h"
 #include "kernel/arch.h"
 #include "kernel/assert.h"
+#include "kernel/info.h"
 #include "kernel/log.h"
 #include "kernel/percpu.h"
 #include "kernel/smp.h"
 #include "kernel/timer.h"
 
 /* 82093AA, 3.1 and 3.2 */
-#define IOREGSEL 0x00
-#define IOWIN 0x10
-#define IOAPIC_VERSION 1
-#define IOAPIC_DEFAULT 0xfec00000u
+enum { IOREGSEL = 0x00, IOWIN = 0x10, IOAPIC_VERSION = 1 };
 #define IOAPIC_LINES_MAX 120u /* entries that the 8-bit index reaches */
 #define IOAPIC_ENTRY(line) (0x10 + 2 * (line))
-#define ENTRY_ACTIVE_LOW (1u << 13)
-#define ENTRY_LEVEL (1u << 15)
-#define ENTRY_MASKED (1u << 16)
+enum { ENTRY_ACTIVE_LOW = 1u << 13, ENTRY_LEVEL = 1u << 15, ENTRY_MASKED = 1u << 16 };
 
 struct ioapic {
     volatile uint8_t *registers;
     uint32_t gsi_base, lines;
 };
 
-static struct ioapic ioapics[ACPI_MAX_IOAPICS];
+static struct ioapic ioapics[LEAT_BOOT_MAX_IOAPICS];
 static unsigned ioapic_count;
 
 #define VECTORS (VECTOR_DEVICE_LAST - VECTOR_DEVICE_FIRST + 1)
@@ -47,20 +42,10 @@ static void io_write(const struct ioapic *io, uint8_t index, uint32_t value)
     *(volatile uint32_t *)(io->registers + IOWIN) = value;
 }
 
-void pic_mask_all(void)
-{
-    /* 8259A: ICW1-4, vectors out of the exceptions' way, then all masked */
-    static const uint8_t init[][2] = {
-        {0x20, 0x11},           {0x21, VECTOR_PIC}, {0x21, 4}, {0x21, 1},    {0xa0, 0x11},
-        {0xa1, VECTOR_PIC + 8}, {0xa1, 2},          {0xa1, 1}, {0x21, 0xff}, {0xa1, 0xff}};
-    for (unsigned i = 0; i < sizeof(init) / sizeof(init[0]); i++)
-        port_out(init[i][0], 1, init[i][1]);
-}
-
 static void add(uint32_t base, uint32_t gsi_base)
 {
     struct ioapic *io = &ioapics[ioapic_count];
-    io->registers = arch_map_mmio(hpa(base & ~0xfffull), LEAT_PAGE_SIZE);
+    io->registers = arch_map_mmio(hpa(base & ~0xfffull));
     if (!io->registers)
         panic("cannot map the IO-APIC at %#x", base);
     io->registers += base & 0xfff;
@@ -75,10 +60,9 @@ static void add(uint32_t base, uint32_t gsi_base)
 
 void ioapic_init(void)
 {
-    if (!acpi.has_madt)
-        add(IOAPIC_DEFAULT, 0); /* Bochs under OVMF has an IO-APIC, but no tables that say so */
-    for (uint32_t i = 0; acpi.has_madt && i < acpi.madt.ioapic_count; i++)
-        add(acpi.madt.ioapics[i].hpa, acpi.madt.ioapics[i].gsi_base);
+    const struct leat_boot_interrupts *told = &boot_info->interrupts;
+    for (uint32_t i = 0; i < told->ioapic_count; i++)
+        add(told->ioapics[i].hpa, told->ioapics[i].gsi_base);
     klog("%u IO-APICs, %u lines on the first", ioapic_count, ioapics[0].lines);
 }
 
@@ -114,8 +98,8 @@ static void set_entry(uint32_t gsi, uint32_t low)
 static uint32_t mode_of(uint32_t gsi, uint32_t flags)
 {
     bool level = flags & LEAT_IRQ_LEVEL, low = flags & LEAT_IRQ_ACTIVE_LOW;
-    for (uint32_t i = 0; i < acpi.madt.override_count; i++) {
-        const struct acpi_override *o = &acpi.madt.overrides[i];
+    for (uint32_t i = 0; i < boot_info->interrupts.override_count; i++) {
+        const struct leat_boot_override *o = &boot_info->interrupts.overrides[i];
         if (o->gsi != gsi)
             continue;
         if (o->trigger)

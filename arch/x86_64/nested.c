@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86_64/nested.h"
 
-#define LEVELS 4u
-#define ENTRIES 512u
-#define TAG_SHIFT 52
+enum { LEVELS = 4u, ENTRIES = 512u, TAG_SHIFT = 52 };
 
 #define EPT_RIGHTS 7ull            /* read, write, execute: SDM vol. 3, table 29-7 */
 #define EPT_WRITE_BACK (6ull << 3) /* bits 5:3 */

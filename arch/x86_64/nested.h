@@ -26,8 +26,7 @@ struct nested_format {
     uint64_t present; /* any of these bits: the entry leads somewhere */
     uint64_t table;   /* flags of an entry that points to a table: the leaf alone decides */
     uint64_t leaf;    /* flags of every leaf, readable */
-    uint64_t write, exec,
-        no_exec; /* added to a leaf that is writable, executable, not executable */
+    uint64_t write, exec, no_exec; /* added to a leaf that is writable, executable, not so */
 };
 extern const struct nested_format nested_ept, nested_npt;
 
@@ -36,7 +35,8 @@ struct nested {
     uint64_t root_hpa;  /* the top table */
     unsigned max_level; /* of a leaf: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB, as the CPU can */
     void *owner;        /* for nested_frame_new */
-    uint64_t cpus;      /* bit n: CPU n may hold translations; the back end's business */
+    /* The back end's: CPUs (bit n: CPU n) that a flush must reach; how many flushes there were. */
+    uint64_t cpus, generation;
 };
 
 /* A zeroed page for a table. false: none left. */

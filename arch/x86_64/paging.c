@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The kernel's own page tables, made once at start, and those of domains, which share the upper
- * half. */
+/* The kernel's own page tables, made once at start, and those of domains, which share the upper half. */
 #include "arch/x86_64/paging.h"
 #include "arch/x86_64/cpu.h"
 #include "kernel/arch.h"
@@ -23,13 +22,9 @@ static struct {
     uint64_t table_window; /* where tables are seen: 0 on boot's page tables, then the direct map */
     uint64_t early, early_start, early_end; /* memory for the first tables; early_end 0: over */
     uint64_t image_hpa;
-    uint64_t window_next;
-    struct mmio {
-        uint64_t base, size;
-        volatile void *va;
-    } mmio[16];
+    uint64_t mmio[16]; /* pages of device memory, as they are mapped from WINDOW_BASE on */
     unsigned mmio_count;
-} kernel_map = {.window_next = WINDOW_BASE};
+} kernel_map;
 
 void paging_load_kernel(void)
 {
@@ -110,8 +105,12 @@ bool paging_map_kernel(uint64_t va, hpa_t page, uint64_t flags)
 
 bool paging_is_mapped(uint64_t kernel_va)
 {
-    const uint64_t *entry = entry_for(kernel_map.root, kernel_va, 0, 0, NULL);
-    return entry && (*entry & PTE_PRESENT);
+    for (unsigned level = 0; level < 3; level++) {
+        const uint64_t *entry = entry_for(kernel_map.root, kernel_va, level, 0, NULL);
+        if (entry)
+            return *entry & PTE_PRESENT;
+    }
+    return false;
 }
 
 static void map_direct(uint64_t start, uint64_t end, uint64_t flags)
@@ -173,8 +172,8 @@ void arch_init_tables(const struct leat_boot_info *info)
     kernel_map.image_hpa = info->kernel_base_hpa;
     find_early_memory(info);
     kernel_map.root = table_new(NULL);
-    /* Every domain copies the top-level entries of the upper half: those that may be used later
-     * must be there. */
+    /* Every domain copies the top-level entries of the upper half: those that may be used later must be
+       there. */
     if (!entry_for(kernel_map.root, WINDOW_BASE, 2, PTE_PRESENT | PTE_WRITE, NULL))
         panic("no memory for page tables");
     for (uint32_t i = 0; i < info->range_count; i++) {
@@ -212,61 +211,25 @@ void arch_init_tables(const struct leat_boot_info *info)
     }
 }
 
-/* Maps whole pages into the window; the address of `base` there, 0: no room. */
-static uint64_t window_map(hpa_t base, uint64_t size, uint64_t flags)
-{
-    uint64_t in_page = base.raw & (LEAT_PAGE_SIZE - 1), first = base.raw - in_page;
-    uint64_t bytes = (in_page + size + LEAT_PAGE_SIZE - 1) & ~(LEAT_PAGE_SIZE - 1);
-    uint64_t va = kernel_map.window_next;
-    if (size > WINDOW_BYTES || bytes > WINDOW_BASE + WINDOW_BYTES - va ||
-        base.raw > arch_phys_end() - size)
-        return 0;
-    for (uint64_t at = 0; at < bytes; at += LEAT_PAGE_SIZE)
-        if (!paging_map_kernel(va + at, hpa(first + at), flags | PTE_NX))
-            return 0;
-    kernel_map.window_next += bytes;
-    return va + in_page;
-}
-
-const void *paging_map_firmware(hpa_t base, uint64_t size)
-{
-    return (const void *)window_map(base, size, 0);
-}
-
-volatile void *arch_map_mmio(hpa_t base, uint64_t size)
+volatile void *arch_map_mmio(hpa_t page)
 {
     for (unsigned i = 0; i < kernel_map.mmio_count; i++)
-        if (kernel_map.mmio[i].base == base.raw && kernel_map.mmio[i].size == size)
-            return kernel_map.mmio[i].va;
-    if (kernel_map.mmio_count == sizeof(kernel_map.mmio) / sizeof(kernel_map.mmio[0]))
+        if (kernel_map.mmio[i] == page.raw)
+            return (volatile void *)(WINDOW_BASE + i * LEAT_PAGE_SIZE);
+    uint64_t va = WINDOW_BASE + kernel_map.mmio_count * LEAT_PAGE_SIZE;
+    if (kernel_map.mmio_count == sizeof(kernel_map.mmio) / sizeof(kernel_map.mmio[0]) ||
+        page.raw >= arch_phys_end() || !paging_map_kernel(va, page, PTE_WRITE | PTE_UC | PTE_NX))
         return NULL;
-    volatile void *va = (volatile void *)window_map(base, size, PTE_WRITE | PTE_UC);
-    if (va)
-        kernel_map.mmio[kernel_map.mmio_count++] = (struct mmio){base.raw, size, va};
-    return va;
+    kernel_map.mmio[kernel_map.mmio_count++] = page.raw;
+    return (volatile void *)va;
 }
 
 bool arch_owns_mmio(hpa_t base, uint64_t size)
 {
-    for (unsigned i = 0; i < kernel_map.mmio_count; i++) {
-        const struct mmio *m = &kernel_map.mmio[i];
-        if (base.raw < m->base + m->size && m->base < base.raw + size)
+    for (unsigned i = 0; i < kernel_map.mmio_count; i++)
+        if (kernel_map.mmio[i] - base.raw < size)
             return true;
-    }
     return false;
-}
-
-uint64_t paging_start_root(hpa_t page)
-{
-    hpa_t root = frame_alloc(FRAME_ORDER_4K, FRAME_ZERO | FRAME_LOW);
-    if (!root.raw)
-        return 0;
-    __builtin_memcpy(table_at(root.raw) + KERNEL_HALF, table_at(kernel_map.root) + KERNEL_HALF,
-                     KERNEL_HALF * sizeof(uint64_t));
-    uint64_t *entry = entry_for(root.raw, page.raw, 0, PTE_PRESENT | PTE_WRITE, NULL);
-    if (entry)
-        *entry = page.raw | PTE_PRESENT;
-    return entry ? root.raw : 0;
 }
 
 /* -- domains' -- */

@@ -19,19 +19,12 @@
 #define PTE_UC (PTE_PCD | PTE_PWT)
 
 /* The kernel's address space: the direct map at DIRECT_MAP_BASE; and in one top-level entry: */
-#define WINDOW_BASE 0xffffff0000000000ull /* device memory, ACPI tables */
-#define WINDOW_BYTES (1ull << 30)
+#define WINDOW_BASE 0xffffff0000000000ull /* device memory */
 #define STACKS_BASE 0xffffff4000000000ull /* kernel stacks */
 /* and the image at -2 GiB. */
 
 /* Maps one 4 KiB page for the kernel, in every address space. False: no memory for a table. */
 bool paging_map_kernel(uint64_t va, hpa_t page, uint64_t flags);
 bool paging_is_mapped(uint64_t kernel_va);
-
-/* Page tables below 4 GiB that also map that page one to one: for a CPU's start. Raw hpa, 0: no memory. */
-uint64_t paging_start_root(hpa_t page);
-
-/* Maps firmware tables read-only for ever. NULL: no room. */
-const void *paging_map_firmware(hpa_t base, uint64_t size);
 
 #endif

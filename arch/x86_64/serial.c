@@ -4,17 +4,13 @@
 #include "kernel/arch.h"
 
 #define COM1 0x3f8 /* 16550 registers by offset */
-#define UART_DATA 0
-#define UART_INTERRUPTS 1
-#define UART_FIFO 2
-#define UART_LINE 3
-#define UART_MODEM 4
-#define UART_STATUS 5
-#define UART_SCRATCH 7
-#define LINE_DIVISOR 0x80
-#define LINE_8N1 0x03
-#define STATUS_THR_EMPTY 0x20
-#define WAIT_SPINS 100000u
+enum {
+    UART_DATA = 0,
+    UART_STATUS = 5,
+    UART_SCRATCH = 7,
+    STATUS_THR_EMPTY = 0x20,
+    WAIT_SPINS = 100000u
+};
 #define BOCHS_PORT 0xe9 /* reads back its own number if it is there */
 
 static bool has_uart, has_bochs_port;
@@ -24,15 +20,6 @@ void serial_init(void)
     has_bochs_port = port_in(BOCHS_PORT, 1) == BOCHS_PORT;
     port_out(COM1 + UART_SCRATCH, 1, 0x5a);
     has_uart = port_in(COM1 + UART_SCRATCH, 1) == 0x5a;
-    if (!has_uart)
-        return;
-    port_out(COM1 + UART_INTERRUPTS, 1, 0);
-    port_out(COM1 + UART_LINE, 1, LINE_DIVISOR);
-    port_out(COM1 + UART_DATA, 1, 1); /* 115200 */
-    port_out(COM1 + UART_INTERRUPTS, 1, 0);
-    port_out(COM1 + UART_LINE, 1, LINE_8N1);
-    port_out(COM1 + UART_FIFO, 1, 0x07); /* on, both cleared */
-    port_out(COM1 + UART_MODEM, 1, 0x03);
 }
 
 bool serial_is_bochs(void)

@@ -11,9 +11,7 @@
 
 /* The lowest page of a slot stays unmapped. */
 #define STACK_SLOT_BYTES (KERNEL_STACK_BYTES + LEAT_PAGE_SIZE)
-#define STACK_SLOTS 4096u
-#define FLAGS_IF (1u << 9)
-#define FLAGS_FIXED (1u << 1)
+enum { STACK_SLOTS = 4096u, FLAGS_IF = 1u << 9, FLAGS_FIXED = 1u << 1 };
 
 void switch_stacks(uint64_t *save_sp, uint64_t load_sp);
 void thread_start(void);
@@ -84,9 +82,9 @@ void arch_switch(struct thread *from, struct thread *to)
         uint64_t root = to->domain->space.arch.root;
         if (root && root != cpu->loaded_root) {
             cpu->loaded_root = root;
+            cpu->work |= CPU_WORK_BARRIER;
             write_cr3(root);
-            /* Ring 3 can clear its FS base by loading the selector: no other domain shall feel
-             * that. */
+            /* Ring 3 can clear its FS base by loading the selector: no other domain shall feel that. */
             wrmsr(MSR_FS_BASE, LEAT_INFO_VA);
         }
     }

@@ -31,12 +31,15 @@ trap_stubs:
     push $vector
     .if vector == 2 || vector == 8 || vector == 18
     jmp trap_paranoid
+    .elseif vector == 1
+    jmp svm_trap_debug
     .else
     jmp trap_entry
     .endif
     .set vector, vector + 1
     .endr
 
+    .globl trap_entry
 trap_entry:
     testb $3, TRAP_CS_BEFORE_SAVE(%rsp)
     jz 1f
@@ -54,6 +57,7 @@ trap_return_user:
     cmpl $0, %gs:PERCPU_WORK
     jne 3f
     incl kernel_tickets+4(%rip) /* kernel_unlock */
+    call mitigate_to_user
     POP_REGISTERS
     swapgs
     iretq

@@ -2,6 +2,7 @@
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/mitigate.h"
 #include "kernel/domain.h"
 #include "kernel/fpu.h"
 #include "kernel/log.h"
@@ -9,10 +10,7 @@
 #include "kernel/smp.h"
 #include "kernel/syscall.h"
 
-#define VECTOR_NMI 2
-#define VECTOR_GENERAL_PROTECTION 13
-#define VECTOR_PAGE_FAULT 14
-#define EXCEPTIONS 32
+enum { VECTOR_NMI = 2, VECTOR_GENERAL_PROTECTION = 13, VECTOR_PAGE_FAULT = 14, EXCEPTIONS = 32 };
 
 extern const uint8_t user_copy_insn[], user_copy_fault[];
 size_t user_copy(void *to, const void *from, size_t bytes);
@@ -79,6 +77,8 @@ void user_return_work(void)
             arch_load_syscall_msrs();
             cpu->work &= ~(uint32_t)CPU_WORK_MSRS;
         }
+        if (cpu->work & CPU_WORK_BARRIER)
+            mitigate_switch(false);
     }
 }
 

@@ -7,8 +7,7 @@
 #define TRAP_CS_BEFORE_SAVE 24 /* vector, error, RIP, CS */
 #define TRAP_CS 144
 
-/* Interrupt vectors. The 8259s are masked, but may raise spurious interrupts. */
-#define VECTOR_PIC 0x20
+/* Interrupt vectors. The 8259s are masked, but may raise spurious interrupts from 0x20 on: leat/bootinfo.h */
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
 #define VECTOR_TIMER 0xf0

@@ -90,8 +90,7 @@ struct e1000 { /* private */
 bool e1000_is_supported(uint16_t vendor, uint16_t device);
 
 /* Resets the card, finds its address, sets up both rings, starts it and switches its interrupts on.
-   LEAT_EINVAL: dma too small or not aligned. LEAT_EIO: the card does not answer, or has no address.
- */
+   LEAT_EINVAL: dma too small or not aligned. LEAT_EIO: the card does not answer, or has no address. */
 int e1000_start(struct e1000 *nic, const struct e1000_platform *platform,
                 const struct e1000_dma *dma);
 

@@ -5,11 +5,12 @@
  * One page-aligned block of LEAT_BOOT_INFO_PAGES pages. Modules lie page-aligned and contiguous in
  * memory of type LEAT_MEMORY_MODULE. Strings are UTF-8 and NUL-terminated.
  *
- * Entry to the kernel: long mode, interrupts off, RDI = physical address of struct leat_boot_info. Boot
+ * Entry to the kernel: long mode, interrupts off, the 8259s masked and at vectors 0x20 to 0x2f, COM1 (if there is one)
+ * at 115200 baud, 8N1, FIFOs on, no interrupts; RDI = physical address of struct leat_boot_info. Boot
  * has made page tables that map (a) all memory below 4 GiB and every range of the memory map one to one,
  * (b) the kernel's ELF segments at their linked addresses (0xffffffff80000000 and up), with their
- * rights. They lie in LEAT_MEMORY_BOOT memory; the kernel builds its own and then frees them.
- * The stack is 16 KiB of boot memory.
+ * rights. They lie in LEAT_MEMORY_KERNEL memory and stay: other CPUs wait on them (struct leat_boot_parking).
+ * The kernel builds its own. The stack is 16 KiB of boot memory.
  */
 #ifndef LEAT_BOOTINFO_H
 #define LEAT_BOOTINFO_H
@@ -17,15 +18,19 @@
 #include <leat/types.h>
 
 #define LEAT_BOOT_MAGIC 0x746f6f625f74656cull
-#define LEAT_BOOT_VERSION 1
+#define LEAT_BOOT_VERSION 2
 #define LEAT_BOOT_INFO_PAGES 8
 #define LEAT_BOOT_MAX_RANGES 256
 #define LEAT_BOOT_MAX_MODULES 128
+#define LEAT_BOOT_MAX_CPUS 64
+#define LEAT_BOOT_MAX_IOAPICS 8
+#define LEAT_BOOT_MAX_OVERRIDES 16
+#define LEAT_BOOT_MAX_SEGMENTS 8
 
 enum leat_memory_type {
     LEAT_MEMORY_FREE = 1,     /* usable at once */
-    LEAT_MEMORY_BOOT = 2,     /* boot's page tables, stack, this block: free when the kernel is done */
-    LEAT_MEMORY_KERNEL = 3,   /* the kernel's own image */
+    LEAT_MEMORY_BOOT = 2,     /* boot's stack, this block: free when the kernel is done */
+    LEAT_MEMORY_KERNEL = 3,   /* the kernel's own image, boot's page tables */
     LEAT_MEMORY_MODULE = 4,   /* modules; never handed out as free memory */
     LEAT_MEMORY_RESERVED = 5, /* firmware runtime, ACPI NVS, MMIO: not to be touched as RAM */
     LEAT_MEMORY_ACPI = 6,     /* ACPI tables: readable */
@@ -51,6 +56,56 @@ struct leat_boot_module {
     uint64_t base_hpa, size; /* size in bytes, the last page's rest is zero */
 };
 
+/* A program that boot has checked and laid out in memory; ascending, no two segments on one page. */
+struct leat_boot_program {
+    uint64_t entry_va;
+    uint32_t count;
+    uint32_t reserved;
+    struct leat_boot_segment {
+        uint64_t va, hpa, size; /* whole pages */
+        uint32_t prot;          /* enum leat_prot; never WRITE and EXEC */
+        uint32_t reserved;
+    } segments[LEAT_BOOT_MAX_SEGMENTS];
+};
+
+/* ACPI's MADT. Without one: no CPU is named, and one IO-APIC is where a PC has it. */
+struct leat_boot_interrupts {
+    uint32_t cpu_count, ioapic_count, override_count;
+    uint32_t apic_ids[LEAT_BOOT_MAX_CPUS]; /* of enabled CPUs */
+    struct leat_boot_ioapic {
+        uint32_t hpa, gsi_base;
+    } ioapics[LEAT_BOOT_MAX_IOAPICS];
+    struct leat_boot_override { /* of an ISA interrupt */
+        uint32_t gsi;
+        uint8_t isa;
+        uint8_t polarity; /* 0: as the bus has it; 1 active high; 3 active low */
+        uint8_t trigger;  /* 0: as the bus has it; 1 edge; 3 level */
+        uint8_t reserved;
+    } overrides[LEAT_BOOT_MAX_OVERRIDES];
+};
+
+/*
+ * The other CPUs. Boot has started them; each waits in 64-bit mode with interrupts off, on boot's page tables, for the
+ * entry of its slot to be set (after the rest), then jumps there.
+ */
+struct leat_boot_parking {
+    uint32_t count; /* CPUs that have come; those from LEAT_BOOT_MAX_CPUS on have no slot and stay halted */
+    uint32_t reserved;
+    struct leat_boot_slot {
+        uint64_t entry_va, rsp, rdi, rsi;
+    } cpus[LEAT_BOOT_MAX_CPUS];
+};
+
+/* ACPI's FADT and \_S5: how the machine is switched off and started anew. All 0: nobody says. */
+struct leat_boot_power {
+    uint64_t reset_address;
+    uint16_t pm1a_control, pm1b_control, smi_command; /* I/O ports; 0: none */
+    uint8_t acpi_enable;                              /* to smi_command */
+    uint8_t has_s5, s5_types[2];                      /* sleep types for PM1a and PM1b */
+    uint8_t can_reset, reset_space, reset_value;      /* reset_space: 0 memory, 1 I/O port */
+    uint8_t reserved[3];
+};
+
 struct leat_framebuffer { /* UEFI 2.10, 12.9: GOP with a linear frame buffer; base_hpa 0: none */
     uint64_t base_hpa, size;
     uint32_t width, height, pixels_per_scan_line;
@@ -62,9 +117,13 @@ struct leat_boot_info {
     uint32_t version;
     uint32_t reserved;
     uint64_t kernel_base_hpa, kernel_size; /* the loaded image, contiguous, from its lowest address on */
-    uint64_t rsdp_hpa;                     /* ACPI 2.0 RSDP; 0: none */
+    uint64_t tsc_hz;                       /* TSC ticks in a second */
     uint8_t smbios_uuid[16];               /* SMBIOS type 1, as stored; all zero: none */
     struct leat_framebuffer framebuffer;
+    struct leat_boot_interrupts interrupts;
+    uint64_t parking_hpa; /* struct leat_boot_parking, in BOOT memory below 1 MiB; 0: the other CPUs are left alone */
+    struct leat_boot_power power;
+    struct leat_boot_program supervisor;
     int64_t wall_clock_s;     /* UTC seconds since 1970, from the firmware; 0: unknown */
     uint64_t tsc_at_start;    /* RDTSC when leat.efi was entered */
     uint64_t tsc_at_exit;     /* RDTSC when boot services were left */

@@ -157,6 +157,9 @@ enum leat_syscall {
     LEAT_SYS_FRAMES_INFO,
     /* cpus_info(machine, struct leat_cpu_info *, count) -> number of CPUs in use; fills at most count. */
     LEAT_SYS_CPUS_INFO,
+    /* machine_mitigate(machine, LEAT_MITIGATE_* bits, LEAT_SPEC_* bits) -> the CPU's IA32_ARCH_CAPABILITIES (0: none).
+       From now on, on all CPUs; nothing is done before. LEAT_EINVAL, and no change: the CPU lacks one of them. */
+    LEAT_SYS_MACHINE_MITIGATE,
 
     LEAT_SYS_COUNT
 };

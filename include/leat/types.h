@@ -32,6 +32,12 @@ static inline gva_t gva(uint64_t raw) { return (gva_t){raw}; }
 #define LEAT_PAGE_SIZE 4096ull
 #define LEAT_LARGE_PAGE_SIZE (2ull << 20)
 
+enum leat_prot { /* of mem_map and guest_map; WRITE and EXEC together is refused in mem_map (W^X) */
+    LEAT_PROT_READ = 1u << 0,
+    LEAT_PROT_WRITE = 1u << 1,
+    LEAT_PROT_EXEC = 1u << 2,
+};
+
 /* A capability: an index into the calling domain's handle table. 0 is never a valid handle. */
 typedef uint32_t leat_handle_t;
 

@@ -117,6 +117,10 @@ static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
         return fail_vm(parser, vm, vm->line, NULL, NULL,
                        "kernel is missing; write for example "
                        "kernel = vmlinuz");
+    if (vm->own_core == LEAT_CONFIG_NOT_SAID)
+        vm->own_core = config->own_core ? LEAT_CONFIG_YES : LEAT_CONFIG_NO;
+    if (vm->boot != LEAT_CONFIG_MULTIBOOT && vm->module_count != 0)
+        return fail_vm(parser, vm, vm->line, NULL, NULL, "modules need boot = multiboot");
     for (unsigned i = 0; i < vm->disk_count; i++) {
         const struct leat_config_disk *disk = leat_config_disk(config, vm->disk_name[i]);
         if (disk == NULL)

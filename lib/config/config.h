@@ -7,11 +7,14 @@
  *     [net]               mode = dhcp | static; static: address, netmask, gateway, dns
  *     [cache]             size = 64M
  *     [console]           view = leat | all | NAME of a VM
- *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off
+ *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off;
+ *                         own_core = yes | no: of all VMs that do not say it themselves;
+ *                         mitigations = auto | full | off: barriers against side channels
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
  *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
- *                         autostart = yes | no
+ *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
+ *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs
  *
  * A ';' or '#' at the start of a line, and a ';' after a space, start a comment. Sizes take the
  * suffixes K, M and G. Whatever is unknown, twice there, too long or does not fit together is an
@@ -27,8 +30,13 @@
 #define LEAT_CONFIG_MAX_VMS 64u
 #define LEAT_CONFIG_MAX_DISKS 256u
 #define LEAT_CONFIG_VM_DISKS 16u /* disks of one VM */
-#define LEAT_CONFIG_NAME 32u     /* bytes of a VM's or disk's name, with its NUL */
-#define LEAT_CONFIG_HOST 128u    /* as in struct leat_net_slot */
+#define LEAT_CONFIG_VM_MODULES 16u
+#define LEAT_CONFIG_VM_CPUS 16u /* vCPUs of one VM */
+#define LEAT_CONFIG_HOST_CPUS 64u
+#define LEAT_CONFIG_WEIGHT 100u
+#define LEAT_CONFIG_MAX_WEIGHT 10000u
+#define LEAT_CONFIG_NAME 32u  /* bytes of a VM's or disk's name, with its NUL */
+#define LEAT_CONFIG_HOST 128u /* as in struct leat_net_slot */
 #define LEAT_CONFIG_EXPORT 256u
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
 #define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
@@ -38,6 +46,15 @@
 #define LEAT_CONFIG_CACHE_BYTES (64ull << 20)
 
 enum leat_config_idle { LEAT_CONFIG_STAY = 0, LEAT_CONFIG_POWER_OFF = 1, LEAT_CONFIG_RESET = 2 };
+
+enum leat_config_choice { LEAT_CONFIG_NOT_SAID = 0, LEAT_CONFIG_NO = 1, LEAT_CONFIG_YES = 2 };
+
+/* Barriers against side channels: those that the CPU needs and that cost little, all, none. */
+enum leat_config_mitigations {
+    LEAT_CONFIG_MITIGATIONS_AUTO = 0,
+    LEAT_CONFIG_MITIGATIONS_FULL = 1,
+    LEAT_CONFIG_MITIGATIONS_OFF = 2
+};
 
 enum leat_config_net_mode { LEAT_CONFIG_DHCP = 0, LEAT_CONFIG_STATIC = 1 };
 
@@ -62,12 +79,21 @@ struct leat_config_disk {
     unsigned line;          /* of its section */
 };
 
+enum leat_config_boot { LEAT_CONFIG_LINUX = 0, LEAT_CONFIG_MULTIBOOT = 1 };
+
 struct leat_config_vm {
     char name[LEAT_CONFIG_NAME];
     uint64_t memory_bytes; /* a multiple of 2 MiB */
     unsigned cpus;
+    unsigned weight;                  /* 1 ... 10000 */
+    unsigned cap_percent;             /* of one host CPU's time, all vCPUs together; 0: no cap */
+    uint64_t pin;                     /* bit n: may run on host CPU n; 0: on all */
+    enum leat_config_choice own_core; /* YES or NO after a successful parse */
+    enum leat_config_boot boot;
     char kernel[LEAT_CONFIG_FILE];
-    char initrd[LEAT_CONFIG_FILE]; /* empty: none */
+    char initrd[LEAT_CONFIG_FILE]; /* empty: none; with multiboot: the first module */
+    unsigned module_count;
+    char modules[LEAT_CONFIG_VM_MODULES][LEAT_CONFIG_FILE]; /* multiboot only */
     char cmdline[LEAT_CONFIG_CMDLINE];
     unsigned disk_count;
     char disk_name[LEAT_CONFIG_VM_DISKS][LEAT_CONFIG_NAME];
@@ -77,7 +103,7 @@ struct leat_config_vm {
     unsigned disks_line;
 };
 
-struct leat_config {               /* some 300 KB: not for the stack */
+struct leat_config {               /* some 400 KB: not for the stack */
     char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
     uint16_t server_port;          /* host byte order */
     struct leat_config_net net;
@@ -85,6 +111,8 @@ struct leat_config {               /* some 300 KB: not for the stack */
     char console_view[LEAT_CONFIG_NAME]; /* "leat", "all" or a VM's name */
     unsigned console_line;
     enum leat_config_idle when_idle;
+    enum leat_config_mitigations mitigations;
+    bool own_core; /* of VMs that do not say it */
     unsigned disk_count, vm_count;
     struct leat_config_disk disks[LEAT_CONFIG_MAX_DISKS];
     struct leat_config_vm vms[LEAT_CONFIG_MAX_VMS];

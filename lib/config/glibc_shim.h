@@ -8,8 +8,7 @@
 #ifndef LIB_CONFIG_GLIBC_SHIM_H
 #define LIB_CONFIG_GLIBC_SHIM_H
 
-/* Ring 3: call before leat_config_parse. NULL when libinih can run here, else the reason in one
- * line. */
+/* Ring 3: call before leat_config_parse. NULL when libinih can run here, else the reason in one line. */
 const char *leat_config_init(void);
 
 #endif

@@ -91,6 +91,27 @@ static const char *machine_when_idle(struct config_parser *p, const char *value)
     return "must be stay, power_off or reset";
 }
 
+static const char *machine_mitigations(struct config_parser *p, const char *value)
+{
+    static const char *const words[] = {
+        [LEAT_CONFIG_MITIGATIONS_AUTO] = "auto",
+        [LEAT_CONFIG_MITIGATIONS_FULL] = "full",
+        [LEAT_CONFIG_MITIGATIONS_OFF] = "off",
+    };
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            p->config->mitigations = (enum leat_config_mitigations)i;
+            return NULL;
+        }
+    }
+    return "must be auto, full or off";
+}
+
+static const char *machine_own_core(struct config_parser *p, const char *value)
+{
+    return value_flag(value, &p->config->own_core);
+}
+
 static const char *disk_server(struct config_parser *p, const char *value)
 {
     return value_host(value, p->disk->server, sizeof(p->disk->server));
@@ -148,10 +169,38 @@ static const char *vm_memory(struct config_parser *p, const char *value)
 static const char *vm_cpus(struct config_parser *p, const char *value)
 {
     uint64_t number = 1;
-    const char *reason = value_number(value, 1, UINT32_MAX, &number);
-    if (reason == NULL && number != 1)
-        reason = "this version gives each VM one CPU";
+    const char *reason = value_number(value, 1, UINT64_MAX, &number);
+    if (reason == NULL && number > LEAT_CONFIG_VM_CPUS)
+        reason = "too large; a VM has 16 CPUs at most";
     p->vm->cpus = (unsigned)number;
+    return reason;
+}
+
+static const char *vm_weight(struct config_parser *p, const char *value)
+{
+    uint64_t number = LEAT_CONFIG_WEIGHT;
+    const char *reason = value_number(value, 1, UINT64_MAX, &number);
+    if (reason == NULL && number > LEAT_CONFIG_MAX_WEIGHT)
+        reason = "too large; weights go from 1 to 10000";
+    p->vm->weight = (unsigned)number;
+    return reason;
+}
+
+static const char *vm_cap(struct config_parser *p, const char *value)
+{
+    return value_percent(value, 100 * LEAT_CONFIG_HOST_CPUS, &p->vm->cap_percent);
+}
+
+static const char *vm_pin(struct config_parser *p, const char *value)
+{
+    return value_cpus(value, &p->vm->pin);
+}
+
+static const char *vm_own_core(struct config_parser *p, const char *value)
+{
+    bool flag = false;
+    const char *reason = value_flag(value, &flag);
+    p->vm->own_core = flag ? LEAT_CONFIG_YES : LEAT_CONFIG_NO;
     return reason;
 }
 
@@ -165,9 +214,55 @@ static const char *vm_initrd(struct config_parser *p, const char *value)
     return value_file(value, p->vm->initrd, sizeof(p->vm->initrd));
 }
 
+static const char *vm_boot(struct config_parser *p, const char *value)
+{
+    if (strcmp(value, "linux") != 0 && strcmp(value, "multiboot") != 0)
+        return "must be linux or multiboot";
+    p->vm->boot = value[0] == 'l' ? LEAT_CONFIG_LINUX : LEAT_CONFIG_MULTIBOOT;
+    return NULL;
+}
+
 static const char *vm_cmdline(struct config_parser *p, const char *value)
 {
     return value_string(value, p->vm->cmdline, sizeof(p->vm->cmdline));
+}
+
+/* Cuts the first name off a list with commas; *list then begins behind it. */
+static const char *take_item(const char **list, char name[LEAT_CONFIG_FILE])
+{
+    const char *value = *list;
+    size_t length = strcspn(value, ",");
+    size_t skip = strspn(value, " \t");
+    size_t end = length;
+    while (end > skip && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+        end--;
+    if (end <= skip)
+        return "a name is missing between two commas";
+    if (end - skip >= LEAT_CONFIG_FILE)
+        return "a name is longer than 63 bytes";
+    memcpy(name, value + skip, end - skip);
+    name[end - skip] = '\0';
+    *list = value + length;
+    if (value[length] == ',' && *++*list == '\0')
+        return "a name is missing behind the last comma";
+    return NULL;
+}
+
+static const char *vm_modules(struct config_parser *p, const char *value)
+{
+    struct leat_config_vm *vm = p->vm;
+    while (*value != '\0') {
+        char name[LEAT_CONFIG_FILE];
+        const char *reason = take_item(&value, name);
+        if (reason == NULL && vm->module_count == LEAT_CONFIG_VM_MODULES)
+            reason = "more than 16 modules";
+        if (reason == NULL)
+            reason = value_file(name, vm->modules[vm->module_count], sizeof(name));
+        if (reason != NULL)
+            return reason;
+        vm->module_count++;
+    }
+    return NULL;
 }
 
 static const char *vm_disks(struct config_parser *p, const char *value)
@@ -175,26 +270,15 @@ static const char *vm_disks(struct config_parser *p, const char *value)
     struct leat_config_vm *vm = p->vm;
     vm->disks_line = p->line;
     while (*value != '\0') {
-        size_t length = strcspn(value, ",");
-        size_t skip = strspn(value, " \t");
-        size_t end = length;
-        while (end > skip && (value[end - 1] == ' ' || value[end - 1] == '\t'))
-            end--;
-        char name[LEAT_CONFIG_NAME] = "";
-        if (end <= skip)
-            return "a disk's name is missing between two commas";
-        if (end - skip >= sizeof(name))
-            return "a disk's name is longer than 31 bytes";
-        memcpy(name, value + skip, end - skip);
-        if (vm->disk_count == LEAT_CONFIG_VM_DISKS)
-            return "more than 16 disks";
-        const char *reason = value_name(name, vm->disk_name[vm->disk_count], sizeof(name));
+        char name[LEAT_CONFIG_FILE];
+        const char *reason = take_item(&value, name);
+        if (reason == NULL && vm->disk_count == LEAT_CONFIG_VM_DISKS)
+            reason = "more than 16 disks";
+        if (reason == NULL)
+            reason = value_name(name, vm->disk_name[vm->disk_count], LEAT_CONFIG_NAME);
         if (reason != NULL)
             return reason;
         vm->disk_count++;
-        value += length;
-        if (*value == ',' && *++value == '\0')
-            return "a disk's name is missing behind the last comma";
     }
     return NULL;
 }
@@ -219,6 +303,8 @@ static const struct {
     {CONFIG_CACHE, "size", cache_size},
     {CONFIG_CONSOLE, "view", console_view},
     {CONFIG_MACHINE, "when_idle", machine_when_idle},
+    {CONFIG_MACHINE, "own_core", machine_own_core},
+    {CONFIG_MACHINE, "mitigations", machine_mitigations},
     {CONFIG_DISK, "server", disk_server},
     {CONFIG_DISK, "port", disk_port},
     {CONFIG_DISK, "export", disk_export},
@@ -227,8 +313,14 @@ static const struct {
     {CONFIG_DISK, "overlay", disk_overlay},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
+    {CONFIG_VM, "weight", vm_weight},
+    {CONFIG_VM, "cap", vm_cap},
+    {CONFIG_VM, "pin", vm_pin},
+    {CONFIG_VM, "own_core", vm_own_core},
     {CONFIG_VM, "kernel", vm_kernel},
+    {CONFIG_VM, "boot", vm_boot},
     {CONFIG_VM, "initrd", vm_initrd},
+    {CONFIG_VM, "modules", vm_modules},
     {CONFIG_VM, "cmdline", vm_cmdline},
     {CONFIG_VM, "disks", vm_disks},
     {CONFIG_VM, "autostart", vm_autostart},
@@ -283,6 +375,7 @@ static const char *open_vm(struct config_parser *parser, const char *name)
     parser->vm = &config->vms[config->vm_count++];
     strcpy(parser->vm->name, checked);
     parser->vm->cpus = 1;
+    parser->vm->weight = LEAT_CONFIG_WEIGHT;
     parser->vm->autostart = true;
     parser->vm->line = parser->line;
     return NULL;

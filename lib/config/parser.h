@@ -50,8 +50,7 @@ int config_fail(struct config_parser *parser, unsigned line, const char *section
 char *config_read_line(char *line, int size, void *parser);
 int config_take_key(void *parser, const char *section, const char *key, const char *value);
 
-/* After the last line: defaults that come from elsewhere, and what must fit together. False:
- * failed. */
+/* After the last line: defaults that come from elsewhere, and what must fit together. False: failed. */
 bool config_check(struct config_parser *parser);
 
 #endif

@@ -66,6 +66,53 @@ const char *value_number(const char *text, uint64_t least, uint64_t most, uint64
     return NULL;
 }
 
+const char *value_percent(const char *text, unsigned most, unsigned *out)
+{
+    uint64_t number;
+    if (!take_number(&text, &number) || strcmp(text, "%") != 0)
+        return "not a share of one host CPU; write for example 25%";
+    if (number == 0)
+        return "too small; without a cap leave the key out";
+    if (number > most)
+        return "too large";
+    *out = (unsigned)number;
+    return NULL;
+}
+
+static const char *skip_blanks(const char *text)
+{
+    return text + strspn(text, " \t");
+}
+
+const char *value_cpus(const char *text, uint64_t *out)
+{
+    static const char reason[] = "not a list of host CPUs; write for example 0,2-3";
+    uint64_t set = 0;
+    for (text = skip_blanks(text);; text = skip_blanks(text + 1)) {
+        uint64_t first, last;
+        if (!take_number(&text, &first))
+            return reason;
+        last = first;
+        text = skip_blanks(text);
+        if (*text == '-') {
+            text = skip_blanks(text + 1);
+            if (!take_number(&text, &last) || last < first)
+                return reason;
+            text = skip_blanks(text);
+        }
+        if (last > 63)
+            return "host CPUs are numbered from 0 to 63";
+        for (; first <= last; first++)
+            set |= 1ull << first;
+        if (*text != ',')
+            break;
+    }
+    if (*text != '\0')
+        return reason;
+    *out = set;
+    return NULL;
+}
+
 const char *value_flag(const char *text, bool *out)
 {
     if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)

@@ -16,6 +16,12 @@ const char *value_size(const char *text, uint64_t *out);
 /* A decimal number from least to most. */
 const char *value_number(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 
+/* A whole percentage, "25%", from 1% to `most`. */
+const char *value_percent(const char *text, unsigned most, unsigned *out);
+
+/* A set of host CPUs, "0, 2-3": *out has bit n for CPU n; never empty. */
+const char *value_cpus(const char *text, uint64_t *out);
+
 const char *value_flag(const char *text, bool *out); /* yes or no */
 
 /* Dotted IPv4; *out in network byte order. */

@@ -32,8 +32,7 @@ void line_feed(struct line_splitter *line, const char *bytes, size_t count);
 /* Emits what has no line end yet; nothing if there is nothing. */
 void line_flush(struct line_splitter *line);
 
-/* Control characters and what is not ASCII become '?': for a terminated text to be shown as it is.
- */
+/* Control characters and what is not ASCII become '?': for a terminated text to be shown as it is. */
 void line_make_plain(char *text);
 
 /* Is there a begun line? */

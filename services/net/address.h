@@ -29,8 +29,7 @@ void net_address_start(struct net_address *address, struct netif *netif,
 /* The driver has seen a change of the link. */
 void net_address_set_link(struct net_address *address, bool is_up, uint32_t mbit);
 
-/* Looks at lwIP's state; to be called in every round. True: info has changed, and clients want to
- * know. */
+/* Looks at lwIP's state; to be called in every round. True: info has changed, and clients want to know. */
 bool net_address_update(struct net_address *address);
 
 #endif

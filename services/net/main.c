@@ -236,8 +236,7 @@ static bool serve(void *context)
     if (net.has_card)
         e1000_flush(&net.nic.card);
     if (net.irq_is_masked && !more) {
-        /* Its causes were taken before the rings were looked at, so what came since raises it
-         * again. */
+        /* Its causes were taken before the rings were looked at, so what came since raises it again. */
         net.irq_is_masked = false;
         leat_irq_ack(net.irq->handle);
     }

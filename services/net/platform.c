@@ -48,8 +48,7 @@ static bool random_of_cpu(uint64_t *value)
     return false;
 }
 
-/* A CPU without RDRAND: the time stamps of calls, which depend on packets, stirred by splitmix64.
- */
+/* A CPU without RDRAND: the time stamps of calls, which depend on packets, stirred by splitmix64. */
 uint64_t net_random(void)
 {
     static uint64_t state;

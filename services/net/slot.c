@@ -332,10 +332,9 @@ bool slot_must_signal(struct slot *slot)
     return must;
 }
 
-/* The ring is not full, so that lib/ring would not call this waiting; but the window may be shut.
-   It is enough to be woken by the client's reads when half of the window is used up: before that,
-   more segments come anyway and make us look. A peer without window scaling has a window of 64 KiB.
- */
+/* The ring is not full, so that lib/ring would not call this waiting; but the window may be shut. It is
+   enough to be woken by the client's reads when half of the window is used up: before that, more segments
+   come anyway and make us look. A peer without window scaling has a window of 64 KiB. */
 static bool rx_may_sleep(struct slot *slot)
 {
     if (slot->rx_held < TCP_WND_MAX(slot->pcb) / 2)

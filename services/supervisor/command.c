@@ -14,6 +14,7 @@ const char *const command_help[] = {
     "vm N show              its vCPUs: registers, exits, the last ones one by one",
     "disks                  the disks: state, mode, size, server, traffic",
     "mem                    where the memory is",
+    "cpus                   who uses the CPUs: over the next second, and in all",
     "log                    Leat's messages so far",
     "poweroff, reboot       stop the machine, VMs and all",
     "Ctrl-] then 1-9: that VM's console; l: this prompt; a: everything; ?: more",
@@ -68,8 +69,13 @@ static enum command_kind single(const char *word)
         const char *word;
         enum command_kind kind;
     } commands[] = {
-        {"vms", COMMAND_VMS},       {"disks", COMMAND_DISKS}, {"mem", COMMAND_MEM},
-        {"help", COMMAND_HELP},     {"?", COMMAND_HELP},      {"poweroff", COMMAND_POWER_OFF},
+        {"vms", COMMAND_VMS},
+        {"disks", COMMAND_DISKS},
+        {"mem", COMMAND_MEM},
+        {"cpus", COMMAND_CPUS},
+        {"help", COMMAND_HELP},
+        {"?", COMMAND_HELP},
+        {"poweroff", COMMAND_POWER_OFF},
         {"reboot", COMMAND_REBOOT},
     };
 

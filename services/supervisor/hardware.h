@@ -5,8 +5,8 @@
 
 #include "services/supervisor/process.h"
 
-/* COM1, the framebuffer, the font, the kernel's log (whose news come as kernel_log_bit). Logs what
- * the machine refuses. */
+/* COM1, the framebuffer, the font, the kernel's log (whose news come as kernel_log_bit). Logs what the
+   machine refuses. */
 void hardware_give_console(struct process *console, uint64_t kernel_log_bit);
 
 /* Scans PCI for a network card that drivers/net knows. False after one line that says which there

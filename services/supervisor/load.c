@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "lib/elf.h"
 #include "lib/log.h"
 #include "lib/map.h"
 #include "lib/sys.h"
-#include "services/supervisor/elf.h"
 #include "services/supervisor/machine.h"
 
 /* The supervisor writes the bytes through a mapping of its own, so that the program's code is never
@@ -38,7 +38,7 @@ static int load_segments(leat_handle_t domain, const char *program, const uint8_
     struct elf_program elf;
     const char *why;
 
-    if (elf_read(image, size, &elf, &why) != LEAT_OK) {
+    if (elf_read(image, size, ELF_RING3_FIRST, ELF_RING3_END, &elf, &why) != LEAT_OK) {
         leat_log("program '%s' is damaged: %s", program, why);
         return LEAT_EINVAL;
     }

@@ -92,9 +92,11 @@ bool machine_report(void)
     const volatile struct leat_info *info = leat_info();
     char lacks[sizeof(info->virt_lacks) + 1] = {0};
 
-    leat_log("TSC: leat.efi began at %llu, left the firmware at %llu; the kernel began at %llu",
-             (unsigned long long)boot_info->tsc_at_start,
-             (unsigned long long)boot_info->tsc_at_exit, (unsigned long long)info->tsc_base);
+    leat_log(
+        "TSC: leat.efi began at %llu, left the firmware at %llu; the kernel began at %llu; a tick "
+        "is %llu / 2^32 ns",
+        (unsigned long long)boot_info->tsc_at_start, (unsigned long long)boot_info->tsc_at_exit,
+        (unsigned long long)info->tsc_base, (unsigned long long)info->tsc_mult);
     if (boot_info->problem[0] != 0) {
         leat_log("%.250s", boot_info->problem);
     }

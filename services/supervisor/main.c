@@ -9,6 +9,7 @@
 #include "lib/config/glibc_shim.h"
 #include "lib/log.h"
 #include "services/supervisor/machine.h"
+#include "services/supervisor/mitigate.h"
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
 #include "services/supervisor/services.h"
@@ -65,6 +66,7 @@ int main(void)
     } else {
         services_start_console(&config);
     }
+    mitigate_start(&config);
     vm_init(&config, can_run);
     vm_autostart();
     leat_loop_run(&supervisor_loop);

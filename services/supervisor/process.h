@@ -27,6 +27,7 @@ struct process {
     leat_handle_t domain;
     enum leat_prio highest_prio; /* of its threads */
     leat_handle_t notif;         /* the process's own, with all rights */
+    uint64_t sampled_cpu_ns;     /* usage.c: CPU time when its measurement began; 0: came later */
     uint64_t used_bits;
     uint64_t next_va;
     uint64_t entry_va;

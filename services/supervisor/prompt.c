@@ -11,6 +11,7 @@
 #include "services/supervisor/command.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/services.h"
+#include "services/supervisor/usage.h"
 #include "services/supervisor/vm.h"
 
 #define QUERY_PATIENCE 1000000000ull
@@ -22,7 +23,7 @@ static struct {
     unsigned waiting; /* processes that still have to answer */
     bool only_exits;  /* of a vmm's answer only the line with its exits is wanted */
     struct leat_loop_timer query_timer, stop_timer;
-    enum leat_stop stop;
+    enum power stop;
 } prompt;
 
 static void reply(bool is_last, const char *text)
@@ -102,11 +103,10 @@ void prompt_forget_process(struct process *process)
 static void on_stop(void *context)
 {
     (void)context;
-    leat_machine_stop(machine_handle(), prompt.stop, 0);
-    leat_log("the machine cannot be stopped by software");
+    power_stop(machine_handle(), &machine_boot_info()->power, prompt.stop);
 }
 
-void prompt_stop_machine(enum leat_stop how)
+void prompt_stop_machine(enum power how)
 {
     prompt.stop = how;
     leat_loop_timer_set(&supervisor_loop, &prompt.stop_timer, leat_clock_ns() + STOP_DELAY);
@@ -186,10 +186,10 @@ static void work_vm(const struct command *command)
     reply(true, answer);
 }
 
-static void stop(enum leat_stop how)
+static void stop(enum power how)
 {
     leat_log("the machine %s, as asked at the prompt",
-             how == LEAT_STOP_RESET ? "restarts" : "switches off");
+             how == POWER_RESET ? "restarts" : "switches off");
     prompt_stop_machine(how);
     reply(true, "");
 }
@@ -200,6 +200,9 @@ void prompt_command(const struct leat_ctl *message)
 
     if (prompt.waiting != 0) {
         end_query();
+    }
+    if (usage_cancel()) {
+        reply(true, "");
     }
     prompt.console_number = message->arg[0];
     command_parse(message->text, &command);
@@ -216,16 +219,19 @@ void prompt_command(const struct leat_ctl *message)
     case COMMAND_MEM:
         show_memory();
         break;
+    case COMMAND_CPUS:
+        usage_begin();
+        break;
     case COMMAND_HELP:
         for (unsigned i = 0; command_help[i] != NULL; i++) {
             reply(command_help[i + 1] == NULL, command_help[i]);
         }
         break;
     case COMMAND_POWER_OFF:
-        stop(LEAT_STOP_POWER_OFF);
+        stop(POWER_OFF);
         break;
     case COMMAND_REBOOT:
-        stop(LEAT_STOP_RESET);
+        stop(POWER_RESET);
         break;
     case COMMAND_WRONG:
         reply(true, command.why);
@@ -240,4 +246,5 @@ void prompt_init(void)
 {
     leat_loop_timer(&supervisor_loop, &prompt.query_timer, on_query_timeout, NULL);
     leat_loop_timer(&supervisor_loop, &prompt.stop_timer, on_stop, NULL);
+    usage_init(reply);
 }

@@ -3,6 +3,7 @@
 #ifndef SUPERVISOR_PROMPT_H
 #define SUPERVISOR_PROMPT_H
 
+#include "services/supervisor/power.h"
 #include "services/supervisor/process.h"
 
 void prompt_init(void);
@@ -17,6 +18,6 @@ void prompt_reply(struct process *process, const struct leat_ctl *message);
 void prompt_forget_process(struct process *process);
 
 /* Stops the machine after giving the console a moment to show what was said. */
-void prompt_stop_machine(enum leat_stop how);
+void prompt_stop_machine(enum power how);
 
 #endif

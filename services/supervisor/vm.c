@@ -309,6 +309,11 @@ struct process *vm_process(unsigned index)
     return all.vms[index].process;
 }
 
+const struct leat_config_vm *vm_config(unsigned index)
+{
+    return all.vms[index].config;
+}
+
 void vm_describe(unsigned index, char *text, size_t size)
 {
     static const char *const states[] = {"off", "starting", "running", "stopping", "ending"};
@@ -360,5 +365,5 @@ void vm_check_idle(void)
     }
     leat_log("all VMs are off: the machine %s",
              all.when_idle == LEAT_CONFIG_RESET ? "restarts" : "switches off");
-    prompt_stop_machine(all.when_idle == LEAT_CONFIG_RESET ? LEAT_STOP_RESET : LEAT_STOP_POWER_OFF);
+    prompt_stop_machine(all.when_idle == LEAT_CONFIG_RESET ? POWER_RESET : POWER_OFF);
 }

@@ -42,12 +42,14 @@ void vm_describe(unsigned index, char *text, size_t size);
 /* The vmm's process; NULL: none. */
 struct process *vm_process(unsigned index);
 
+const struct leat_config_vm *vm_config(unsigned index);
+
 /* A service answers DETACHED, or has died. */
 void vm_detached(struct process *service, uint64_t cookie);
 void vm_forget_process(struct process *service);
 
-/* A line from vdisk, "disk 'VM/DISK': ...": shown in that VM's console; vdisk itself logs what is
- * worth it. */
+/* A line from vdisk, "disk 'VM/DISK': ...": shown in that VM's console; vdisk itself logs what is worth
+   it. */
 void vm_show_disk_status(const char *text);
 
 /* Stops the machine when every VM that was to run is off, and leat.conf wants that. */

@@ -5,26 +5,39 @@
 #include <string.h>
 
 #include <leat/blk.h>
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "services/supervisor/cpu_text.h"
 #include "services/supervisor/machine.h"
 
-#define VMM_QUOTA (20ull << 20)   /* code, heap, nested page tables, vCPUs */
+#define VMM_QUOTA (20ull << 20)   /* code, heap, nested page tables, the first vCPU */
+#define VCPU_QUOTA (1ull << 20)   /* each further one: its thread, pages, FPU states, local APIC */
 #define VMM_CHANNELS (1ull << 20) /* stacks, log, console, control: charged to the supervisor */
 #define DISK_CHANNEL (9ull << 20) /* sizeof(struct leat_blk_channel), page tables */
 
 _Static_assert(sizeof(struct leat_blk_channel) < DISK_CHANNEL, "a block channel's memory");
 
-uint64_t vm_needed_bytes(const struct leat_config_vm *config)
+/* Without the guest's memory. */
+static uint64_t vmm_quota(const struct leat_config_vm *config)
 {
     /* Page tables of the nested and the vmm's own mapping: two times 1/512 is plenty. */
-    return config->memory_bytes + config->memory_bytes / 256 + VMM_QUOTA + VMM_CHANNELS +
+    return VMM_QUOTA + (config->cpus - 1) * VCPU_QUOTA + config->memory_bytes / 256;
+}
+
+uint64_t vm_needed_bytes(const struct leat_config_vm *config)
+{
+    return config->memory_bytes + vmm_quota(config) + VMM_CHANNELS +
            config->disk_count * DISK_CHANNEL;
 }
 
-static uint64_t vmm_quota(const struct leat_config_vm *config)
+static bool has_file(const struct leat_config_vm *config, const char *what, const char *file)
 {
-    return VMM_QUOTA + config->memory_bytes / 256;
+    if (machine_module(LEAT_MODULE_FILE, file) == NULL) {
+        leat_log("vm %s: its %s '%s' was not found beside leat.efi", config->name, what, file);
+        return false;
+    }
+    return true;
 }
 
 static bool has_all(const struct vm *vm)
@@ -33,15 +46,14 @@ static bool has_all(const struct vm *vm)
     uint64_t needed = vm_needed_bytes(config);
     uint64_t there = machine_free_bytes();
 
-    if (machine_module(LEAT_MODULE_FILE, config->kernel) == NULL) {
-        leat_log("vm %s: its kernel '%s' was not found beside leat.efi", config->name,
-                 config->kernel);
+    if (!has_file(config, "kernel", config->kernel) ||
+        (config->initrd[0] != 0 && !has_file(config, "initrd", config->initrd))) {
         return false;
     }
-    if (config->initrd[0] != 0 && machine_module(LEAT_MODULE_FILE, config->initrd) == NULL) {
-        leat_log("vm %s: its initrd '%s' was not found beside leat.efi", config->name,
-                 config->initrd);
-        return false;
+    for (unsigned i = 0; i < config->module_count; i++) {
+        if (!has_file(config, "module", config->modules[i])) {
+            return false;
+        }
     }
     if (config->disk_count != 0 && services_vdisk() == NULL) {
         leat_log("vm %s: its disks cannot be had: the disk service does not run", config->name);
@@ -81,10 +93,10 @@ static bool give_memory(struct process *vmm, const struct leat_config_vm *config
     return true;
 }
 
-static bool give_file(struct process *vmm, const char *name, const char *file)
+static bool give_file(struct process *vmm, const char *role, const char *name, const char *file)
 {
     const struct leat_boot_module *module = machine_module(LEAT_MODULE_FILE, file);
-    struct leat_start_entry *entry = process_entry(vmm, "file", name);
+    struct leat_start_entry *entry = process_entry(vmm, role, name);
     int64_t mem = machine_module_mem(module);
 
     if (mem > 0) {
@@ -100,8 +112,16 @@ static bool give_file(struct process *vmm, const char *name, const char *file)
 
 static bool give_files(struct process *vmm, const struct leat_config_vm *config)
 {
-    return give_file(vmm, "kernel", config->kernel) &&
-           (config->initrd[0] == 0 || give_file(vmm, "initrd", config->initrd));
+    if (!give_file(vmm, "file", "kernel", config->kernel) ||
+        (config->initrd[0] != 0 && !give_file(vmm, "file", "initrd", config->initrd))) {
+        return false;
+    }
+    for (unsigned i = 0; i < config->module_count; i++) {
+        if (!give_file(vmm, "module", config->modules[i], config->modules[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool give_channels(struct vm *vm, struct process *vmm)
@@ -122,11 +142,45 @@ static bool give_channels(struct vm *vm, struct process *vmm)
     return true;
 }
 
+/* Before its first thread: no moment of its life is unweighed or uncapped. */
+static bool give_share(struct process *vmm, const struct leat_config_vm *config)
+{
+    uint32_t count = leat_info()->cpus;
+    uint64_t there = cpu_set_first(count);
+    struct leat_domain_sched share = {
+        .weight = config->weight,
+        .cap_permille = config->cap_percent * 10,
+        .flags = config->own_core == LEAT_CONFIG_YES ? LEAT_SCHED_OWN_CORE : 0,
+        .cpus = config->pin & there,
+    };
+    char wanted[CPU_SET_TEXT], had[CPU_SET_TEXT];
+    int64_t error;
+
+    cpu_set_text(config->pin, wanted, sizeof(wanted));
+    cpu_set_text(there, had, sizeof(had));
+    if (config->pin != 0 && share.cpus == 0) {
+        leat_log("vm %s: pin = %s: this machine has none of these host CPUs, only %s", config->name,
+                 wanted, had);
+        return false;
+    }
+    if (config->pin != share.cpus) {
+        leat_log("vm %s: pin = %s: this machine has only host CPUs %s", config->name, wanted, had);
+    }
+    error = leat_domain_sched(vmm->domain, &share);
+    if (error != LEAT_OK) {
+        leat_log("vm %s: its share of the CPUs cannot be set (error %d)", config->name, (int)error);
+    }
+    return error == LEAT_OK;
+}
+
 static bool give_arguments(struct process *vmm, const struct leat_config_vm *config)
 {
     return process_argument(vmm, "name=%s", config->name) == LEAT_OK &&
            process_argument(vmm, "cpus=%u", config->cpus) == LEAT_OK &&
            process_argument(vmm, "memory=%llu", (unsigned long long)config->memory_bytes) ==
+               LEAT_OK &&
+           process_argument(vmm, "boot=%s",
+                            config->boot == LEAT_CONFIG_MULTIBOOT ? "multiboot" : "linux") ==
                LEAT_OK &&
            process_argument(vmm, "cmdline=%s", config->cmdline) == LEAT_OK;
 }
@@ -148,7 +202,8 @@ struct process *vm_build(struct vm *vm, process_message_fn on_message, process_d
     vmm->on_message = on_message;
     vmm->on_death = on_death;
     if (!give_memory(vmm, vm->config) || !give_files(vmm, vm->config) || !give_channels(vm, vmm) ||
-        !give_arguments(vmm, vm->config) || process_run(vmm) != LEAT_OK) {
+        !give_arguments(vmm, vm->config) || !give_share(vmm, vm->config) ||
+        process_run(vmm) != LEAT_OK) {
         process_discard(vmm);
         return NULL;
     }

@@ -18,13 +18,6 @@ GUEST_MIB = 256
 GUEST_MEMORY = f"{GUEST_MIB}M"
 PROGRAM = Path(__file__).with_name("say_tsc.c")
 STARTED = r"its TSC counts from the machine's (\d+) on; its kernel begins at (\d+)"
-COUNTS = {
-    "in all": "all", "to the VMM": "to the vmm", "host IRQ": "host interrupt", "IRQ window": "interrupt window",
-    "CPUID": "CPUID", "HLT": "HLT", "I/O": "I/O port", "doorbell": "doorbell", "MMIO": "MMIO", "RDMSR": "RDMSR",
-    "WRMSR": "WRMSR", "CR": "control register", "XSETBV": "XSETBV", "hypercall": "hypercall", "exception": "exception",
-    "other": "other (on Bochs the preemption timer, each ms)",
-}
-
 
 def with_program(initrd, out):
     """The initrd with say-tsc in it: archives in a row are one (Linux, initramfs buffer format)."""
@@ -50,12 +43,9 @@ def one(pattern, text):
 
 
 def exit_figures(log):
-    lines = " ".join(re.findall(r"(\d+ in all.*|MMIO \d+, RDMSR.*)", log)[-2:])
-    for key, what in COUNTS.items():
-        found = re.search(rf"(\d+) {key}" if key in ("in all", "to the VMM") else rf"\b{key} (\d+)", lines)
-        if found:
-            name = re.sub(r"\W+", "_", what.split(" (")[0])
-            yield Figure(f"exits_{name}", f"exits up to the shell: {what}", int(found[1]), "exits")
+    for what, number in setting.exit_counts(log).items():
+        name = re.sub(r"\W+", "_", what.split(" (")[0])
+        yield Figure(f"exits_{name}", f"exits up to the shell: {what}", number, "exits")
 
 
 def to_shell():

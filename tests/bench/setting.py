@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What all benches share: the build, the machine, the guests, and how figures are kept.
 
-Everything is measured on Bochs' corei7_skylake_x with one CPU, where the time stamp counter advances by one at each
-instruction: a difference of it counts all that ran, guest, ring 0 and ring 3.
+What instructions are counted for is measured on Bochs with one CPU, as corei7_skylake_x if nothing else is said, where
+the time stamp counter advances by one at each instruction: a difference of it counts all that ran, guest, ring 0 and
+ring 3.
 """
 import os
 import re
@@ -19,11 +20,20 @@ import leatmachine  # noqa: E402
 BUILD = lab.BUILD
 MACHINE = "bochs"
 CPU = "corei7_skylake_x"
+AMD_CPU = "ryzen"
 MEMORY_MIB = 1024
 TICKS_PER_S = 30_000_000  # of emulated time: leatmachine's ips=
 DISK = "one"
 GUEST = "bench"
 GUEST_KERNEL = BUILD / "tests/guests/bench/bench.bzimage"
+
+
+EXITS = {  # as vmm/cpu/report.c names them: as people do
+    "in all": "all", "to the VMM": "to the vmm", "host IRQ": "host interrupt", "IRQ window": "interrupt window",
+    "CPUID": "CPUID", "HLT": "HLT", "I/O": "I/O port", "doorbell": "doorbell", "MMIO": "MMIO", "RDMSR": "RDMSR",
+    "WRMSR": "WRMSR", "CR": "control register", "XSETBV": "XSETBV", "hypercall": "hypercall", "exception": "exception",
+    "PAUSE": "PAUSE", "other": "other (on Bochs with VT-x the preemption timer, each ms)",
+}
 
 
 class BenchError(Exception):
@@ -106,12 +116,12 @@ def wait(bench_lab, machine, pattern, timeout):
     bench_lab.wait_for(machine, {pattern: look}, timeout)
 
 
-def boot_bare(bench_lab, cmdline, machine=MACHINE, disk_mib=64, **options):
+def boot_bare(bench_lab, cmdline, machine=MACHINE, disk_mib=64, cpu=CPU, **options):
     """Boots the bare guest of tests/guests/bench with a disk of random bytes, until it has ended."""
     (bench_lab.exports / DISK).write_bytes(os.urandom(disk_mib << 20))
     bench_lab.server.start()
     image = bench_lab.image(config(bench_lab, "bench.bzimage", cmdline), files={"bench.bzimage": str(GUEST_KERNEL)})
-    machine = bench_lab.boot(image, machine, (GUEST,), cpu=CPU, memory=MEMORY_MIB, **options)
+    machine = bench_lab.boot(image, machine, (GUEST,), cpu=cpu, memory=MEMORY_MIB, **options)
     wait(bench_lab, machine, "BENCH done", 600)
     machine.wait_end(120)
     return bench_lab.guest_log(GUEST)
@@ -135,3 +145,11 @@ def bench_lines(log):
 def medians(log):
     """Of lines with minimum, median, mean and count: {name: median}."""
     return {name: numbers[1] for name, numbers in bench_lines(log).items() if len(numbers) == 4}
+
+
+def exit_counts(log):
+    """{reason: how many} of the vmm's last account of its guest's exits in Leat's log."""
+    lines = " ".join(re.findall(r"(\d+ in all.*|MMIO \d+, RDMSR.*)", log)[-2:])
+    found = {what: re.search(rf"(\d+) {key}" if key in ("in all", "to the VMM") else rf"\b{key} (\d+)", lines)
+             for key, what in EXITS.items()}
+    return {what: int(match[1]) for what, match in found.items() if match}

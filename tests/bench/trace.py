@@ -118,9 +118,10 @@ def pieces(text):
                 piece.append((int(found[2], 16), int(found[3], 16), bytes.fromhex(found[4])))
 
 
-def run(bench_lab):
+def run(bench_lab, cpu):
     """{name: Trace} of the round trips that the guest marks."""
-    log = setting.boot_bare(bench_lab, "trace", machine=TracingBochs.name, extra=("magic_break: enabled=1",))
+    log = setting.boot_bare(bench_lab, "do=trace", machine=TracingBochs.name, cpu=cpu,
+                            extra=("magic_break: enabled=1",))
     text = (bench_lab.folder / "logs/machine.log").read_text(errors="replace")
     known = programs()
     traces = {name: read(name, piece, known) for name, piece in zip(NAME.findall(log), pieces(text))}

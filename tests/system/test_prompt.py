@@ -34,7 +34,7 @@ kernel = vmlinuz
 initrd = initrd
 cmdline = {QUIET}
 disks = one
-""")), "bochs", ("web",))
+""")), guests=("web",))
     login(lab, run, 1)
     shown = command(lab, run, "vm 1 show", "exit 0 before the last")
     for what in ("vCPU 0: ", "RIP ", "CR3 ", "CS ", "APIC base", "exits: "):
@@ -58,7 +58,7 @@ kernel = vmlinuz
 initrd = initrd
 cmdline = {QUIET}
 disks = one
-""")), "bochs", ("web",))
+""")), guests=("web",))
     lab.wait_for(run, {"waits": lambda: "waits for disk 'one'" in run.text()}, 200)
     line = re.compile(r"1 web +starting +64 MiB +1 cpu +(\d+)\.(\d) s")
     end = time.monotonic() + 10

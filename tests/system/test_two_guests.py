@@ -42,7 +42,7 @@ mode = ram
 """ + vm("web", "one", STEPS) + vm("db", "two", STEPS)))
     before = sha256_of(two)
     lists = {"web": sha256(sums_of_image(one).encode()), "db": sha256(sums_of_image(two).encode())}
-    run = lab.boot(image, "bochs", ("web", "db"))
+    run = lab.boot(image, guests=("web", "db"))
     lab.wait_for(run, {"web done": lambda: "TEST done" in lab.guest_log("web"),
                        "db done": lambda: "TEST done" in lab.guest_log("db")}, 900)
     run.wait_end(120)
@@ -78,7 +78,7 @@ def server_away(lab):
     lab.disk("one")
     lab.server.start()
     image = lab.image(lab.config(base_config(lab) + "[disk one]\n" + vm("web", "one", "sums,write,reread")))
-    run = lab.boot(image, "bochs", ("web",))
+    run = lab.boot(image, guests=("web",))
     lab.wait_for(run, {"sums started": lambda: "TEST sums started" in lab.guest_log("web")}, 400)
     lab.wait_for(run, {"a moment": timer(1.5)}, 30)
     lab.server.kill()

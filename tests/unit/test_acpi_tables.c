@@ -38,6 +38,23 @@ static const uint8_t *table(uint64_t at, const char *signature)
     return p;
 }
 
+/* One device for each CPU, packages as long as they say. */
+static void check_ssdt(const uint8_t *ssdt, unsigned cpus)
+{
+    const uint8_t *end = ssdt + get(ssdt, 4, 4), *p = ssdt + 36;
+    assert_int_equal(*p++, 0x10);
+    assert_int_equal((p[0] & 15) | p[1] << 4, end - p);
+    assert_memory_equal(p + 2, "\\_SB_", 5);
+    p += 7;
+    for (unsigned i = 0; i < cpus; i++) {
+        assert_memory_equal(p, "\x5b\x82", 2);
+        assert_memory_equal(p + 13, "ACPI0007", 9);
+        assert_int_equal(p[p[2] + 1], i); /* the package's last byte */
+        p += 2 + p[2];
+    }
+    assert_ptr_equal(p, end);
+}
+
 static void tables_are_sound(void **state)
 {
     (void)state;
@@ -62,6 +79,7 @@ static void tables_are_sound(void **state)
             found += madt[at] == 0;
         }
         assert_int_equal(found, cpus);
+        check_ssdt(table(get(xsdt, 60, 8), "SSDT"), cpus);
     }
 }
 

@@ -24,6 +24,7 @@ static void commands_are_understood(void **state)
     assert_int_equal(parse("vms").kind, COMMAND_VMS);
     assert_int_equal(parse("  mem ").kind, COMMAND_MEM);
     assert_int_equal(parse("disks").kind, COMMAND_DISKS);
+    assert_int_equal(parse("cpus").kind, COMMAND_CPUS);
     assert_int_equal(parse("help").kind, COMMAND_HELP);
     assert_int_equal(parse("poweroff").kind, COMMAND_POWER_OFF);
     assert_int_equal(parse("reboot").kind, COMMAND_REBOOT);

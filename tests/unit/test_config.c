@@ -99,6 +99,61 @@ static void test_defaults(void **state)
     assert_int_equal(config.vms[0].cpus, 1);
 }
 
+static void test_share_of_cpus(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k\n"
+                           "[vm b]\nmemory=64M\nkernel=k\ncpus=16\nweight=10000\ncap=6400%\n"
+                           "pin= 0 , 2 - 3,63\nown_core=no\n"
+                           "[vm c]\nmemory=64M\nkernel=k\ncpus=2\nweight=1\ncap=1%\npin=0-63\n"
+                           "[machine]\nown_core=yes\n"),
+                     0);
+    const struct leat_config_vm *a = &config.vms[0], *b = &config.vms[1], *c = &config.vms[2];
+    assert_int_equal(a->cpus, 1);
+    assert_int_equal(a->weight, 100);
+    assert_int_equal(a->cap_percent, 0);
+    assert_int_equal(a->pin, 0);
+    assert_int_equal(a->own_core, LEAT_CONFIG_YES); /* as [machine] says, though that comes last */
+    assert_int_equal(b->cpus, 16);
+    assert_int_equal(b->weight, 10000);
+    assert_int_equal(b->cap_percent, 6400);
+    assert_true(b->pin == (0xdull | 1ull << 63));
+    assert_int_equal(b->own_core, LEAT_CONFIG_NO);
+    assert_int_equal(c->weight, 1);
+    assert_int_equal(c->cap_percent, 1);
+    assert_true(c->pin == UINT64_MAX);
+    assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k\n"), 0);
+    assert_int_equal(config.vms[0].own_core, LEAT_CONFIG_NO);
+}
+
+static void test_mitigations(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[machine]\nmitigations=full\n"), 0);
+    assert_int_equal(config.mitigations, LEAT_CONFIG_MITIGATIONS_FULL);
+    assert_int_equal(parse("[machine]\nmitigations=off\n"), 0);
+    assert_int_equal(config.mitigations, LEAT_CONFIG_MITIGATIONS_OFF);
+    assert_int_equal(parse("[machine]\nmitigations=auto\n"), 0);
+    assert_int_equal(config.mitigations, LEAT_CONFIG_MITIGATIONS_AUTO);
+    assert_int_equal(parse(""), 0);
+    assert_int_equal(config.mitigations, LEAT_CONFIG_MITIGATIONS_AUTO);
+}
+
+static void test_multiboot(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[vm a]\nmemory=64M\nboot = multiboot\nkernel=k.elf\ninitrd=i\n"
+                           "modules = one.bin , d/two\n"),
+                     0);
+    const struct leat_config_vm *vm = &config.vms[0];
+    assert_int_equal(vm->boot, LEAT_CONFIG_MULTIBOOT);
+    assert_int_equal(vm->module_count, 2);
+    assert_string_equal(vm->modules[0], "one.bin");
+    assert_string_equal(vm->modules[1], "d/two");
+    assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k"), 0);
+    assert_int_equal(config.vms[0].boot, LEAT_CONFIG_LINUX);
+}
+
 static void test_shared_disks(void **state)
 {
     (void)state;
@@ -147,16 +202,54 @@ static void test_errors(void **state)
          "leat.conf line 2: [vm a] kernel = : must be a file name relative to leat.conf, without "
          "'.' "
          "and '..'"},
-        {"[vm a]\ncpus=2\n", 2,
-         "leat.conf line 2: [vm a] cpus = 2: this version gives each VM one CPU"},
+        {"[vm a]\ncpus=0\n", 2, "leat.conf line 2: [vm a] cpus = 0: too small"},
+        {"[vm a]\ncpus=17\n", 2,
+         "leat.conf line 2: [vm a] cpus = 17: too large; a VM has 16 CPUs at most"},
+        {"[vm a]\ncpus=two\n", 2, "leat.conf line 2: [vm a] cpus = two: not a number"},
+        {"[vm a]\nweight=0\n", 2, "leat.conf line 2: [vm a] weight = 0: too small"},
+        {"[vm a]\nweight=10001\n", 2,
+         "leat.conf line 2: [vm a] weight = 10001: too large; weights go from 1 to 10000"},
+        {"[vm a]\ncap=25\n", 2,
+         "leat.conf line 2: [vm a] cap = 25: not a share of one host CPU; write for example 25%"},
+        {"[vm a]\ncap=0%\n", 2,
+         "leat.conf line 2: [vm a] cap = 0%: too small; without a cap leave the key out"},
+        {"[vm a]\ncap=6401%\n", 2, "leat.conf line 2: [vm a] cap = 6401%: too large"},
+        {"[vm a]\ncap=25%%\n", 2,
+         "leat.conf line 2: [vm a] cap = 25%%: not a share of one host CPU; write for example "
+         "25%"},
+        {"[vm a]\npin=\n", 2,
+         "leat.conf line 2: [vm a] pin = : not a list of host CPUs; write for example 0,2-3"},
+        {"[vm a]\npin=3-2\n", 2,
+         "leat.conf line 2: [vm a] pin = 3-2: not a list of host CPUs; write for example 0,2-3"},
+        {"[vm a]\npin=1,\n", 2,
+         "leat.conf line 2: [vm a] pin = 1,: not a list of host CPUs; write for example 0,2-3"},
+        {"[vm a]\npin=1 2\n", 2,
+         "leat.conf line 2: [vm a] pin = 1 2: not a list of host CPUs; write for example 0,2-3"},
+        {"[vm a]\npin=0-64\n", 2,
+         "leat.conf line 2: [vm a] pin = 0-64: host CPUs are numbered from 0 to 63"},
+        {"[vm a]\nown_core=maybe\n", 2,
+         "leat.conf line 2: [vm a] own_core = maybe: must be yes or no"},
+        {"[machine]\nown_core=1\n", 2,
+         "leat.conf line 2: [machine] own_core = 1: must be yes or no"},
+        {"[machine]\nmitigations=no\n", 2,
+         "leat.conf line 2: [machine] mitigations = no: must be auto, full or off"},
         {"[vm a]\nmemory=64M\nkernel=k\ndisks=x\n", 4,
          "leat.conf line 4: [vm a] disks = x: there is no [disk] section of that name"},
         {"[vm a]\nmemory=64M\nkernel=k\ndisks=d,d\n[disk d]\nserver=s\nmode=ram", 4,
          "leat.conf line 4: [vm a] disks = d: named twice"},
         {"[vm a]\ndisks=d,\n", 2,
-         "leat.conf line 2: [vm a] disks = d,: a disk's name is missing behind the last comma"},
+         "leat.conf line 2: [vm a] disks = d,: a name is missing behind the last comma"},
         {"[vm a]\ndisks=,d\n", 2,
-         "leat.conf line 2: [vm a] disks = ,d: a disk's name is missing between two commas"},
+         "leat.conf line 2: [vm a] disks = ,d: a name is missing between two commas"},
+        {"[vm a]\nboot=grub\n", 2,
+         "leat.conf line 2: [vm a] boot = grub: must be linux or multiboot"},
+        {"[vm a]\nmemory=64M\nkernel=k\nmodules=m\n", 1,
+         "leat.conf line 1: [vm a] modules need boot = multiboot"},
+        {"[vm a]\nmodules=m,,n\n", 2,
+         "leat.conf line 2: [vm a] modules = m,,n: a name is missing between two commas"},
+        {"[vm a]\nmodules=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\n", 2,
+         "leat.conf line 2: [vm a] modules = a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q: more than 16 "
+         "modules"},
         {"[vm a]\nautostart=on\n", 2, "leat.conf line 2: [vm a] autostart = on: must be yes or no"},
         {"[vm a]\n[vm a]\n", 2, "leat.conf line 2: [vm a] this VM has a section already"},
         {"[vm all]\n", 1,
@@ -291,10 +384,11 @@ static void test_utf8(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full),   cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_errors), cmocka_unit_test(test_shared_disks),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_nul_byte),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_full),          cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_share_of_cpus), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_mitigations),   cmocka_unit_test(test_multiboot),
+        cmocka_unit_test(test_shared_disks),  cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nul_byte),      cmocka_unit_test(test_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

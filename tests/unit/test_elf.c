@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The supervisor loads programs by what their ELF headers say: whatever is odd must be refused. */
-#include "services/supervisor/elf.h"
+/* Programs are loaded by what their ELF headers say: whatever is odd must be refused. */
+#include "lib/elf.h"
 
 #include <elf.h>
 #include <setjmp.h>
@@ -44,7 +44,7 @@ static int read_file(const struct file *f, size_t size, struct elf_program *prog
     int result;
 
     memcpy(copy, f, size);
-    result = elf_read(copy, size, program, &why);
+    result = elf_read(copy, size, ELF_RING3_FIRST, ELF_RING3_END, program, &why);
     free(copy);
     assert_int_equal(result == LEAT_OK, why == NULL);
     return result;

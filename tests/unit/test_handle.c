@@ -13,6 +13,7 @@
 _Noreturn void assert_failed(const char *what, const char *file, int line);
 void *page_alloc(void);
 void page_free(void *page);
+void *kzalloc(size_t bytes);
 void kfree(void *object);
 
 void assert_failed(const char *what, const char *file, int line)
@@ -33,6 +34,11 @@ void page_free(void *page)
 {
     pages--;
     free(page);
+}
+
+void *kzalloc(size_t bytes)
+{
+    return calloc(1, bytes);
 }
 
 void kfree(void *object)

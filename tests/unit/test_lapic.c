@@ -147,6 +147,63 @@ static void ipis(void **state)
     vmm_fake_free(&f);
 }
 
+static void destinations(void **state)
+{
+    struct lapic *l = start(16), *last = &f.platform.lapics[15];
+    (void)state;
+    assert_int_equal(rd(last, LAPIC_LDR), 1u << 15); /* cluster 0, CPU 15 of it */
+    assert_true(lapic_msr_write(l, LAPIC_ICR, 0x8001ull << 32 | 1u << 11 | 0x40));
+    assert_int_equal(lapic_pending(l), 0x40);
+    assert_int_equal(lapic_pending(last), 0x40);
+    assert_int_equal(lapic_pending(&f.platform.lapics[1]), -1);
+    assert_true(lapic_msr_write(l, LAPIC_ICR, 0x18001ull << 32 | 1u << 11 | 0x50)); /* cluster 1 */
+    assert_int_equal(lapic_pending(last), 0x40);
+    assert_true(lapic_msr_write(l, LAPIC_ICR, 2u << 18 | 0x60));            /* all */
+    assert_true(lapic_msr_write(l, LAPIC_ICR, 0xffffffffull << 32 | 0x70)); /* everybody */
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(f.platform.lapics[i].irr.words[1],
+                         1ull << 0x30 | 1ull << 0x20 | (i % 15 ? 0 : 1));
+    irq_send_msi(&f.vm, 0xfee0f000, 0x81); /* an MSI to the last CPU */
+    assert_int_equal(lapic_pending(last), 0x81);
+    ioapic_write(&f.platform.ioapic, 0, 4, 0x10 + 2 * 5 + 1);
+    ioapic_write(&f.platform.ioapic, 0x10, 4, 14u << 24);
+    ioapic_write(&f.platform.ioapic, 0, 4, 0x10 + 2 * 5);
+    ioapic_write(&f.platform.ioapic, 0x10, 4, 0x91);
+    irq_set_line(&f.vm, 5, true); /* the IO-APIC to the last but one */
+    assert_int_equal(lapic_pending(&f.platform.lapics[14]), 0x91);
+    vmm_fake_free(&f);
+}
+
+static void lowest_priority(void **state)
+{
+    struct lapic *l = start(3);
+    (void)state;
+    assert_true(lapic_msr_write(&f.platform.lapics[1], LAPIC_TPR, 0x80));
+    for (unsigned i = 0; i < 4; i++) /* takes turns between those that have nothing better to do */
+        irq_send_msi(&f.vm, 0xfee00000 | 0xff000 | 8, 0x40 + i);
+    assert_int_equal(lapic_highest(&f.platform.lapics[1].irr), -1);
+    assert_int_equal(l->irr.words[1] | f.platform.lapics[2].irr.words[1], 0xf);
+    assert_int_equal(__builtin_popcountll(l->irr.words[1]), 2);
+    vmm_fake_free(&f);
+}
+
+static void errors_are_told(void **state)
+{
+    struct lapic *l = start(2);
+    (void)state;
+    assert_true(lapic_msr_write(l, LAPIC_LVT_ERROR, 0xfe));
+    assert_true(lapic_msr_write(l, LAPIC_ICR, 1ull << 32 | 7)); /* no such vector */
+    assert_int_equal(lapic_pending(l), 0xfe);
+    assert_int_equal(lapic_pending(&f.platform.lapics[1]), -1);
+    assert_true(lapic_msr_write(l, LAPIC_ESR, 0));
+    assert_int_equal(rd(l, LAPIC_ESR), LAPIC_ERROR_SEND_VECTOR);
+    assert_true(lapic_msr_write(l, LAPIC_LVT_ERROR, 3)); /* its own vector is none either */
+    assert_true(lapic_msr_write(l, LAPIC_SELF_IPI, 9));
+    assert_true(lapic_msr_write(l, LAPIC_ESR, 0));
+    assert_int_equal(rd(l, LAPIC_ESR), LAPIC_ERROR_SEND_VECTOR);
+    vmm_fake_free(&f);
+}
+
 static void bad_accesses(void **state)
 {
     struct lapic *l = start(1);
@@ -202,6 +259,9 @@ int main(void)
         cmocka_unit_test(tsc_deadline),
         cmocka_unit_test(one_shot_and_periodic),
         cmocka_unit_test(ipis),
+        cmocka_unit_test(destinations),
+        cmocka_unit_test(lowest_priority),
+        cmocka_unit_test(errors_are_told),
         cmocka_unit_test(bad_accesses),
         cmocka_unit_test(xapic_mmio),
     };

@@ -95,6 +95,30 @@ static void loads(void **state)
     assert_int_equal(entry, 0x1000000 | 0x83);
 }
 
+static void loads_a_32_bit_kernel(void **state)
+{
+    uint64_t gdt[4];
+    (void)state;
+    start();
+    put(0x236, 2, 4); /* no 64-bit entry; can be loaded above 4 GiB does not matter */
+    assert_int_equal(load(), LEAT_OK);
+    assert_int_equal(page.rip, 0x1000000);
+    assert_int_equal(page.cr0 & 0x80000001, 1); /* protected mode, no paging */
+    assert_int_equal(page.efer, 0);
+    assert_int_equal(page.seg[LEAT_CS].selector, 0x10);
+    assert_int_equal(page.seg[LEAT_CS].access, 0xc09b); /* 32-bit code */
+    assert_int_equal(page.seg[LEAT_SS].selector, 0x18);
+    memcpy(gdt, ram + page.seg[LEAT_GDTR].base, sizeof(gdt));
+    assert_int_equal(page.seg[LEAT_GDTR].limit, sizeof(gdt) - 1);
+    assert_int_equal(gdt[2], 0x00cf9b000000ffff);
+    assert_int_equal(gdt[3], 0x00cf93000000ffff);
+    assert_int_equal(page.gpr[LEAT_RSI], 0x10000);
+    put(0x206, 2, 0x20a); /* a kernel that is too old to say whether it has one */
+    put(0x236, 2, 0x3f);
+    assert_int_equal(load(), LEAT_OK);
+    assert_int_equal(page.rip, 0x1000000);
+}
+
 static void moves_when_memory_is_small(void **state)
 {
     (void)state;
@@ -117,8 +141,8 @@ static void refuses_lies(void **state)
         unsigned offset, width;
         uint64_t value;
     } lies[] = {
-        {0x1fe, 2, 0}, {0x202, 4, 0}, {0x206, 2, 0x205}, {0x211, 1, 0},
-        {0x236, 2, 0}, {0x201, 1, 0}, {0x201, 1, 0xff},  {0x260, 4, 0xffffffff},
+        {0x1fe, 2, 0},     {0x202, 4, 0}, {0x206, 2, 0x205}, {0x211, 1, 0},
+        {0x206, 2, 0x209}, {0x201, 1, 0}, {0x201, 1, 0xff},  {0x260, 4, 0xffffffff},
     };
     (void)state;
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -166,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loads),
+        cmocka_unit_test(loads_a_32_bit_kernel),
         cmocka_unit_test(moves_when_memory_is_small),
         cmocka_unit_test(refuses_lies),
         cmocka_unit_test(odd_places),

@@ -69,12 +69,14 @@ class Image(unittest.TestCase):
         return path
 
     def test_content(self):
-        config = self.path("a/leat.conf", b"[vm web]\nkernel = deb/vmlinuz ; comment\ninitrd = i\ncmdline = a=b %d\n")
+        config = self.path("a/leat.conf", b"[vm web]\nkernel = deb/vmlinuz ; comment\ninitrd = i\nmodules = m1, i\ncmdline = a=b %d\n")
         self.path("a/deb/vmlinuz", b"the kernel")
+        self.path("a/m1", b"a module")
         image = self.path("leat.img")
         for output in (image, image + "2"):
             mkimage.make_image(output, self.path("e", b"MZ"), config, {"i": self.path("else", b"the initrd")})
-        for name, content in (("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("deb/vmlinuz", b"the kernel"), ("i", b"the initrd")):
+        for name, content in (("EFI/BOOT/BOOTX64.EFI", b"MZ"), ("deb/vmlinuz", b"the kernel"), ("i", b"the initrd"),
+                              ("m1", b"a module")):
             shown = subprocess.run(["mtype", "-i", image + "@@1048576", "::/" + name], capture_output=True, check=True)
             self.assertEqual(shown.stdout, content)
         with open(image, "rb") as one, open(image + "2", "rb") as two:

@@ -74,17 +74,31 @@ static void msrs(void **state)
     assert_true(wrmsr(0x1b, 0xfee00d00));
     assert_true(rdmsr(0x802, &v));
     assert_int_equal(v, 0);
-    assert_true(wrmsr(0x200, 0x1234));
+    assert_true(wrmsr(0x200, 0x12006));
     assert_true(rdmsr(0x200, &v));
-    assert_int_equal(v, 0x1234);
+    assert_int_equal(v, 0x12006);
+    assert_false(wrmsr(0x200, 0x12002)); /* no such memory type */
+    assert_false(wrmsr(0x2ff, 0xc07));
+    assert_true(wrmsr(0x250, 0x0606060604040101));
+    assert_false(wrmsr(0x250, 7));
+    assert_false(rdmsr(0xc0010015, &v)); /* AMD's, on Intel */
+    f.vm.is_amd = true;
+    assert_true(rdmsr(0xc0010015, &v));
+    assert_int_equal(v, 1u << 24);
+    assert_true(rdmsr(0xc001001a, &v));
+    assert_int_equal(v, FAKE_RAM);
+    assert_true(rdmsr(0x8b, &v));
+    assert_int_equal(v, 1);
+    assert_false(rdmsr(0x3a, &v));
+    f.vm.is_amd = false;
     assert_true(rdmsr(0x2ff, &v));
     assert_int_equal(v, 0xc06);
     for (uint32_t i = 0x250; i < 0x270; i++)
         rdmsr(i, &v);
     assert_true(rdmsr(0x179, &v));
-    assert_false(rdmsr(0x4b564d01, &v));
+    assert_false(rdmsr(0x4b564d02, &v));
     unsigned lines = f.log_lines;
-    assert_false(rdmsr(0x4b564d01, &v));
+    assert_false(rdmsr(0x4b564d02, &v));
     assert_int_equal(f.log_lines, lines); /* told once */
     for (uint32_t i = 0; i < 5000; i++)
         wrmsr(0xdead0000 + i, 0);
@@ -125,15 +139,12 @@ static void interrupt_is_asked_for_and_booked(void **state)
     vmm_fake_free(&f);
 }
 
-static void nmi_waits_for_its_time(void **state)
+static void nmi_is_handed_to_the_kernel(void **state)
 {
     struct leat_vcpu *p = start();
     (void)state;
     lapic_receive(&f.platform.lapics[0], LAPIC_NMI, 0, false);
-    p->interruptibility = LEAT_BLOCKED_BY_NMI;
-    vcpu_prepare(&f.cpus[0]);
-    assert_int_equal(p->event, 0);
-    p->interruptibility = 0;
+    p->interruptibility = LEAT_BLOCKED_BY_NMI; /* which waits for the end of the block */
     vcpu_prepare(&f.cpus[0]);
     assert_int_equal(p->event, LEAT_EVENT(LEAT_EVENT_NMI, 2));
     vmm_fake_free(&f);
@@ -235,7 +246,7 @@ int main(void)
         cmocka_unit_test(ports),
         cmocka_unit_test(msrs),
         cmocka_unit_test(interrupt_is_asked_for_and_booked),
-        cmocka_unit_test(nmi_waits_for_its_time),
+        cmocka_unit_test(nmi_is_handed_to_the_kernel),
         cmocka_unit_test(cr8_is_the_tpr),
         cmocka_unit_test(deadline_serves_timers),
         cmocka_unit_test(ends),

@@ -20,7 +20,13 @@ static struct vmm_fake *of(struct vm *vm)
 
 void vm_kick(struct vm *vm, unsigned cpu)
 {
-    of(vm)->kicks[cpu]++;
+    uint32_t run = 0;
+    bool is_gated = of(vm)->gates_kicks;
+    if (is_gated && !vcpu_kick_begin(vm->cpus[cpu], &run))
+        return;
+    __atomic_fetch_add(&of(vm)->kicks[cpu], 1, __ATOMIC_ACQ_REL);
+    if (is_gated)
+        vcpu_kick_end(vm->cpus[cpu], run);
 }
 uint64_t vm_now_ns(struct vm *vm)
 {
@@ -35,6 +41,12 @@ uint64_t vm_tsc_hz(struct vm *vm)
 {
     (void)vm;
     return FAKE_TSC_HZ;
+}
+
+uint64_t vm_tsc_mult(struct vm *vm)
+{
+    (void)vm;
+    return (1000000000ull << 32) / FAKE_TSC_HZ;
 }
 
 int64_t vm_wall_clock_s(struct vm *vm)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define EFER_LMA (1ull << 10)
+#define CR4_LA57 (1ull << 12)
 #define ACCESS_L (1u << 13) /* of a code segment: SDM vol. 3, table 25-2 */
 #define ACCESS_DB (1u << 14)
 
@@ -88,8 +89,13 @@ bool access_linear(struct vcpu *cpu, unsigned segment, uint64_t offset, unsigned
     const struct leat_segment *s = &cpu->page->seg[segment];
     if (access_code_size(cpu->page) == INSN_CODE_64) {
         bool has_base = segment == LEAT_FS || segment == LEAT_GS;
-        *address = gva(offset + (has_base ? s->base : 0));
-        return true;
+        uint64_t linear = offset + (has_base ? s->base : 0);
+        unsigned spare = cpu->page->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+        *address = gva(linear);
+        if ((uint64_t)((int64_t)(linear << spare) >> spare) == linear)
+            return true;
+        vcpu_inject_gp(cpu); /* not canonical */
+        return false;
     }
     if (offset > s->limit || width - 1 > s->limit - offset) {
         vcpu_inject_gp(cpu);

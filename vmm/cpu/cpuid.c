@@ -3,59 +3,16 @@
 
 #include <string.h>
 
+#include "vmm/cpu/cpuid_policy.h"
+
 #define BIT(n) (1u << (n))
-
-/*
- * The policy: for each leaf, which of the host's bits a guest sees, and which it sees in any case.
- * SDM vol. 2, CPUID; AMD APM vol. 3, appendix E. What is not named is hidden.
- */
-struct cpuid_policy {
-    uint32_t leaf, subleaf;
-    bool has_subleaf;
-    struct cpuid_regs keep, force;
-};
-
-#define ALL UINT32_MAX
-
-/* leaf 1 ECX: SSE3 PCLMUL SSSE3 FMA CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND
- */
-#define LEAF1_ECX                                                                                  \
-    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(17) | BIT(19) | BIT(20) | BIT(22) |        \
-     BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
-/* x2APIC, TSC-deadline timer, hypervisor */
-#define LEAF1_ECX_FORCE (BIT(21) | BIT(24) | BIT(31))
-/* leaf 1 EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36 CLFSH MMX
-   FXSR SSE SSE2 SS */
-#define LEAF1_EDX 0x0f8bfbffu
-/* leaf 7 EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS INVPCID AVX512F AVX512DQ RDSEED ADX SMAP IFMA
-   CLFLUSHOPT CLWB AVX512CD SHA AVX512BW AVX512VL; forced: TSC_ADJUST, which the VMM has */
-#define LEAF7_EBX                                                                                  \
-    (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(16) | BIT(17) | BIT(18) | \
-     BIT(19) | BIT(20) | BIT(21) | BIT(23) | BIT(24) | BIT(28) | BIT(29) | BIT(30) | BIT(31))
-#define LEAF7_EBX_FORCE BIT(1)
-/* leaf 7 ECX: VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID */
-#define LEAF7_ECX                                                                                  \
-    (BIT(1) | BIT(2) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14) | BIT(22))
-#define LEAF7_EDX BIT(4) /* fast short REP MOV */
-/* 0x80000001 ECX: LAHF, LZCNT, SSE4A, misaligned SSE, PREFETCHW; EDX: SYSCALL NX 1-GiB pages RDTSCP
-   LM, and on AMD the copies of leaf 1 */
-#define LEAF81_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
-#define LEAF81_EDX (0x0183f3ffu | BIT(11) | BIT(20) | BIT(22) | BIT(26) | BIT(27) | BIT(29))
-
-static const struct cpuid_policy policies[] = {
-    {1, 0, false, {ALL, 0x0000ff00, LEAF1_ECX, LEAF1_EDX}, {0, 0, LEAF1_ECX_FORCE, 0}},
-    {2, 0, false, {ALL, ALL, ALL, ALL}, {0}},       /* cache descriptors */
-    {6, 0, false, {0, 0, 0, 0}, {BIT(2), 0, 0, 0}}, /* the APIC timer never stops */
-    {7, 0, true, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, {0, LEAF7_EBX_FORCE, 0, 0}},
-    {0x80000001, 0, false, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, {0}},
-    {0x80000002, 0, false, {ALL, ALL, ALL, ALL}, {0}}, /* brand string */
-    {0x80000003, 0, false, {ALL, ALL, ALL, ALL}, {0}},
-    {0x80000004, 0, false, {ALL, ALL, ALL, ALL}, {0}},
-    {0x80000005, 0, false, {ALL, ALL, ALL, ALL}, {0}}, /* caches */
-    {0x80000006, 0, false, {ALL, ALL, ALL, ALL}, {0}},
-    {0x80000007, 0, false, {0, 0, 0, BIT(8)}, {0}},     /* invariant TSC */
-    {0x80000008, 0, false, {0x0000ffff, 0, 0, 0}, {0}}, /* address widths */
-};
+#define HIGHEST_INTEL 0x1fu
+#define HIGHEST_AMD 0xdu
+#define HIGHEST_EXTENDED_INTEL 0x80000008u
+#define HIGHEST_EXTENDED_AMD 0x80000021u
+#define INVARIANT_TSC BIT(8)
+#define INVARIANT_TSC_HZ 1000000000ull /* cpuid_policy.c says why */
+#define LEAF1_ECX_XSAVE BIT(26)
 
 /* x87, SSE, AVX, AVX-512 in its three parts; no MPX, no protection keys, no AMX */
 #define XSTATES 0xe7ull
@@ -63,116 +20,101 @@ static const struct cpuid_policy policies[] = {
 #define XSTATE_AVX BIT(2)
 #define XSTATE_AVX512 0xe0u
 #define XSAVE_LEGACY_BYTES 576u /* legacy area and header: SDM vol. 1, 13.4 */
-#define LEAF1_ECX_XSAVE (BIT(26) | BIT(28) | BIT(12) | BIT(29)) /* with AVX, FMA, F16C */
-#define LEAF1_ECX_AVX (BIT(28) | BIT(12) | BIT(29))
-#define LEAF7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
-#define LEAF7_ECX_AVX512 (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
-#define LEAF7_ECX_VEX (BIT(9) | BIT(10))
 
-struct table {
-    const struct cpuid_host *host;
-    struct leat_cpuid_entry *entries;
-    unsigned count;
-};
-
-static struct leat_cpuid_entry *add(struct table *t, uint32_t leaf, uint32_t subleaf,
-                                    bool has_subleaf, struct cpuid_regs r)
+static bool has_subleaves(uint32_t leaf)
 {
-    if (t->count == CPUID_MAX_ENTRIES)
-        return &t->entries[CPUID_MAX_ENTRIES - 1]; /* the policy is far smaller */
+    return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd || leaf == 0x1f ||
+           leaf == 0x8000001d;
+}
+
+struct leat_cpuid_entry *cpuid_entry(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+    for (unsigned i = 0; i < t->count; i++)
+        if (t->entries[i].leaf == leaf && t->entries[i].subleaf == subleaf)
+            return &t->entries[i];
+    if (t->count == CPUID_MAX_ENTRIES) /* the policy is smaller */
+        return &t->entries[CPUID_MAX_ENTRIES - 1];
     struct leat_cpuid_entry *e = &t->entries[t->count++];
-    *e = (struct leat_cpuid_entry){.leaf = leaf,
-                                   .subleaf = subleaf,
-                                   .has_subleaf = has_subleaf,
-                                   .eax = r.eax,
-                                   .ebx = r.ebx,
-                                   .ecx = r.ecx,
-                                   .edx = r.edx};
+    *e = (struct leat_cpuid_entry){
+        .leaf = leaf, .subleaf = subleaf, .has_subleaf = has_subleaves(leaf)};
     return e;
 }
 
-static struct cpuid_regs host_leaf(const struct table *t, uint32_t leaf, uint32_t subleaf)
+void cpuid_set(struct cpuid_table *t, uint32_t leaf, uint32_t subleaf, struct cpuid_regs regs)
 {
-    uint32_t max = t->host->cpuid(leaf & 0x80000000, 0).eax;
-    return leaf > max ? (struct cpuid_regs){0} : t->host->cpuid(leaf, subleaf);
+    struct leat_cpuid_entry *e = cpuid_entry(t, leaf, subleaf);
+    e->eax = regs.eax;
+    e->ebx = regs.ebx;
+    e->ecx = regs.ecx;
+    e->edx = regs.edx;
 }
 
-static uint64_t xstates(const struct table *t)
+struct cpuid_regs cpuid_host_leaf(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf)
+{
+    uint32_t highest = t->host->cpuid(leaf & 0x80000000, 0).eax;
+    return leaf > highest ? (struct cpuid_regs){0} : t->host->cpuid(leaf, subleaf);
+}
+
+bool cpuid_is_amd(const struct cpuid_host *host)
+{
+    struct cpuid_regs r = host->cpuid(0, 0);
+    char maker[12];
+    memcpy(maker, &r.ebx, 4);
+    memcpy(maker + 4, &r.edx, 4);
+    memcpy(maker + 8, &r.ecx, 4);
+    return !memcmp(maker, "AuthenticAMD", 12) || !memcmp(maker, "HygonGenuine", 12);
+}
+
+static uint64_t xstates(const struct cpuid_table *t)
 {
     uint64_t x = t->host->xcr0 & XSTATES;
-    if (!(host_leaf(t, 1, 0).ecx & BIT(26)) || (x & XSTATE_SSE) != XSTATE_SSE)
+    if (!(cpuid_host_leaf(t, 1, 0).ecx & LEAF1_ECX_XSAVE) || (x & XSTATE_SSE) != XSTATE_SSE)
         return 0;
     if (!(x & XSTATE_AVX) || (x & XSTATE_AVX512) != XSTATE_AVX512)
         x &= ~(uint64_t)XSTATE_AVX512;
     return x;
 }
 
-/* Features need their register state. */
-static void drop_stateless(struct leat_cpuid_entry *e, uint64_t x)
+static bool is_met(enum cpuid_need need, uint64_t x)
 {
-    if (e->leaf == 1) {
-        if (!x)
-            e->ecx &= ~LEAF1_ECX_XSAVE;
-        else if (!(x & XSTATE_AVX))
-            e->ecx &= ~LEAF1_ECX_AVX;
-    }
-    if (e->leaf == 7) {
-        if (!(x & XSTATE_AVX)) {
-            e->ebx &= ~BIT(5);
-            e->ecx &= ~LEAF7_ECX_VEX;
-        }
-        if (!(x & XSTATE_AVX512)) {
-            e->ebx &= ~LEAF7_EBX_AVX512;
-            e->ecx &= ~LEAF7_ECX_AVX512;
-        }
+    switch (need) {
+    case CPUID_NEEDS_XSAVE:
+        return x;
+    case CPUID_NEEDS_AVX:
+        return x & XSTATE_AVX;
+    case CPUID_NEEDS_AVX512:
+        return x & XSTATE_AVX512;
+    default:
+        return true;
     }
 }
 
-static void add_policies(struct table *t, uint64_t x)
+static void apply(struct cpuid_table *t, const struct cpuid_row *row, uint64_t x)
 {
-    for (unsigned i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
-        const struct cpuid_policy *p = &policies[i];
-        struct cpuid_regs h = host_leaf(t, p->leaf, p->subleaf);
-        struct leat_cpuid_entry *e = add(t, p->leaf, p->subleaf, p->has_subleaf,
-                                         (struct cpuid_regs){(h.eax & p->keep.eax) | p->force.eax,
-                                                             (h.ebx & p->keep.ebx) | p->force.ebx,
-                                                             (h.ecx & p->keep.ecx) | p->force.ecx,
-                                                             (h.edx & p->keep.edx) | p->force.edx});
-        drop_stateless(e, x);
-        if (p->leaf == 1 && t->host->cpus > 1) {
-            e->ebx |= t->host->cpus << 16;
-            e->edx |= BIT(28); /* the count of logical CPUs is valid */
-        }
-    }
+    struct leat_cpuid_entry *e = cpuid_entry(t, row->leaf, row->subleaf);
+    const struct cpuid_regs all = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX};
+    struct cpuid_regs from =
+        row->rule == CPUID_ON ? all : cpuid_host_leaf(t, row->leaf, row->subleaf);
+    if (!is_met(row->need, x))
+        return;
+    e->eax |= from.eax & cpuid_row_mask(row, CPUID_EAX);
+    e->ebx |= from.ebx & cpuid_row_mask(row, CPUID_EBX);
+    e->ecx |= from.ecx & cpuid_row_mask(row, CPUID_ECX);
+    e->edx |= from.edx & cpuid_row_mask(row, CPUID_EDX);
 }
 
-/* Caches: first level and second of each core its own, the rest of all. */
-static void add_caches(struct table *t)
+static void apply_policy(struct cpuid_table *t, uint64_t x)
 {
-    for (uint32_t i = 0; i < 8; i++) {
-        struct cpuid_regs h = host_leaf(t, 4, i);
-        if (!(h.eax & 0x1f))
-            return;
-        uint32_t level = h.eax >> 5 & 7;
-        uint32_t sharing = level > 2 ? t->host->cpus - 1 : 0;
-        h.eax = (h.eax & 0x3ff) | sharing << 14 | (t->host->cpus - 1) << 26;
-        add(t, 4, i, true, h);
+    const enum cpuid_vendor other = t->is_amd ? CPUID_INTEL : CPUID_AMD;
+    for (unsigned i = 0; i < cpuid_row_count; i++) {
+        const struct cpuid_row *row = &cpuid_rows[i];
+        if (row->vendor != other && (row->rule == CPUID_HOST || row->rule == CPUID_ON))
+            apply(t, row, x);
     }
-}
-
-/* One thread a core, all cores in one package. */
-static void add_topology(struct table *t)
-{
-    uint32_t shift = 0;
-    while (1u << shift < t->host->cpus)
-        shift++;
-    add(t, 0xb, 0, true, (struct cpuid_regs){0, 1, 0x100, 0});
-    add(t, 0xb, 1, true, (struct cpuid_regs){shift, t->host->cpus, 0x201, 0});
-    add(t, 0xb, 2, true, (struct cpuid_regs){0, 0, 2, 0});
 }
 
 /* SDM vol. 1, 13.2: sizes as they are when a guest has switched on all that it is offered. */
-static void add_xsave(struct table *t, uint64_t x)
+static void add_xsave(struct cpuid_table *t, uint64_t x)
 {
     if (!x)
         return;
@@ -181,49 +123,63 @@ static void add_xsave(struct table *t, uint64_t x)
     for (uint32_t i = 2; i < 8; i++) {
         if (!(x >> i & 1))
             continue;
-        struct cpuid_regs p = parts[i] = host_leaf(t, 0xd, i);
+        struct cpuid_regs p = parts[i] = cpuid_host_leaf(t, 0xd, i);
         if (p.ebx + p.eax > end)
             end = p.ebx + p.eax;
         if (p.ecx & 2)
             compact = (compact + 63) & ~63u;
         compact += p.eax;
     }
-    add(t, 0xd, 0, true, (struct cpuid_regs){(uint32_t)x, end, end, 0});
-    uint32_t instructions = host_leaf(t, 0xd, 1).eax & 7; /* XSAVEOPT, XSAVEC, XGETBV 1 */
-    add(t, 0xd, 1, true, (struct cpuid_regs){instructions, compact, 0, 0});
+    cpuid_set(t, 0xd, 0, (struct cpuid_regs){(uint32_t)x, end, end, 0});
+    uint32_t instructions = cpuid_host_leaf(t, 0xd, 1).eax & 7; /* XSAVEOPT, XSAVEC, XGETBV 1 */
+    cpuid_set(t, 0xd, 1, (struct cpuid_regs){instructions, compact, 0, 0});
     for (uint32_t i = 2; i < 8; i++)
         if (x >> i & 1)
-            add(t, 0xd, i, true, parts[i]);
+            cpuid_set(t, 0xd, i, parts[i]);
+}
+
+static void add_rates(struct cpuid_table *t)
+{
+    const uint64_t hz = t->host->tsc_hz;
+    const uint32_t khz = (uint32_t)(hz / 1000), mhz = (uint32_t)(hz / 1000000);
+    cpuid_set(t, 0x40000010, 0, (struct cpuid_regs){khz, khz, 0, 0});
+    uint32_t invariant = cpuid_host_leaf(t, 0x80000007, 0).edx & INVARIANT_TSC;
+    cpuid_entry(t, 0x80000007, 0)->edx = hz >= INVARIANT_TSC_HZ ? invariant : 0;
+    if (t->is_amd)
+        return;
+    /* TSC = crystal * EBX / EAX. The field has 32 bits of Hz: above that the crystal is half or
+     * less. */
+    uint32_t ratio = (uint32_t)(hz >> 32) + 1;
+    cpuid_set(t, 0x15, 0, (struct cpuid_regs){1, ratio, (uint32_t)(hz / ratio), 0});
+    cpuid_set(t, 0x16, 0, (struct cpuid_regs){mhz, mhz, 100, 0});
+}
+
+static void add_limits(struct cpuid_table *t)
+{
+    cpuid_set(t, 0x40000000, 0, /* "KVMKVMKVM" */
+              (struct cpuid_regs){0x40000010, 0x4b4d564b, 0x564b4d56, 0x0000004d});
+    uint32_t highest = t->host->cpuid(0x80000000, 0).eax;
+    uint32_t most = t->is_amd ? HIGHEST_EXTENDED_AMD : HIGHEST_EXTENDED_INTEL;
+    struct leat_cpuid_entry *e = cpuid_entry(t, 0x80000000, 0);
+    e->eax = highest < most ? highest : most;
+    if (t->is_amd) { /* repeats the maker; zero on Intel */
+        struct cpuid_regs maker = t->host->cpuid(0, 0);
+        e->ebx = maker.ebx;
+        e->ecx = maker.ecx;
+        e->edx = maker.edx;
+    }
+    cpuid_entry(t, 0, 0)->eax = t->is_amd ? HIGHEST_AMD : HIGHEST_INTEL;
+    cpuid_entry(t, 7, 0)->eax = cpuid_host_leaf(t, 7, 0).eax ? 1 : 0;
 }
 
 unsigned cpuid_build(const struct cpuid_host *host, struct leat_cpuid_entry *entries)
 {
-    static const uint32_t kvm[3] = {0x4b4d564b, 0x564b4d56, 0x0000004d}; /* "KVMKVMKVM" */
-    struct table t = {host, entries, 0};
+    struct cpuid_table t = {host, entries, 0, cpuid_is_amd(host)};
     uint64_t x = xstates(&t);
-    struct cpuid_regs vendor = host->cpuid(0, 0);
-    uint32_t hz = (uint32_t)host->tsc_hz;
-
-    vendor.eax = 0x16;
-    add(&t, 0, 0, false, vendor);
-    add_policies(&t, x);
-    add_caches(&t);
-    add_topology(&t);
+    apply_policy(&t, x);
     add_xsave(&t, x);
-    /* TSC = crystal * EBX / EAX. The field has 32 bits of Hz: above that the crystal is half or
-     * less. */
-    uint32_t ratio = (uint32_t)(host->tsc_hz >> 32) + 1;
-    if (ratio > 1)
-        hz = (uint32_t)(host->tsc_hz / ratio);
-    add(&t, 0x15, 0, false, (struct cpuid_regs){1, ratio, hz, 0});
-    uint32_t mhz = (uint32_t)(host->tsc_hz / 1000000);
-    add(&t, 0x16, 0, false, (struct cpuid_regs){mhz, mhz, 100, 0});
-    /* the signature by which Linux knows that x2APIC needs no interrupt remapping; no features */
-    add(&t, 0x40000000, 0, false, (struct cpuid_regs){0x40000001, kvm[0], kvm[1], kvm[2]});
-    add(&t, 0x40000001, 0, false, (struct cpuid_regs){0});
-    uint32_t max = host->cpuid(0x80000000, 0).eax;
-    add(&t, 0x80000000, 0, false,
-        (struct cpuid_regs){max < 0x80000008 ? max : 0x80000008, vendor.ebx, vendor.ecx,
-                            vendor.edx});
+    add_rates(&t);
+    cpuid_add_topology(&t);
+    add_limits(&t);
     return t.count;
 }

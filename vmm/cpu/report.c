@@ -43,24 +43,37 @@ void vcpu_report_exits(struct vcpu *cpu)
            X(c[LEAT_COUNT_IO]), X(c[LEAT_COUNT_DOORBELL]));
     vm_log(cpu->vm,
            "  MMIO %llu, RDMSR %llu, WRMSR %llu, CR %llu, XSETBV %llu, hypercall %llu, exception "
-           "%llu, other %llu",
+           "%llu, PAUSE %llu, other %llu",
            X(c[LEAT_COUNT_MMIO]), X(c[LEAT_COUNT_MSR_READ]), X(c[LEAT_COUNT_MSR_WRITE]),
            X(c[LEAT_COUNT_CR]), X(c[LEAT_COUNT_XSETBV]), X(c[LEAT_COUNT_HYPERCALL]),
-           X(c[LEAT_COUNT_EXCEPTION]), X(c[LEAT_COUNT_OTHER]));
+           X(c[LEAT_COUNT_EXCEPTION]), X(c[LEAT_COUNT_PAUSE]), X(c[LEAT_COUNT_OTHER]));
+}
+
+void vcpu_report_brief(struct vcpu *cpu, const char *why)
+{
+    const struct leat_vcpu *p = cpu->page;
+    const struct leat_trace_entry *last = &p->trace[(p->trace_next - 1) & 15];
+    /* while the vCPU runs, what the page holds is of its last return */
+    bool is_exact = !vcpu_in_guest(cpu) && vcpu_sync(cpu, LEAT_VCPU_CR | LEAT_VCPU_SEG);
+    vm_log(cpu->vm, "vCPU %u: %s", cpu->index, why);
+    vm_log(
+        cpu->vm,
+        "  RIP %llx RFLAGS %llx %s%s; last exit %u, detail %llx %llx %llx; the CPU's last exit at "
+        "RIP %llx, reason %u",
+        X(p->rip), X(p->rflags),
+        cpu->lapic->wait_for_sipi ? "not started"
+        : p->halted               ? "halted"
+                                  : "running",
+        is_exact ? "" : " (registers as of its last return)", p->exit, X(p->detail.raw[0]),
+        X(p->detail.raw[1]), X(p->detail.raw[2]), X(last->rip), last->reason & 0xffff);
+    report_interrupts(cpu);
 }
 
 void vcpu_report(struct vcpu *cpu, const char *why)
 {
     const struct leat_vcpu *p = cpu->page;
-    /* while the vCPU runs, what the page holds is of its last return */
-    bool is_exact = !cpu->in_guest && vcpu_sync(cpu, LEAT_VCPU_CR | LEAT_VCPU_SEG);
-    vm_log(cpu->vm, "vCPU %u: %s", cpu->index, why);
-    vm_log(cpu->vm, "  RIP %llx RFLAGS %llx %s%s; last exit %u, detail %llx %llx %llx", X(p->rip),
-           X(p->rflags), p->halted ? "halted" : "running",
-           is_exact ? "" : " (registers as of its last return)", p->exit, X(p->detail.raw[0]),
-           X(p->detail.raw[1]), X(p->detail.raw[2]));
+    vcpu_report_brief(cpu, why);
     report_registers(cpu);
-    report_interrupts(cpu);
     vcpu_report_exits(cpu);
     for (unsigned i = 0; i < 16; i++) {
         const struct leat_trace_entry *t = &p->trace[(p->trace_next + i) & 15];

@@ -9,6 +9,8 @@
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 #define VECTOR_PF 14
+#define CR0_ET (1ull << 4)
+#define CR0_CACHE_OFF (3ull << 29) /* CD, NW */
 #define BLOCKED_UNTIL_NEXT (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS)
 
 void vcpu_init(struct vcpu *cpu, struct vm *vm, unsigned index, struct leat_vcpu *page)
@@ -29,17 +31,16 @@ static struct leat_segment segment(uint16_t selector, uint64_t base, uint32_t li
         .selector = selector, .access = access, .limit = limit, .base = base};
 }
 
-/* SDM vol. 3, table 10-1 */
-void vcpu_reset(struct vcpu *cpu)
+/* What power-on and INIT have in common: SDM vol. 3, table 10-1. */
+static void begin_again(struct vcpu *cpu, uint64_t cr0_kept)
 {
     struct leat_vcpu *p = cpu->page;
-    uint64_t tsc_offset = cpu->lapic->tsc_offset;
     memset(p->gpr, 0, sizeof(p->gpr));
     p->gpr[LEAT_RDX] = 0x600;
     p->rip = 0xfff0;
     p->rflags = 2;
     p->interruptibility = 0;
-    p->cr0 = 0x60000010;
+    p->cr0 = CR0_ET | cr0_kept;
     p->cr2 = p->cr3 = p->cr4 = p->efer = 0;
     for (unsigned i = LEAT_ES; i <= LEAT_GS; i++)
         p->seg[i] = segment(0, 0, 0xffff, 0x93);
@@ -47,77 +48,30 @@ void vcpu_reset(struct vcpu *cpu)
     p->seg[LEAT_LDTR] = segment(0, 0, 0xffff, 0x82);
     p->seg[LEAT_TR] = segment(0, 0, 0xffff, 0x8b);
     p->seg[LEAT_GDTR] = p->seg[LEAT_IDTR] = segment(0, 0, 0xffff, 0);
+    p->dr7 = 0x400;
+    p->dirty = p->valid = LEAT_VCPU_ALL;
+    p->event = 0;
+    p->irq_vector = cpu->asked_vector = -1;
+    p->halted = cpu->lapic->wait_for_sipi;
+}
+
+void vcpu_reset(struct vcpu *cpu)
+{
+    struct leat_vcpu *p = cpu->page;
     p->star = p->lstar = p->cstar = p->sfmask = p->kernel_gs_base = 0;
     p->sysenter_cs = p->sysenter_esp = p->sysenter_eip = 0;
     p->pat = 0x0007040600070406; /* SDM vol. 3, table 12-12 */
-    p->dr7 = 0x400;
-    p->tsc_offset = tsc_offset;
+    p->tsc_offset = cpu->lapic->tsc_offset;
     p->xcr0 = 1;
-    p->dirty = p->valid = LEAT_VCPU_ALL;
-    p->event = 0;
-    p->irq_vector = -1;
-    p->halted = cpu->lapic->wait_for_sipi;
-    cpu->asked_vector = -1;
+    begin_again(cpu, CR0_CACHE_OFF);
+    cpu->clock_msr = 0;
     msr_reset(&cpu->msrs);
 }
 
-/* INIT, then SIPI: SDM vol. 3, 9.4.4 */
-static void take_init_sipi(struct vcpu *cpu)
+void vcpu_init_signal(struct vcpu *cpu)
 {
-    struct lapic *l = cpu->lapic;
-    if (l->init_pending) {
-        bool had_sipi = l->sipi_pending;
-        lapic_reset(l);
-        l->sipi_pending = had_sipi;
-        l->wait_for_sipi = true;
-        vcpu_reset(cpu);
-    }
-    if (l->wait_for_sipi && l->sipi_pending) {
-        l->wait_for_sipi = l->sipi_pending = false;
-        cpu->page->seg[LEAT_CS] =
-            segment((uint16_t)(l->sipi_vector << 8), (uint64_t)l->sipi_vector << 12, 0xffff, 0x9b);
-        cpu->page->rip = 0;
-        cpu->page->halted = 0;
-        cpu->page->dirty |= LEAT_VCPU_ALL;
-    }
-}
-
-static void ask_interrupt(struct vcpu *cpu)
-{
-    struct leat_vcpu *page = cpu->page;
-    bool from_pic;
-    int vector = platform_pending(cpu->vm, cpu->index, &from_pic);
-    cpu->asked_vector = vector;
-    cpu->asked_from_pic = from_pic;
-    page->irq_vector = vector;
-    /* after a vector of a local APIC the next one waits for an EOI, which exits; the 8259's has no
-       such hold on the APIC's vectors */
-    page->report_injected = from_pic && lapic_pending(cpu->lapic) >= 0;
-}
-
-void vcpu_prepare(struct vcpu *cpu)
-{
-    struct leat_vcpu *page = cpu->page;
-    struct lapic *l = cpu->lapic;
-    if (l->init_pending || l->sipi_pending)
-        take_init_sipi(cpu);
-    cpu->in_guest = true;
-    cpu->is_kicked = false;
-    if (l->wait_for_sipi) {
-        page->irq_vector = cpu->asked_vector = -1;
-        page->deadline_tsc = cpu->timers_tsc;
-        return;
-    }
-    ask_interrupt(cpu);
-    if (l->nmi_pending && !(page->event & LEAT_EVENT_VALID) &&
-        !(page->interruptibility & (BLOCKED_UNTIL_NEXT | LEAT_BLOCKED_BY_NMI))) {
-        l->nmi_pending = false;
-        page->event = LEAT_EVENT(LEAT_EVENT_NMI, 2);
-    }
-    uint64_t deadline = l->deadline_tsc;
-    if (cpu->timers_tsc && (!deadline || cpu->timers_tsc < deadline))
-        deadline = cpu->timers_tsc;
-    page->deadline_tsc = deadline;
+    vcpu_sync(cpu, LEAT_VCPU_ALL); /* MSRs, the TSC and XCR0 stay */
+    begin_again(cpu, cpu->page->cr0 & CR0_CACHE_OFF);
 }
 
 void vcpu_skip(struct vcpu *cpu, uint64_t next_rip)
@@ -130,6 +84,8 @@ void vcpu_skip(struct vcpu *cpu, uint64_t next_rip)
 
 static void inject(struct vcpu *cpu, uint32_t vector, bool has_error, uint32_t error)
 {
+    if ((cpu->page->event & LEAT_EVENT_VALID) && (cpu->page->event >> 8 & 7) == LEAT_EVENT_NMI)
+        cpu->lapic->nmi_pending = true; /* it has not got through yet, and waits */
     cpu->page->event =
         LEAT_EVENT(LEAT_EVENT_EXCEPTION, vector) | (has_error ? LEAT_EVENT_HAS_ERROR : 0);
     cpu->page->event_error = error;
@@ -185,7 +141,7 @@ static void exit_hypercall(struct vcpu *cpu)
 }
 
 /* CR8 is bits 7:4 of the TPR: SDM vol. 3, 11.8.6 */
-static void exit_cr8(struct vcpu *cpu)
+void exit_cr8(struct vcpu *cpu)
 {
     struct leat_vcpu *page = cpu->page;
     const struct leat_exit_cr8 cr8 = page->detail.cr8;
@@ -243,7 +199,8 @@ void vcpu_handle_exit(struct vcpu *cpu, int64_t exit)
         [LEAT_EXIT_INVALID] = exit_invalid,
         [LEAT_EXIT_UNHANDLED] = exit_unhandled,
     };
-    cpu->in_guest = false;
+    if (vcpu_in_guest(cpu)) /* and not come out already by vcpu_handle_alone */
+        __atomic_store_n(&cpu->run, cpu->run + 1, __ATOMIC_RELEASE);
     if (cpu->asked_vector >= 0 && cpu->page->irq_vector < 0)
         platform_accept(cpu->vm, cpu->index, (uint8_t)cpu->asked_vector, cpu->asked_from_pic);
     cpu->asked_vector = -1;

@@ -5,12 +5,13 @@
 
 #include "vmm/layout.h"
 #include "vmm/load/long_mode.h"
+#include "vmm/load/ram_map.h"
 
 /* Where boot data lies in the guest, all below 640 KiB. */
 #define ZERO_PAGE 0x10000ull
 #define CMDLINE 0x20000ull
 #define CMDLINE_MAX 0x10000ull
-#define LOW_RAM_TOP 0x9fc00ull
+#define GDT_32 0x70000ull
 
 /* Offsets in the image's first sectors and in the zero page: boot.rst, "The Real-Mode Kernel
  * Header" */
@@ -39,6 +40,7 @@
 
 #define BOOT_FLAG 0xaa55
 #define MAGIC 0x53726448 /* "HdrS" */
+#define VERSION_INIT_SIZE 0x20a
 #define VERSION_XLOAD 0x20c
 #define VERSION_RSDP 0x20e
 #define LOADED_HIGH 1
@@ -48,14 +50,13 @@
 #define ENTRY_64 0x200
 #define SECTOR 512ull
 
-enum { E820_RAM = 1, E820_RESERVED = 2 };
-
 struct image { /* what of the header counts, checked */
     const uint8_t *bytes;
     uint64_t setup_size, payload_size, load_at, init_size;
     uint32_t initrd_max, cmdline_max;
     unsigned header_end;
     uint16_t version;
+    bool is_64; /* has the 64-bit entry */
 };
 
 static uint64_t get(const uint8_t *bytes, unsigned offset, unsigned width)
@@ -85,10 +86,10 @@ static int check_image(const struct linux_boot *boot, struct image *image, const
         return refuse(why, "the kernel file is not a Linux bzImage", LEAT_EINVAL);
     image->bytes = k;
     image->version = (uint16_t)get(k, H_VERSION, 2);
-    if (image->version < VERSION_XLOAD || !(get(k, H_LOAD_FLAGS, 1) & LOADED_HIGH) ||
-        !(get(k, H_XLOAD_FLAGS, 2) & XLF_KERNEL_64))
-        return refuse(why, "the kernel has no 64-bit entry (a 64-bit Linux 3.8 or later is needed)",
+    if (image->version < VERSION_INIT_SIZE || !(get(k, H_LOAD_FLAGS, 1) & LOADED_HIGH))
+        return refuse(why, "the kernel is too old (a bzImage of Linux 2.6.35 or later is needed)",
                       LEAT_EINVAL);
+    image->is_64 = image->version >= VERSION_XLOAD && (get(k, H_XLOAD_FLAGS, 2) & XLF_KERNEL_64);
     uint64_t sectors = get(k, H_SETUP_SECTORS, 1);
     image->setup_size = ((sectors ? sectors : 4) + 1) * SECTOR;
     if (image->setup_size + ENTRY_64 >= boot->kernel_size)
@@ -145,15 +146,16 @@ static int load_initrd(const struct guest_memory *memory, const struct linux_boo
     return LEAT_OK;
 }
 
-static void add_range(uint8_t *zero_page, uint64_t base, uint64_t end, uint32_t type)
+static void fill_map(uint8_t *zero_page, const struct linux_boot *boot)
 {
-    unsigned count = zero_page[Z_E820_COUNT];
-    if (base >= end)
-        return;
-    put(zero_page, Z_E820 + count * 20, 8, base);
-    put(zero_page, Z_E820 + count * 20 + 8, 8, end - base);
-    put(zero_page, Z_E820 + count * 20 + 16, 4, type);
-    zero_page[Z_E820_COUNT]++;
+    struct ram_map_range ranges[RAM_MAP_RANGES];
+    unsigned count = ram_map_build(boot->low_ram, boot->high_ram, ranges);
+    for (unsigned i = 0; i < count; i++) {
+        put(zero_page, Z_E820 + i * 20, 8, ranges[i].base);
+        put(zero_page, Z_E820 + i * 20 + 8, 8, ranges[i].size);
+        put(zero_page, Z_E820 + i * 20 + 16, 4, ranges[i].type);
+    }
+    zero_page[Z_E820_COUNT] = (uint8_t)count;
 }
 
 static void fill_zero_page(uint8_t *z, const struct linux_boot *boot, const struct image *image,
@@ -170,14 +172,16 @@ static void fill_zero_page(uint8_t *z, const struct linux_boot *boot, const stru
     put(z, H_INITRD_SIZE, 4, initrd_at ? boot->initrd_size : 0);
     if (image->version >= VERSION_RSDP)
         put(z, Z_RSDP, 8, boot->rsdp.raw);
-    add_range(z, 0, LOW_RAM_TOP, E820_RAM);
-    add_range(z, LOW_RAM_TOP, LAYOUT_VGA_HOLE, E820_RESERVED);
-    add_range(z, LAYOUT_BIOS, LAYOUT_BIOS_END, E820_RESERVED);
-    add_range(z, LAYOUT_BIOS_END, boot->low_ram, E820_RAM);
-    add_range(z, LAYOUT_ECAM, LAYOUT_ECAM + LAYOUT_ECAM_SIZE, E820_RESERVED);
-    add_range(z, LAYOUT_IOAPIC, LAYOUT_IOAPIC + LEAT_PAGE_SIZE, E820_RESERVED);
-    add_range(z, LAYOUT_LAPIC, LAYOUT_LAPIC + LEAT_PAGE_SIZE, E820_RESERVED);
-    add_range(z, LAYOUT_HIGH_RAM, LAYOUT_HIGH_RAM + boot->high_ram, E820_RAM);
+    fill_map(z, boot);
+}
+
+/* The 32-bit protocol wants a GDT with the selectors that the segments have. */
+static bool protected_mode_start(const struct guest_memory *memory, struct leat_vcpu *page)
+{
+    static const uint64_t gdt[4] = {0, 0, 0x00cf9b000000ffff, 0x00cf93000000ffff};
+    protected_mode_setup(page);
+    page->seg[LEAT_GDTR] = (struct leat_segment){.base = GDT_32, .limit = sizeof(gdt) - 1};
+    return guest_memory_write(memory, gpa(GDT_32), gdt, sizeof(gdt));
 }
 
 int linux_load(const struct guest_memory *memory, const struct linux_boot *boot,
@@ -203,10 +207,10 @@ int linux_load(const struct guest_memory *memory, const struct linux_boot *boot,
     if (!zero_page || !guest_memory_write(memory, gpa(CMDLINE), boot->cmdline, length) ||
         !guest_memory_write(memory, gpa(image.load_at), image.bytes + image.setup_size,
                             image.payload_size) ||
-        !long_mode_setup(memory, page))
+        !(image.is_64 ? long_mode_setup : protected_mode_start)(memory, page))
         return refuse(why, "the guest has no memory below 640 KiB", LEAT_ENOMEM);
     fill_zero_page(zero_page, boot, &image, initrd_at);
-    page->rip = image.load_at + ENTRY_64;
+    page->rip = image.load_at + (image.is_64 ? ENTRY_64 : 0);
     page->gpr[LEAT_RSI] = ZERO_PAGE;
     return LEAT_OK;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Boots a Linux kernel directly, by its 64-bit protocol (Documentation/arch/x86/boot.rst): the
- * image, initial RAM disk, command line, boot parameters, page tables and GDT go into guest memory,
- * and the first vCPU's page gets the state to start with. Portable. The image is not trusted.
+ * Boots a Linux kernel directly, by its 64-bit protocol or, if it has no 64-bit entry, by the 32-bit
+ * one (Documentation/arch/x86/boot.rst): the image, initial RAM disk, command line, boot parameters,
+ * page tables and GDT go into guest memory, and the first vCPU's page gets the state to start with.
+ * Portable. The image is not trusted.
  */
 #ifndef VMM_LOAD_LINUX_H
 #define VMM_LOAD_LINUX_H

@@ -14,11 +14,13 @@
 #define PTE_LARGE 0x83ull
 
 #define CR0_START 0x80050033ull /* PG, AM, WP, NE, ET, MP, PE */
+#define CR0_START_32 0x33ull    /* NE, ET, MP, PE */
 #define CR4_START 0x20ull       /* PAE */
 #define EFER_START 0x500ull     /* LMA, LME */
 
 /* Access rights: SDM vol. 3, table 25-2 */
 #define ACCESS_CODE64 0xa09bu
+#define ACCESS_CODE32 0xc09bu
 #define ACCESS_DATA 0xc093u
 #define ACCESS_TSS 0x8bu
 #define ACCESS_UNUSABLE 0x10000u
@@ -41,28 +43,44 @@ static struct leat_segment flat(uint16_t selector, uint32_t access)
     return (struct leat_segment){.selector = selector, .access = access, .limit = UINT32_MAX};
 }
 
+/* What both modes have in common: flat segments, interrupts off, all else zero. */
+static void flat_setup(struct leat_vcpu *page, uint32_t code_access)
+{
+    memset(page->gpr, 0, sizeof(page->gpr));
+    page->rflags = 2;
+    page->interruptibility = 0;
+    page->halted = 0;
+    page->cr2 = 0;
+    for (unsigned i = LEAT_ES; i <= LEAT_GS; i++)
+        page->seg[i] = flat(DATA_SELECTOR, ACCESS_DATA);
+    page->seg[LEAT_CS] = flat(CODE_SELECTOR, code_access);
+    page->seg[LEAT_LDTR] = (struct leat_segment){.access = ACCESS_UNUSABLE};
+    page->seg[LEAT_TR] = (struct leat_segment){.access = ACCESS_TSS, .limit = 0x67};
+    page->seg[LEAT_GDTR] = (struct leat_segment){0};
+    page->seg[LEAT_IDTR] = (struct leat_segment){0};
+    page->dirty = LEAT_VCPU_ALL;
+}
+
 bool long_mode_setup(const struct guest_memory *memory, struct leat_vcpu *page)
 {
     void *tables = guest_memory_at(memory, gpa(TABLES), TABLE_PAGES * LEAT_PAGE_SIZE);
     if (!tables)
         return false;
     fill_tables(tables);
-    memset(page->gpr, 0, sizeof(page->gpr));
-    page->rflags = 2;
-    page->interruptibility = 0;
-    page->halted = 0;
+    flat_setup(page, ACCESS_CODE64);
     page->cr0 = CR0_START;
-    page->cr2 = 0;
     page->cr3 = TABLES;
     page->cr4 = CR4_START;
     page->efer = EFER_START;
-    for (unsigned i = LEAT_ES; i <= LEAT_GS; i++)
-        page->seg[i] = flat(DATA_SELECTOR, ACCESS_DATA);
-    page->seg[LEAT_CS] = flat(CODE_SELECTOR, ACCESS_CODE64);
-    page->seg[LEAT_LDTR] = (struct leat_segment){.access = ACCESS_UNUSABLE};
-    page->seg[LEAT_TR] = (struct leat_segment){.access = ACCESS_TSS, .limit = 0x67};
     page->seg[LEAT_GDTR] = (struct leat_segment){.base = GDT, .limit = DATA_SELECTOR + 7};
-    page->seg[LEAT_IDTR] = (struct leat_segment){.limit = 0};
-    page->dirty = LEAT_VCPU_ALL;
     return true;
+}
+
+void protected_mode_setup(struct leat_vcpu *page)
+{
+    flat_setup(page, ACCESS_CODE32);
+    page->cr0 = CR0_START_32;
+    page->cr3 = 0;
+    page->cr4 = 0;
+    page->efer = 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A vCPU that starts in 64-bit mode: page tables and GDT in guest memory, registers in its page. */
+/* A vCPU that starts in 64-bit mode (page tables and GDT in guest memory), or in flat 32-bit mode;
+ * registers in its page. */
 #ifndef VMM_LOAD_LONG_MODE_H
 #define VMM_LOAD_LONG_MODE_H
 
@@ -13,5 +14,8 @@
  * False: that memory is not there.
  */
 bool long_mode_setup(const struct guest_memory *memory, struct leat_vcpu *page);
+
+/* Protected mode without paging, all segments flat, no GDT and no IDT; the rest as above. */
+void protected_mode_setup(struct leat_vcpu *page);
 
 #endif

@@ -209,6 +209,38 @@ static uint64_t build_madt(struct build *b, unsigned cpus)
     return at;
 }
 
+/*
+ * The processors as devices: Scope (\_SB) { Device (C000) { Name (_HID, "ACPI0007") Name (_UID, 0) }
+ * ... } in the byte code of 20.2; a package length of two bytes has its low nibble in the first.
+ */
+#define CPU_DEVICE_BYTES 29u
+static uint64_t build_ssdt(struct build *b, unsigned cpus)
+{
+    static const char device[CPU_DEVICE_BYTES] = /* ends in the number 0 */
+        "\x5b\x82\x1b"
+        "C000"
+        "\x08_HID\x0d"
+        "ACPI0007\0"
+        "\x08_UID\x0a";
+    const size_t scope = 2 + 5 + cpus * CPU_DEVICE_BYTES;
+    const size_t length = sizeof(struct header) + 1 + scope;
+    uint64_t at;
+    struct header *h = take(b, length, 16, &at);
+    uint8_t *p = (uint8_t *)(h + 1);
+    const uint8_t head[3] = {0x10, (uint8_t)(0x40 | (scope & 15)), (uint8_t)(scope >> 4)};
+    memcpy(p, head, sizeof(head));
+    memcpy(p + sizeof(head), "\\_SB_", 5);
+    p += sizeof(head) + 5;
+    for (unsigned i = 0; i < cpus; i++, p += CPU_DEVICE_BYTES) {
+        memcpy(p, device, sizeof(device));
+        p[5] = (uint8_t)('0' + i / 10);
+        p[6] = (uint8_t)('0' + i % 10);
+        p[CPU_DEVICE_BYTES - 1] = (uint8_t)i; /* the MADT's processor UID */
+    }
+    finish(h, "SSDT", length, 2);
+    return at;
+}
+
 /* PCI firmware specification 3.0, 4.1.2 */
 static uint64_t build_mcfg(struct build *b)
 {
@@ -224,7 +256,7 @@ static uint64_t build_mcfg(struct build *b)
 void acpi_tables_build(uint8_t *to, gpa_t base, unsigned cpu_count)
 {
     struct build b = {to, base.raw, 0};
-    uint64_t at, xsdt_at, tables[3];
+    uint64_t at, xsdt_at, tables[4];
     memset(to, 0, ACPI_TABLES_BYTES);
     struct rsdp *rsdp = take(&b, sizeof(*rsdp), 16, &at);
     struct header *xsdt = take(&b, sizeof(*xsdt) + sizeof(tables), 16, &xsdt_at);
@@ -232,6 +264,7 @@ void acpi_tables_build(uint8_t *to, gpa_t base, unsigned cpu_count)
     tables[0] = build_fadt(&b, facs, build_dsdt(&b));
     tables[1] = build_madt(&b, cpu_count);
     tables[2] = build_mcfg(&b);
+    tables[3] = build_ssdt(&b, cpu_count);
     memcpy(xsdt + 1, tables, sizeof(tables));
     finish(xsdt, "XSDT", sizeof(*xsdt) + sizeof(tables), 1);
 

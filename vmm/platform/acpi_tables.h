@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The ACPI tables of a guest: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT. ACPI 6.4, chapter 5.
+/* The ACPI tables of a guest: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT, SSDT. ACPI 6.4, chapter 5.
  * Portable. */
 #ifndef VMM_PLATFORM_ACPI_TABLES_H
 #define VMM_PLATFORM_ACPI_TABLES_H

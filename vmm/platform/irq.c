@@ -31,18 +31,39 @@ void irq_send_msi(struct vm *vm, uint64_t address, uint32_t data)
     platform_deliver(vm, destination, is_logical, mode, data & 0xff, data & 1u << 15);
 }
 
+/* SDM vol. 3, 11.6.2.4: the CPU of the lowest priority among those that are meant. Equal ones take
+   turns. */
+static struct lapic *lowest_of(struct vm *vm, uint32_t destination, bool is_logical)
+{
+    struct platform *p = vm->platform;
+    struct lapic *best = NULL;
+    for (unsigned i = 1; i <= vm->cpu_count; i++) {
+        struct lapic *l = &p->lapics[(p->lowest_last + i) % vm->cpu_count];
+        if (lapic_matches(l, destination, is_logical) &&
+            (!best || lapic_ppr(l) >> 4 < lapic_ppr(best) >> 4))
+            best = l;
+    }
+    if (best)
+        p->lowest_last = best->index;
+    return best;
+}
+
 bool platform_deliver(struct vm *vm, uint32_t destination, bool is_logical,
                       enum lapic_delivery mode, uint8_t vector, bool is_level)
 {
     struct lapic *lapics = vm->platform->lapics;
     bool is_any = false;
+    if (mode == LAPIC_LOWEST) {
+        struct lapic *one = lowest_of(vm, destination, is_logical);
+        if (one)
+            lapic_receive(one, mode, vector, is_level);
+        return one != NULL;
+    }
     for (unsigned i = 0; i < vm->cpu_count; i++) {
         if (!lapic_matches(&lapics[i], destination, is_logical))
             continue;
         lapic_receive(&lapics[i], mode, vector, is_level);
         is_any = true;
-        if (mode == LAPIC_LOWEST)
-            break; /* any one of the CPUs that are meant will do */
     }
     return is_any;
 }
@@ -56,7 +77,7 @@ int platform_pending(struct vm *vm, unsigned cpu, bool *from_pic)
 {
     struct platform *p = vm->platform;
     *from_pic = false;
-    if (pic_is_pending(&p->pic) && lapic_takes_extint(&p->lapics[cpu])) {
+    if (lapic_takes_extint(&p->lapics[cpu]) && pic_is_pending(&p->pic)) {
         *from_pic = true;
         return pic_vector(&p->pic);
     }

@@ -14,23 +14,34 @@
 
 int lapic_highest(const struct lapic_vectors *v)
 {
-    for (int i = 3; i >= 0; i--)
-        if (v->words[i])
-            return i * 64 + 63 - __builtin_clzll(v->words[i]);
+    for (int i = 3; i >= 0; i--) {
+        uint64_t word = __atomic_load_n(&v->words[i], __ATOMIC_ACQUIRE);
+        if (word)
+            return i * 64 + 63 - __builtin_clzll(word);
+    }
     return -1;
 }
 
 static void set(struct lapic_vectors *v, uint8_t n)
 {
-    v->words[n / 64] |= 1ull << (n % 64);
+    __atomic_fetch_or(&v->words[n / 64], 1ull << (n % 64), __ATOMIC_RELEASE);
 }
 static void clear(struct lapic_vectors *v, uint8_t n)
 {
-    v->words[n / 64] &= ~(1ull << (n % 64));
+    __atomic_fetch_and(&v->words[n / 64], ~(1ull << (n % 64)), __ATOMIC_RELEASE);
 }
 static bool test(const struct lapic_vectors *v, uint8_t n)
 {
-    return v->words[n / 64] >> (n % 64) & 1;
+    return __atomic_load_n(&v->words[n / 64], __ATOMIC_RELAXED) >> (n % 64) & 1;
+}
+/* Registers that another CPU's thread looks at while their owner may write them. */
+static uint32_t look(const uint32_t *reg)
+{
+    return __atomic_load_n(reg, __ATOMIC_RELAXED);
+}
+static uint64_t look_base(const struct lapic *lapic)
+{
+    return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED);
 }
 
 void lapic_init(struct lapic *lapic, struct vm *vm, unsigned index)
@@ -57,6 +68,7 @@ void lapic_reset(struct lapic *lapic)
         lapic->lvt[i] = LVT_MASKED;
     lapic->deadline_tsc = lapic->period_tsc = 0;
     lapic->nmi_pending = lapic->init_pending = lapic->sipi_pending = false;
+    lapic->held_class = 0;
     lapic->wait_for_sipi = lapic->index != 0;
 }
 
@@ -64,8 +76,16 @@ void lapic_reset(struct lapic *lapic)
 uint32_t lapic_ppr(const struct lapic *lapic)
 {
     int isr = lapic_highest(&lapic->isr);
-    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
-    return (lapic->tpr & 0xf0) >= in_service ? lapic->tpr : in_service;
+    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0, tpr = look(&lapic->tpr);
+    return (tpr & 0xf0) >= in_service ? tpr : in_service;
+}
+
+void lapic_hold(struct lapic *lapic, int asked)
+{
+    uint32_t held = lapic_ppr(lapic) & 0xf0;
+    if (asked >= 0 && ((uint32_t)asked & 0xf0) > held)
+        held = (uint32_t)asked & 0xf0;
+    __atomic_store_n(&lapic->held_class, held, __ATOMIC_RELAXED);
 }
 
 int lapic_pending(const struct lapic *lapic)
@@ -92,25 +112,49 @@ void lapic_eoi(struct lapic *lapic)
         platform_eoi_broadcast(lapic->vm, (uint8_t)vector);
 }
 
+bool lapic_eoi_is_own(const struct lapic *lapic)
+{
+    int vector = lapic_highest(&lapic->isr);
+    return vector < 0 || !test(&lapic->tmr, (uint8_t)vector);
+}
+
+void lapic_error(struct lapic *lapic, uint32_t bit)
+{
+    uint32_t lvt = lapic->lvt[LAPIC_LVT_ERROR - LAPIC_LVT_TIMER];
+    lapic->esr_pending |= bit;
+    if (!(lvt & LVT_MASKED) && (lvt & 0xff) >= 16)
+        lapic_receive(lapic, LAPIC_FIXED, lvt & 0xff, false);
+}
+
+static void receive_vector(struct lapic *lapic, uint8_t vector, bool is_level)
+{
+    if (!(look_base(lapic) & LAPIC_BASE_ENABLE) || !(look(&lapic->svr) & SVR_ENABLED))
+        return;
+    if (vector < 16) {
+        lapic_error(lapic, LAPIC_ERROR_RECEIVE_VECTOR);
+        return;
+    }
+    if (is_level)
+        set(&lapic->tmr, vector);
+    else if (test(&lapic->tmr, vector))
+        clear(&lapic->tmr, vector);
+    set(&lapic->irr, vector);
+    /* What the CPU is busy with comes first and ends by an exit, after which it looks again. The
+       fence is half of vm_kick's: held_class is of the run that is seen to be under way. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if ((vector & 0xf0u) > look(&lapic->held_class))
+        vm_kick(lapic->vm, lapic->index);
+}
+
 void lapic_receive(struct lapic *lapic, enum lapic_delivery mode, uint8_t vector, bool is_level)
 {
     switch (mode) {
     case LAPIC_FIXED:
     case LAPIC_LOWEST:
-        if (!(lapic->base & LAPIC_BASE_ENABLE) || !(lapic->svr & SVR_ENABLED))
-            return;
-        if (vector < 16) {
-            lapic->esr_pending |= 1u << 6; /* received illegal vector: SDM vol. 3, 11.5.3 */
-            return;
-        }
-        if (is_level)
-            set(&lapic->tmr, vector);
-        else
-            clear(&lapic->tmr, vector);
-        set(&lapic->irr, vector);
-        break;
+        receive_vector(lapic, vector, is_level);
+        return;
     case LAPIC_NMI:
-        lapic->nmi_pending = true;
+        __atomic_store_n(&lapic->nmi_pending, true, __ATOMIC_RELEASE);
         break;
     case LAPIC_INIT:
         lapic->init_pending = true;
@@ -130,24 +174,24 @@ void lapic_receive(struct lapic *lapic, enum lapic_delivery mode, uint8_t vector
 
 bool lapic_matches(const struct lapic *lapic, uint32_t destination, bool is_logical)
 {
-    if (!(lapic->base & LAPIC_BASE_ENABLE))
+    uint64_t base = look_base(lapic);
+    uint32_t ldr = look(&lapic->ldr);
+    if (!(base & LAPIC_BASE_ENABLE))
         return false;
-    if (lapic_is_x2apic(lapic)) {
+    if (base & LAPIC_BASE_X2APIC) {
         /* 0xff of an MSI or IO-APIC entry is broadcast as well: no guest has 255 CPUs */
         if (destination == UINT32_MAX || destination == 0xff)
             return true;
         if (!is_logical)
             return destination == lapic->index;
-        if (destination >> 16 != lapic->ldr >> 16)
-            return false;
-        return destination & lapic->ldr & 0xffff;
+        return destination >> 16 == ldr >> 16 && (destination & ldr & 0xffff);
     }
     if ((destination & 0xff) == 0xff)
         return true;
     if (!is_logical)
         return destination == lapic->index;
-    uint32_t own = lapic->ldr >> 24;
-    if (lapic->dfr >> 28 == 0xf) /* flat model: SDM vol. 3, 11.6.2.2 */
+    uint32_t own = ldr >> 24;
+    if (look(&lapic->dfr) >> 28 == 0xf) /* flat model: SDM vol. 3, 11.6.2.2 */
         return own & destination & 0xff;
     return (own ^ destination) >> 4 == 0 && (own & destination & 0xf);
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A local APIC: xAPIC registers by MMIO, x2APIC registers by MSR, timer in all three modes. SDM
- * vol. 3, chapter 11. Its timer counts the guest's TSC (divided as the guest asks). With the VM's
- * lock held.
+ * vol. 3, chapter 11. Its timer counts the guest's TSC (divided as the guest asks).
+ *
+ * Who may touch it: the CPU's own thread while its guest is out (no lock is needed for what concerns
+ * this APIC alone), others with the VM's lock held. Fixed interrupts may come from any thread
+ * without the lock: IRR and TMR are worked by atomic operations.
  */
 #ifndef VMM_PLATFORM_LAPIC_H
 #define VMM_PLATFORM_LAPIC_H
@@ -77,6 +80,9 @@ struct lapic {
     bool nmi_pending, init_pending, sipi_pending;
     bool wait_for_sipi; /* an AP after INIT */
     uint8_t sipi_vector;
+    uint32_t
+        held_class; /* while the guest is in: vectors of this priority class (bits 7:4) and below
+                            cannot be taken before it comes out by itself */
 };
 
 void lapic_init(struct lapic *lapic, struct vm *vm, unsigned index);
@@ -89,6 +95,12 @@ int lapic_pending(const struct lapic *lapic);
 void lapic_accept(struct lapic *lapic, uint8_t vector);
 
 void lapic_eoi(struct lapic *lapic);
+
+/* Ends it without the VM's lock: it is not a level that the IO-APIC must hear of. */
+bool lapic_eoi_is_own(const struct lapic *lapic);
+
+/* Before the guest is entered with the vector `asked` to be taken, or -1. */
+void lapic_hold(struct lapic *lapic, int asked);
 
 /* The timer's deadline has come (deadline_tsc is at or before now). */
 void lapic_timer_expire(struct lapic *lapic, uint64_t now_tsc);
@@ -111,11 +123,15 @@ static inline bool lapic_is_x2apic(const struct lapic *lapic)
 bool lapic_msr_read(struct lapic *lapic, uint32_t reg, uint64_t *value);
 bool lapic_msr_write(struct lapic *lapic, uint32_t reg, uint64_t value);
 
+/* The frequent writes, by the CPU's own thread without the VM's lock: EOI of an edge, TPR, timer
+   count, fixed IPIs. False: nothing was done, lapic_msr_write must do it. */
+bool lapic_msr_write_alone(struct lapic *lapic, uint32_t reg, uint64_t value);
+
 /* xAPIC: offset in its page. Accesses that are not 32 bits wide and 16-byte aligned do nothing. */
 uint64_t lapic_mmio_read(struct lapic *lapic, uint64_t offset, unsigned width);
 void lapic_mmio_write(struct lapic *lapic, uint64_t offset, unsigned width, uint64_t value);
 
-/* A message of the interrupt bus reaches this CPU. */
+/* A message of the interrupt bus reaches this CPU; it is kicked if it would not see it soon. */
 void lapic_receive(struct lapic *lapic, enum lapic_delivery mode, uint8_t vector, bool is_level);
 
 /* Is this CPU meant? destination: 8 bits from xAPIC and IO-APIC, 32 from x2APIC. */
@@ -123,6 +139,11 @@ bool lapic_matches(const struct lapic *lapic, uint32_t destination, bool is_logi
 
 /* LVT LINT0 passes the 8259's interrupts on to this CPU. */
 bool lapic_takes_extint(const struct lapic *lapic);
+
+/* An error of this APIC: sets the bit of the ESR and raises the LVT's interrupt. */
+#define LAPIC_ERROR_SEND_VECTOR (1u << 5) /* SDM vol. 3, figure 11-9 */
+#define LAPIC_ERROR_RECEIVE_VECTOR (1u << 6)
+void lapic_error(struct lapic *lapic, uint32_t bit);
 
 uint32_t lapic_ppr(const struct lapic *lapic);
 int lapic_highest(const struct lapic_vectors *v); /* -1: empty */

@@ -78,6 +78,10 @@ static void send_ipi(struct lapic *lapic, uint32_t low, uint32_t destination)
     if (mode == LAPIC_EXTINT)
         return;
     uint8_t vector = low & 0xff;
+    if (mode <= LAPIC_LOWEST && vector < 16) {
+        lapic_error(lapic, LAPIC_ERROR_SEND_VECTOR);
+        return;
+    }
     struct vm *vm = lapic->vm;
     switch (low >> 18 & 3) {
     case 0:
@@ -215,11 +219,39 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t reg, uint64_t value)
     }
     if (value >> 32 || ((reg == LAPIC_EOI || reg == LAPIC_ESR) && value))
         return false;
-    if (reg == LAPIC_SELF_IPI)
-        lapic_receive(lapic, LAPIC_FIXED, value & 0xff, false);
-    else
+    if (reg != LAPIC_SELF_IPI)
         write_register(lapic, reg, (uint32_t)value);
+    else if ((value & 0xff) < 16)
+        lapic_error(lapic, LAPIC_ERROR_SEND_VECTOR);
+    else
+        lapic_receive(lapic, LAPIC_FIXED, value & 0xff, false);
     return true;
+}
+
+bool lapic_msr_write_alone(struct lapic *lapic, uint32_t reg, uint64_t value)
+{
+    if (!lapic_is_x2apic(lapic))
+        return false;
+    switch (reg) {
+    case LAPIC_EOI:
+        if (value || !lapic_eoi_is_own(lapic))
+            return false;
+        break;
+    case LAPIC_ICR: /* to anybody, of the kind that a lock-free IRR can take */
+        if ((value >> 8 & 7) != LAPIC_FIXED || (value & 0xff) < 16)
+            return false;
+        break;
+    case LAPIC_TPR:
+    case LAPIC_TIMER_INITIAL:
+        break;
+    case LAPIC_SELF_IPI:
+        if ((value & 0xff) < 16)
+            return false;
+        break;
+    default:
+        return false;
+    }
+    return lapic_msr_write(lapic, reg, value);
 }
 
 uint64_t lapic_mmio_read(struct lapic *lapic, uint64_t offset, unsigned width)

@@ -26,9 +26,10 @@ void pic_init(struct pic *pic, struct vm *vm);
 void pic_reset(void *pic);
 void pic_set_line(struct pic *pic, unsigned irq, bool is_high); /* 0..15 */
 
+/* Any thread, without the lock; who makes it so kicks those who take it (platform_extint). */
 static inline bool pic_is_pending(const struct pic *pic)
 {
-    return pic->is_pending;
+    return __atomic_load_n(&pic->is_pending, __ATOMIC_RELAXED);
 }
 
 /* The vector that an acknowledge cycle would give now (7 of the master: spurious). */

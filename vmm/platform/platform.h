@@ -19,6 +19,7 @@
 struct platform {
     struct vm *vm;
     struct lapic lapics[VM_MAX_CPUS];
+    unsigned lowest_last; /* the CPU that took the last interrupt of lowest priority */
     struct ioapic ioapic;
     struct pic pic;
     struct pit pit;

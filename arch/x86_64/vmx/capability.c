@@ -12,14 +12,9 @@
 
 #define MSR_VMX_BASIC 0x480
 #define VMX_BASIC_TRUE_CONTROLS (1ull << 55)
-#define MSR_VMX_MISC 0x485
-#define MSR_VMX_CR4_FIXED1 0x489
-#define MSR_VMX_CPU2 0x48b
-#define MSR_VMX_EPT_VPID 0x48c
-#define MSR_VMX_TRUE_PIN 0x48d
-#define MSR_VMX_TRUE_CPU 0x48e
-#define MSR_VMX_TRUE_EXIT 0x48f
-#define MSR_VMX_TRUE_ENTRY 0x490
+enum { MSR_VMX_MISC = 0x485, MSR_VMX_CR4_FIXED1 = 0x489, MSR_VMX_CPU2 = 0x48b };
+enum { MSR_VMX_EPT_VPID = 0x48c, MSR_VMX_TRUE_PIN = 0x48d, MSR_VMX_TRUE_CPU = 0x48e };
+enum { MSR_VMX_TRUE_EXIT = 0x48f, MSR_VMX_TRUE_ENTRY = 0x490 };
 
 #define EPT_CAN_4_LEVELS (1ull << 6)
 #define EPT_CAN_WRITE_BACK (1ull << 14)
@@ -38,8 +33,7 @@
 
 struct vmx_capability vmx_capability;
 
-/* One control word: low half of the MSR must be 1, high half may be. false: `must` is not all
- * there. */
+/* One control word: low half of the MSR must be 1, high half may be. false: `must` is not all there. */
 static bool choose(uint32_t msr, uint32_t must, uint32_t want, uint32_t *controls)
 {
     uint64_t allowed = rdmsr(msr);

@@ -85,7 +85,9 @@ int vmx_exit_cr(struct vmx_vcpu *v, uint64_t qualification)
 int vmx_exit_xsetbv(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
-    if (exits_xsetbv(&v->base))
+    /* SDM vol. 3, 26.1.1: its privilege is checked before the exit; emulators do it after */
+    bool is_ring0 = !(vmcs_read32(VMCS_GUEST_ES_ACCESS + 2 * LEAT_SS) >> 5 & 3);
+    if (is_ring0 && exits_xsetbv(&v->base))
         vmx_skip(v);
     else
         vmx_raise(v, VECTOR_GP, true);

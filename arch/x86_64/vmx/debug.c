@@ -60,15 +60,13 @@ int vmx_exit_dr(struct vmx_vcpu *v, uint64_t qualification)
     return EXIT_RESUME; /* the CPU does the instruction, now without an exit */
 }
 
-/* SDM vol. 3, 28.2.1: the exit has not updated DR6 and DR7 as the exception's delivery would have.
- */
+/* SDM vol. 3, 28.2.1: the exit has not updated DR6 and DR7 as the exception's delivery would have. */
 void vmx_debug_exception(struct vmx_vcpu *v, uint32_t info, uint64_t qualification)
 {
     vmx_debug_load(v);
     write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & DR6_CAUSES));
     vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GENERAL_DETECT);
-    /* A step over STI or MOV SS: with blocking and TF the entry wants the trap to be
-     * pending, 27.3.1.5 */
+    /* A step over STI or MOV SS: with blocking and TF the entry wants the trap to be pending, 27.3.1.5 */
     if ((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) &&
         (vmcs_read32(VMCS_INTERRUPTIBILITY) & (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS)))
         vmcs_write(VMCS_PENDING_DEBUG, PENDING_SINGLE_STEP);

@@ -4,9 +4,7 @@
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/log.h"
 
-#define MSR_VMX_CR0_FIXED0 0x486
-#define MSR_VMX_CR0_FIXED1 0x487
-#define MSR_VMX_CR4_FIXED0 0x488
+enum { MSR_VMX_CR0_FIXED0 = 0x486, MSR_VMX_CR0_FIXED1 = 0x487, MSR_VMX_CR4_FIXED0 = 0x488 };
 
 static struct virt_cpu virt_cpus[MAX_CPUS];
 

@@ -70,6 +70,7 @@ vmx_exit:
     push %rax
     mov $1, %eax
 3:  mov %gs:PERCPU_VMX_HOST_RSP, %rsp
+    call mitigate_exit
     pop %r15
     pop %r14
     pop %r13

@@ -112,7 +112,7 @@ static int exit_hlt(struct vmx_vcpu *v, uint64_t qualification)
 {
     (void)qualification;
     vmx_skip(v);
-    v->base.halted = true;
+    v->base.halted = !vmcs_read(VMCS_PENDING_DEBUG); /* the trap of a single step wakes at once */
     return VIRT_CHECK;
 }
 

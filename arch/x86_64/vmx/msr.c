@@ -51,6 +51,10 @@ void vmx_load_msrs(struct vmx_vcpu *v)
 
 static int to_vmm(struct vmx_vcpu *v, int exit)
 {
+    if (exit == EXIT_RESUME) {
+        vmx_skip(v);
+        return exit;
+    }
     v->next_rip = v->rip + vmcs_read32(VMCS_EXIT_INSN_LENGTH);
     v->base.page->next_rip = v->next_rip;
     return exit;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Into the guest and back, and what is delivered to it on the way in. */
+#include "arch/x86_64/mitigate.h"
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/sched.h"
 #include "kernel/smp.h"
 
 #define RFLAGS_IF (1ull << 9)
-#define STORM 64u /* exits in a row */
 #define NO_INTERRUPT (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS)
 #define NO_NMI (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS | LEAT_BLOCKED_BY_NMI)
 
@@ -114,12 +114,23 @@ static int entry_refused(struct vmx_vcpu *v)
     return LEAT_EXIT_INVALID;
 }
 
+/* Where the host's interrupts wait while a guest keeps its own off, as in Bochs, exits in a row must
+ * not keep them waiting: the timer starts anew at each entry. */
+static inline void let_interrupts_in(struct vmx_vcpu *v)
+{
+    uint64_t now = rdtsc();
+    if ((now - v->window_tsc) >> vmx_capability.timer_shift < vmx_capability.timer_most)
+        return;
+    v->window_tsc = now;
+    arch_interrupt_window();
+}
+
 int vmx_run(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
     uint64_t *gpr = vcpu->page->gpr;
     v->next_rip = 0;
-    for (unsigned round = 1;; round++) {
+    do {
         if (!set_timer(v))
             return LEAT_EXIT_DEADLINE;
         /* Last before the entry: what the VMCS is told to deliver must not be overwritten unseen. */
@@ -129,19 +140,17 @@ int vmx_run(struct vcpu *vcpu)
                 return exit;
         }
         kernel_unlock();
+        mitigate_enter(vcpu);
         bool is_entered = vmx_enter(gpr, v->is_launched);
+        mitigate_leave();
         kernel_lock();
         if (!is_entered)
             return entry_refused(v);
         v->is_launched = true;
         int exit = vmx_handle_exit(v);
+        let_interrupts_in(v);
         if (exit != EXIT_RESUME)
             return exit;
-        /* Where the host's interrupts wait while a guest keeps its own off, as in Bochs, a storm of
-           exits must not keep them waiting: the timer starts anew at each entry. */
-        if (round % STORM == 0)
-            arch_interrupt_window();
-        if (sched_need_resched() || vcpu->kicked)
-            return VIRT_CHECK;
-    }
+    } while (!sched_need_resched() && !vcpu->kicked);
+    return VIRT_CHECK;
 }

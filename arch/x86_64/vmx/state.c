@@ -42,7 +42,8 @@ static void load_rip(struct vmx_vcpu *v, bool is_first)
     struct leat_vcpu *page = v->base.page;
     uint64_t rip = VCPU_READ(page->rip), rflags = VCPU_READ(page->rflags);
     uint32_t interruptibility = VCPU_READ(page->interruptibility) & INTERRUPTIBILITY_MAY;
-    if (v->next_rip && rip == v->next_rip) /* the vmm has done the instruction */
+    /* the vmm has done the instruction; of one that reads or writes MMIO only it knows the length */
+    if (v->next_rip ? rip == v->next_rip : rip - v->rip - 1 < 15)
         vmx_finish_instruction(&rflags, &interruptibility);
     vmcs_write(VMCS_GUEST_RIP, rip);
     if (is_first || rflags != v->rflags)

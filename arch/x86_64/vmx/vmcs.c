@@ -2,6 +2,7 @@
 /* The life of a VMCS: made, current on this CPU, and what has to be in the CPU while its guest may
  * run. */
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/mitigate.h"
 #include "arch/x86_64/vmx/vmx.h"
 #include "kernel/frame.h"
 #include "kernel/kmem.h"
@@ -221,6 +222,7 @@ void vmx_attach(struct vcpu *vcpu)
     if (vcpu->xcr0)
         xcr0_set(vcpu->xcr0);
     write_cr2(vcpu->cr2);
+    mitigate_switch(true);
     if (vcpu->deadline_tsc && !vmx_capability.has_timer)
         timer_start(&v->deadline, vcpu->deadline_tsc);
 }

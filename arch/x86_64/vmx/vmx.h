@@ -43,10 +43,11 @@ struct vmx_vcpu {
     bool debug_loaded; /* the CPU holds dr[] and dr6 */
     bool debug_eager;  /* they must be loaded before the guest runs: breakpoints are set */
     uint32_t cpu_controls, timer; /* as the VMCS has them */
+    uint64_t window_tsc;          /* when the host's interrupts were last let in after an exit */
     uint64_t host_cr3;
     struct percpu *host; /* for whose CPU the host's state is; NULL: none yet */
-    uint64_t rip;      /* at the last exit */
-    uint64_t next_rip; /* behind the instruction that ring 3 is to finish; 0: none */
+    uint64_t rip;        /* at the last exit */
+    uint64_t next_rip;   /* behind the instruction that ring 3 is to finish; 0: none */
     /* As stored in the page at the last exit, and still in the VMCS: */
     uint64_t rsp, rflags;
     uint32_t interruptibility;
@@ -91,8 +92,8 @@ void vmx_load_msrs(struct vmx_vcpu *v);
 int vmx_exit_rdmsr(struct vmx_vcpu *v, uint64_t qualification);
 int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification);
 
-/* debug.c: DR0-3 and DR6 are loaded when the guest first uses them, or before it runs with
- * breakpoints set. */
+/* debug.c: DR0-3 and DR6 are loaded when the guest first uses them, or before it runs with breakpoints
+   set. */
 void vmx_debug_load(struct vmx_vcpu *v);   /* of the current vCPU */
 void vmx_debug_unload(struct vmx_vcpu *v); /* of the current vCPU, before another one's turn */
 int vmx_exit_dr(struct vmx_vcpu *v, uint64_t qualification);

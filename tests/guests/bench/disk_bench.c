@@ -83,26 +83,9 @@ static uint64_t read_in_a_row(uint64_t bytes)
     return now() - start;
 }
 
-static uint64_t bytes_wanted(const char *line)
+void disk_bench(bool is_trace)
 {
-    static const char key[] = "bytes=";
-    for (; *line; line++) {
-        unsigned i = 0;
-        while (key[i] && line[i] == key[i])
-            i++;
-        if (key[i])
-            continue;
-        uint64_t value = 0;
-        for (line += i; *line >= '0' && *line <= '9'; line++)
-            value = value * 10 + (uint64_t)(*line - '0');
-        return value / PIECE * PIECE;
-    }
-    return DEFAULT_BYTES;
-}
-
-void disk_bench(const char *line, bool is_trace)
-{
-    uint64_t bytes = bytes_wanted(line);
+    uint64_t bytes = option_number("bytes", DEFAULT_BYTES) / PIECE * PIECE;
     if (!disk_start(&disk))
         return;
     if (is_trace) {

@@ -60,7 +60,7 @@ interrupt_entry:
     push %rax
     push %rcx
     push %rdx
-    incl interrupt_count(%rip)
+    lock incl interrupt_count(%rip)
     mov $0x80b, %ecx
     xor %eax, %eax
     xor %edx, %edx

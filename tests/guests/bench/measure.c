@@ -16,14 +16,26 @@ static void sort(unsigned count)
         }
 }
 
+uint64_t middle(unsigned rounds)
+{
+    sort(rounds);
+    return ticks[rounds / 2];
+}
+
 void measure_init(void)
 {
     for (unsigned i = 0; i < ROUNDS; i++) {
         uint64_t start = now();
         ticks[i] = now() - start;
     }
-    sort(ROUNDS);
-    overhead = ticks[ROUNDS / 2];
+    overhead = middle(ROUNDS);
+}
+
+void report_spread(const char *name, unsigned rounds)
+{
+    sort(rounds);
+    say("%s %u %u %u %u %u %u %u", name, now(), ticks[0], ticks[rounds / 2],
+        ticks[rounds * 90 / 100], ticks[rounds * 99 / 100], ticks[rounds - 1], (uint64_t)rounds);
 }
 
 void report(const char *name, unsigned rounds)

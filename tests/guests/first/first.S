@@ -109,9 +109,16 @@ long_mode:
     mov $PORT_DOORBELL, %edx
     out %al, %dx
     timed_end REPORT_DOORBELL
+    cmpb $0, FIRST_AMD
+    jne 2f
     timed_begin
     vmcall
     timed_end REPORT_VMCALL
+    jmp 3f
+2:  timed_begin
+    vmmcall
+    timed_end REPORT_VMCALL
+3:
     timed_begin
     mov $0x1234, %ecx
     rdmsr
@@ -301,7 +308,10 @@ long_mode:
     check 24, e
 
     /* -- out of endless loops -- */
-    order ORDER_DEADLINE
+    cmpb $0, FIRST_KEEP_IF
+    je 2f
+    sti
+2:  order ORDER_DEADLINE
 1:  jmp 1b
     sti /* here the host's interrupt ends guest mode by itself */
     order ORDER_KICK

@@ -3,7 +3,9 @@
 #ifndef TESTS_GUESTS_FIRST_H
 #define TESTS_GUESTS_FIRST_H
 
-#define FIRST_BASE 0x1000 /* guest-physical; the code starts there in real mode at 0100:0000 */
+#define FIRST_BASE 0x1000    /* guest-physical; the code starts there in real mode at 0100:0000 */
+#define FIRST_AMD 0x5ff8     /* a byte: 1 on AMD-V, where a hypercall is VMMCALL */
+#define FIRST_KEEP_IF 0x5ff0 /* a byte: 1 if loops without interrupts would never end */
 #define FIRST_GDT 0x6000
 #define FIRST_IDT 0x7000
 #define FIRST_PML4 0x8000 /* PML4, PDPT, two page directories: the first 2 GiB one to one */

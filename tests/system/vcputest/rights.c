@@ -24,7 +24,7 @@ const char *check_machine_rights(leat_handle_t machine)
     else if (leat_log_read((leat_handle_t)user, text, sizeof(text), 0) != LEAT_EPERM ||
              leat_log_takeover((leat_handle_t)user) != LEAT_EPERM)
         why = "the log without READ";
-    else if (leat_machine_stop((leat_handle_t)reader, LEAT_STOP_HALT, 0) != LEAT_EPERM ||
+    else if (leat_machine_halt((leat_handle_t)reader) != LEAT_EPERM ||
              leat_frames_info((leat_handle_t)reader, &frames) != LEAT_EPERM ||
              leat_ports_create((leat_handle_t)reader, 0x80, 1) != LEAT_EPERM)
         why = "the machine without CONTROL";

@@ -33,6 +33,10 @@ void vm_destroy(struct vm *vm);
 /* Puts the vCPU back to where vm_make had it. */
 void vm_reset(struct vm *vm);
 
+/* Bochs 3.0 as an AMD CPU: interrupts of the host do not end a guest that was entered without IF, nor does
+   anything else. */
+bool vm_must_keep_if(void);
+
 /* rights.c: what the kernel must refuse. NULL: it does; else what it does not. */
 const char *check_machine_rights(leat_handle_t machine);
 const char *check_priorities(void);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Into the guest and back, and what is delivered to it on the way in. */
+#include "arch/x86_64/debug.h"
+#include "arch/x86_64/mitigate.h"
+#include "arch/x86_64/svm/svm.h"
+#include "kernel/sched.h"
+#include "kernel/smp.h"
+
+#define NOWHERE (1ull << 63) /* not canonical */
+
+static bool can_interrupt(const struct svm_vcpu *v)
+{
+    return (v->vmcb->rflags & RFLAGS_IF) && !(v->vmcb->shadow & 1);
+}
+
+static bool can_nmi(const struct svm_vcpu *v)
+{
+    return !v->nmi_blocked && !(v->vmcb->shadow & 1);
+}
+
+static bool is_nmi(uint32_t event)
+{
+    return (event >> 8 & 7) == LEAT_EVENT_NMI;
+}
+
+bool svm_is_ready(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    return v->inject || (vcpu->event && (!is_nmi(vcpu->event) || can_nmi(v))) ||
+           (vcpu->irq_vector >= 0 && can_interrupt(v));
+}
+
+/* The guest leaves as soon as it could take an interrupt: a virtual one is pending, but exits instead. */
+void svm_want_window(struct svm_vcpu *v, bool is_wanted)
+{
+    uint64_t control = V_INTR_MASKING | (is_wanted ? V_IRQ | V_PRIORITY | V_IGNORE_TPR : 0);
+    svm_intercept(v, ICPT_VINTR, is_wanted);
+    if (v->vmcb->interrupt_control != control) {
+        v->vmcb->interrupt_control = control;
+        v->vmcb->clean &= ~CLEAN_TPR;
+    }
+}
+
+static void want_nmi_window(struct svm_vcpu *v, bool is_used)
+{
+    if (is_used) /* something else goes first: come back right behind it */
+        timer_need_interrupt_at(rdtsc());
+    else if (!v->nmi_blocked && !v->stepping)
+        svm_step(v, false);
+    /* else IRET exits */
+}
+
+/* One event at an entry, in the order that vmx/run.c has them too. */
+static int deliver(struct svm_vcpu *v)
+{
+    struct vcpu *vcpu = &v->base;
+    bool is_used = v->inject != 0, is_waiting = false;
+    int exit = VIRT_CHECK;
+    v->vmcb->inject = v->inject;
+    v->inject = 0;
+    if (vcpu->event) {
+        if (is_nmi(vcpu->event) && (is_used || !can_nmi(v))) {
+            want_nmi_window(v, is_used);
+        } else {
+            v->vmcb->inject = vcpu->event | (uint64_t)vcpu->event_error << 32;
+            if (is_nmi(vcpu->event)) {
+                v->nmi_blocked = true;
+                svm_intercept(v, ICPT_IRET, true);
+            }
+            is_used = true;
+            vcpu->event = 0;
+            vcpu->page->event = 0;
+        }
+    }
+    if (vcpu->irq_vector >= 0) {
+        if (is_used || !can_interrupt(v)) {
+            /* QEMU's VMRUN forgets the shadow: by a window it would take the interrupt before HLT. */
+            is_waiting = is_used || !(v->vmcb->shadow & 1) || v->stepping;
+            if (!is_waiting)
+                svm_step(v, false);
+        } else {
+            v->inject = LEAT_EVENT(LEAT_EVENT_INTERRUPT, vcpu->irq_vector);
+            vcpu->irq_vector = -1;
+            vcpu->page->irq_vector = -1;
+            if (vcpu->report_injected) {
+                exit =
+                    LEAT_EXIT_IRQ_WINDOW; /* it is delivered at the next entry, before all else */
+            } else {
+                v->vmcb->inject = v->inject;
+                v->inject = 0;
+            }
+        }
+    }
+    svm_want_window(v, is_waiting);
+    return exit;
+}
+
+int svm_run(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    uint64_t *gpr = vcpu->page->gpr;
+    v->next_rip = 0;
+    do {
+        if (vcpu->deadline_tsc && rdtsc() >= vcpu->deadline_tsc)
+            return LEAT_EXIT_DEADLINE;
+        /* Last before the entry: what the VMCB is told to deliver must not be overwritten unseen. */
+        if ((v->inject | vcpu->event) || vcpu->irq_vector >= 0) {
+            int exit = deliver(v);
+            if (exit != VIRT_CHECK)
+                return exit;
+        }
+        svm_choose_asid(v);
+        v->vmcb->rax = VCPU_READ(gpr[LEAT_RAX]);
+        v->shadow_rip = (v->vmcb->shadow & 1) && !v->vmcb->inject ? v->vmcb->rip : NOWHERE;
+        kernel_unlock();
+        mitigate_enter(vcpu);
+        svm_enter(gpr, ptr_to_phys(v->vmcb).raw, this_cpu()->virt->host_vmcb);
+        mitigate_leave();
+        if (v->vmcb->dr7 & DR7_ENABLES) /* an exit has done that; but not QEMU's */
+            debug_write_dr7(DR7_OFF);
+        kernel_lock();
+        gpr[LEAT_RAX] = v->vmcb->rax;
+        int exit = svm_handle_exit(v);
+        if (exit != EXIT_RESUME)
+            return exit;
+    } while (!sched_need_resched() && !vcpu->kicked);
+    return VIRT_CHECK;
+}

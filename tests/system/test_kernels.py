@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The test kernels (tests/guests/kernels) as guests of Leat, all at the same time, and one by itself on a bare CPU.
+
+What a kernel calls KNOWN is a fault of the emulator; it is printed, with the reason, and does not fail the test.
+"""
+import re
+import subprocess
+
+from lab import BUILD, Failed, check, load_tool, main
+
+KERNELS = ("multiboot", "cpuid", "msr", "exceptions", "apic_timer", "ipi", "tsc", "paging", "modes", "xsave", "debug",
+           "instructions")
+FOLDER = BUILD / "tests/guests/kernels"
+HOST = {"bochs": "bochs", "bochs-amd": "bochs-amd", "qemu": "tcg"}  # what is under all, by machine; kvm: nothing
+CPU = {"bochs": "corei7_skylake_x"}  # the model with most: AVX-512, SMAP
+
+
+def vms(machine, cpus):
+    host = f" host={HOST[machine]}" if machine in HOST else ""
+    return "".join(f"""[vm {name}]
+memory = 16M
+cpus = {cpus}
+boot = multiboot
+kernel = {name}.elf
+{"modules = first, notes/second" if name == "multiboot" else ""}
+cmdline = leat{host}
+""" for name in KERNELS)
+
+
+def verdict(name, log):
+    """Prints what was not plainly passed; returns the failures."""
+    known = re.findall(r"^KNOWN .*", log, re.M)
+    for line in known:
+        print(line)
+    failed = re.findall(r"^FAIL .*", log, re.M)
+    done = re.search(rf"^DONE {name} (\d+) passed (\d+) failed \d+ skipped (\d+) known", log, re.M)
+    if not done:
+        failed.append(f"{name} did not come to its end: {log.strip()[-120:]!r}")
+    elif int(done[2]) and not failed:  # its line was cut in two by another VM's
+        failed.append(f"{name}: {done[2]} failed")
+    elif int(done[1]) == 0:
+        failed.append(f"{name}: not one test passed")
+    return failed
+
+
+def has_ended(lab, name):
+    return f"DONE {name} " in lab.guest_log(name) or re.search(rf"vm {name}: (crashed|ended|powered off)", lab.leat_log())
+
+
+def run_all(lab, guest_cpus):
+    image = lab.folder / "leat.img"
+    config = lab.config("[console]\nview = all\n" + vms(lab.machine, guest_cpus))
+    files = {f"{name}.elf": str(FOLDER / f"{name}.elf") for name in KERNELS}
+    for name, which in (("first", "first"), ("notes/second", "second")):
+        files[name] = str(lab.folder / f"module-{which}")
+        (lab.folder / f"module-{which}").write_text(f"the {which} module")
+    load_tool("mkimage").make_image(str(image), str(BUILD / "leat.efi"), str(config), files)
+    run = lab.boot(image, guests=KERNELS, cpu=CPU.get(lab.machine, ""))
+    lab.wait_for(run, {name: lambda name=name: has_ended(lab, name) for name in KERNELS}, 300)
+    failed = [line for name in KERNELS for line in verdict(name, lab.guest_log(name))]
+    for line in failed:
+        print(line)
+    check(not failed, f"{len(failed)} failed: {'; '.join(failed)[:300]}")
+
+
+def one_cpu(lab):
+    """Each kernel with one vCPU."""
+    run_all(lab, 1)
+
+
+def four_cpus(lab):
+    """Each kernel with four vCPUs, however many the machine has."""
+    run_all(lab, 4)
+
+
+def bare(lab):
+    """The tests themselves, tried on QEMU's CPU without Leat."""
+    failed = []
+    for name in KERNELS:
+        command = ["qemu-system-x86_64", "-nodefaults", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "4",
+                   "-m", "64", "-display", "none", "-serial", "stdio", "-no-reboot",
+                   "-kernel", str(FOLDER / f"{name}.elf"), "-append", "host=tcg"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{name} does not end: {(error.stdout or b'')[-200:]!r}") from error
+        (lab.folder / f"{name}.log").write_text(done.stdout + done.stderr)
+        failed += verdict(name, done.stdout)
+    check(not failed, f"{len(failed)} failed: {'; '.join(failed)[:300]}")
+
+
+if __name__ == "__main__":
+    main(one_cpu, four_cpus, bare)
