@@ -314,12 +314,24 @@ static void switch_to(struct percpu *cpu, struct thread *last, struct thread *ne
     bury_zombie(this_cpu());
 }
 
-/* Takes the thread to run next off its queue. fresh: the running one, if a GUEST thread must not take its place yet. */
-static struct thread *choose(struct percpu *cpu, struct thread *fresh)
+/* A vCPU runs so long before another one's wake-up ends its turn: or what the switching costs, and is charged for, could be
+   all that it gets. */
+static bool is_fresh(const struct percpu *cpu, const struct thread *thread, uint64_t now)
+{
+    return thread->state == THREAD_READY && thread->priority == LEAT_PRIO_GUEST &&
+           thread->slice_left && now < cpu->chosen_at_tsc + slice_shared / 10;
+}
+
+/* Takes the thread to run next off its queue; self: the one that has run until now. */
+static struct thread *choose(struct percpu *cpu, struct thread *self, uint64_t now)
 {
     struct thread *next = best_for(cpu);
-    if (fresh && next && next->priority == LEAT_PRIO_GUEST && may_run(cpu, fresh))
-        next = fresh;
+    if (next && next != self && next->priority == LEAT_PRIO_GUEST && is_fresh(cpu, self, now) &&
+        may_run(cpu, self)) {
+        next = self;
+        self->slice_left =
+            cpu->chosen_at_tsc + slice_shared / 10 - now; /* then it is the other one's turn */
+    }
     struct percpu *stranger = next ? stranger_on_core(cpu, next) : NULL;
     if (stranger) { /* it looks again, sees this one idle, and may take that thread itself */
         resched(stranger);
@@ -338,21 +350,14 @@ void schedule(void)
     struct percpu *cpu = this_cpu();
     struct thread *self = cpu->current;
     uint64_t now = rdtsc();
-    /* A vCPU runs so long before another one's wake-up ends its turn: or what the switching costs, and is charged
-       for, could be all that it gets. */
-    const uint64_t least = slice_shared / 10;
-    bool is_fresh = false;
     account(cpu, now);
     cpu->work &= ~(uint32_t)CPU_WORK_RESCHED;
     if (self->state == THREAD_RUNNING && self != cpu->idle) {
         bool rest = !self->slice_over && now < cpu->slice_end_tsc;
         self->slice_left = rest ? cpu->slice_end_tsc - now : 0;
-        is_fresh = rest && self->priority == LEAT_PRIO_GUEST && now < cpu->chosen_at_tsc + least;
-        if (is_fresh)
-            self->slice_left = cpu->chosen_at_tsc + least - now;
         queue(self, rest);
     }
-    struct thread *next = choose(cpu, is_fresh ? self : NULL);
+    struct thread *next = choose(cpu, self, now);
     self->slice_over = false;
     if (next == self) { /* goes on; or was woken, or killed, before it had left */
         self->state = THREAD_RUNNING;
