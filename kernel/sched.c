@@ -392,6 +392,8 @@ void sched_preempt_point(void)
 {
     arch_interrupt_window();
     kernel_unlock(); /* others' turn */
+    for (unsigned i = 0; i < 16; i++)
+        cpu_relax();
     kernel_lock();
     struct percpu *cpu = this_cpu();
     if ((cpu->work & CPU_WORK_RESCHED) && cpu->current != cpu->idle)

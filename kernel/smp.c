@@ -4,10 +4,12 @@
 
 uint32_t cpu_count = 1;
 
-/* Tickets; `now` is written by the holder only. The entry code knows it as kernel_tickets + 4. */
+/* Who finds it free takes it: under a hypervisor, or an emulator, the longest waiter may be one whose CPU is not running.
+   But who has waited for HUNGER spins makes later ones stand back. The entry code clears the first word. */
+#define HUNGER 100000u
 _Alignas(64) struct {
-    uint32_t next, now;
-} kernel_tickets;
+    uint32_t is_taken, hungry;
+} kernel_lock_word;
 
 static struct {
     void (*fn)(void *arg);
@@ -15,18 +17,33 @@ static struct {
     uint64_t pending; /* CPUs that have not done it yet */
 } call;
 
+static bool is_free_for(bool am_hungry)
+{
+    return !__atomic_load_n(&kernel_lock_word.is_taken, __ATOMIC_RELAXED) &&
+           (am_hungry || !__atomic_load_n(&kernel_lock_word.hungry, __ATOMIC_RELAXED));
+}
+
 void kernel_lock(void)
 {
-    uint32_t mine = __atomic_fetch_add(&kernel_tickets.next, 1, __ATOMIC_ACQUIRE);
-    while (__atomic_load_n(&kernel_tickets.now, __ATOMIC_ACQUIRE) != mine) {
+    bool am_hungry = false;
+    for (uint32_t spins = 0;; spins++) {
+        if (is_free_for(am_hungry) &&
+            !__atomic_exchange_n(&kernel_lock_word.is_taken, 1, __ATOMIC_ACQUIRE))
+            break;
+        if (spins == HUNGER) {
+            am_hungry = true;
+            __atomic_fetch_add(&kernel_lock_word.hungry, 1, __ATOMIC_RELAXED);
+        }
         smp_serve();
         cpu_relax();
     }
+    if (am_hungry)
+        __atomic_fetch_sub(&kernel_lock_word.hungry, 1, __ATOMIC_RELAXED);
 }
 
 void kernel_unlock(void)
 {
-    __atomic_store_n(&kernel_tickets.now, kernel_tickets.now + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&kernel_lock_word.is_taken, 0, __ATOMIC_RELEASE);
 }
 
 void smp_serve(void)

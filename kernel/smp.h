@@ -15,7 +15,7 @@
 
 extern uint32_t cpu_count; /* CPUs 0 ... cpu_count - 1 run */
 
-/* Waits with interrupts off; calls of smp_call are served meanwhile. First come, first served. */
+/* Waits with interrupts off; calls of smp_call are served meanwhile. */
 void kernel_lock(void);
 void kernel_unlock(void);
 

@@ -165,9 +165,10 @@ class Qemu:
 
     @staticmethod
     def accelerator(options):
-        """A thread for each CPU only where each can run all the time: one that holds a lock and does not run keeps the
-        others spinning. A single thread takes them in turn, and goes on to the next at a PAUSE."""
-        return "tcg,thread=" + ("multi" if options.cpus <= len(os.sched_getaffinity(0)) else "single")
+        """One thread for all CPUs, which goes on to the next at a PAUSE. With a thread for each, one that holds a lock
+        and does not run keeps the others spinning, and QEMU 7.2 has been seen to go on in the host's code with the
+        guest's nested tables after a #VMEXIT."""
+        return "tcg,thread=" + ("multi" if options.cpus == 1 else "single")
 
     def how_ended(self, status, own_log):
         return "power off" if status == 0 else f"exit {status}: {self.last_words(Bochs._read(own_log).splitlines())}"

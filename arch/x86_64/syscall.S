@@ -32,7 +32,7 @@ syscall_entry:
     call syscall_dispatch
 1:  cmpl $0, %gs:PERCPU_WORK
     jne 2f
-    incl kernel_tickets+4(%rip) /* kernel_unlock: from here on nothing but this CPU's own is touched */
+    movl $0, kernel_lock_word(%rip) /* kernel_unlock: from here on nothing but this CPU's own is touched */
     call mitigate_to_user
     pop %rdi
     pop %rsi

@@ -56,7 +56,7 @@ trap_entry:
 trap_return_user:
     cmpl $0, %gs:PERCPU_WORK
     jne 3f
-    incl kernel_tickets+4(%rip) /* kernel_unlock */
+    movl $0, kernel_lock_word(%rip) /* kernel_unlock */
     call mitigate_to_user
     POP_REGISTERS
     swapgs

@@ -298,10 +298,11 @@ int svm_handle_exit(struct svm_vcpu *v)
         vcpu_count(&v->base, kind->count);
     c->clean = svm_capability.has_clean ? CLEAN_ALL : 0;
     c->inject = 0;
+    if (__builtin_expect(c->exit_event & LEAT_EVENT_VALID, 0) && code != SVM_INVALID)
+        keep_interrupted_event(v, c->exit_event);
+    svm_end_virtual(v);
     if (code == SVM_INVALID)
         return entry_failed(v);
-    if (__builtin_expect(c->exit_event & LEAT_EVENT_VALID, 0))
-        keep_interrupted_event(v, c->exit_event);
     v->rip = c->rip;
     if (v->rip == v->shadow_rip && code != SVM_EXCEPTION + VECTOR_DB)
         c->shadow = 1; /* still; QEMU 7.2 forgets it at VMRUN */

@@ -95,6 +95,35 @@ static int deliver(struct svm_vcpu *v)
     return exit;
 }
 
+/* QEMU 7.2, which has no next RIP, delivers an interrupt of EVENTINJ twice when one of its own threads disturbs it
+ * right then. A virtual interrupt does the same, for IF is set, unless the window needs that; on Bochs it does
+ * not. APM vol. 2, 15.21.4 */
+static void make_virtual(struct svm_vcpu *v)
+{
+    struct vmcb *c = v->vmcb;
+    if (svm_capability.has_next_rip || !(c->inject & LEAT_EVENT_VALID) ||
+        (c->inject >> 8 & 7) != LEAT_EVENT_INTERRUPT || (c->interrupt_control & V_IRQ) ||
+        !can_interrupt(v))
+        return;
+    c->interrupt_control |= V_IRQ | V_PRIORITY | V_IGNORE_TPR | (c->inject & 0xff) << V_VECTOR;
+    c->clean &= ~CLEAN_TPR;
+    c->inject = 0;
+    v->is_virtual = true;
+}
+
+/* At an exit: what was not delivered is to be delivered again. */
+void svm_end_virtual(struct svm_vcpu *v)
+{
+    uint64_t control = v->vmcb->interrupt_control;
+    if (!v->is_virtual)
+        return;
+    if (control & V_IRQ)
+        v->inject = LEAT_EVENT(LEAT_EVENT_INTERRUPT, control >> V_VECTOR & 0xff);
+    v->vmcb->interrupt_control = V_INTR_MASKING;
+    v->vmcb->clean &= ~CLEAN_TPR;
+    v->is_virtual = false;
+}
+
 int svm_run(struct vcpu *vcpu)
 {
     struct svm_vcpu *v = svm_of(vcpu);
@@ -108,6 +137,7 @@ int svm_run(struct vcpu *vcpu)
             int exit = deliver(v);
             if (exit != VIRT_CHECK)
                 return exit;
+            make_virtual(v);
         }
         svm_choose_asid(v);
         v->vmcb->rax = VCPU_READ(gpr[LEAT_RAX]);

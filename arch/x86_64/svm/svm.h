@@ -50,6 +50,7 @@ struct svm_vcpu {
     uint64_t cr0_hidden; /* of CD and NW, those that the guest has set */
     bool cr4_mce;
     bool nmi_blocked;
+    bool is_virtual; /* the interrupt to be delivered is the VMCB's virtual one */
     /* One instruction is stepped over by TF, for an NMI that waits: see nmi.c. */
     bool stepping, step_is_iret;
     uint64_t step_rip, step_tf; /* before; the TF is the guest's own */
@@ -86,6 +87,7 @@ int svm_exit_msr(struct svm_vcpu *v);
 int svm_run(struct vcpu *vcpu);
 bool svm_is_ready(struct vcpu *vcpu);
 void svm_want_window(struct svm_vcpu *v, bool is_wanted);
+void svm_end_virtual(struct svm_vcpu *v); /* at each exit */
 
 /* exit.c */
 int svm_handle_exit(struct svm_vcpu *v);

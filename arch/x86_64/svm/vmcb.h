@@ -101,6 +101,7 @@ _Static_assert(offsetof(struct vmcb, io_map) == 0x40 && offsetof(struct vmcb, ex
 
 #define V_IRQ (1ull << 8)
 #define V_PRIORITY (15ull << 16)
+#define V_VECTOR 32
 #define V_IGNORE_TPR (1ull << 20)
 #define V_INTR_MASKING (1ull << 24) /* the guest's IF does not mask the host's interrupts */
 
