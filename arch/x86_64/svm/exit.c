@@ -7,6 +7,7 @@
 #include "arch/x86_64/svm/svm.h"
 
 #define EVENT_SOFTWARE_INTERRUPT 4u
+#define WITH_ERROR 0x60227d00u /* exceptions that have an error code: APM vol. 2, table 8-1 */
 #define EVENT_DEFINED 0xffffffff80000fffull
 
 int svm_unhandled(struct svm_vcpu *v)
@@ -136,9 +137,25 @@ static int exit_debug(struct svm_vcpu *v)
     return svm_raise(v, VECTOR_DB, false);
 }
 
-static int exit_alignment(struct svm_vcpu *v)
+/* #AC; and the others where exits_take_all says so. */
+static int exit_exception(struct svm_vcpu *v)
 {
-    return svm_raise(v, VECTOR_AC, true);
+    struct vmcb *c = v->vmcb;
+    uint32_t vector = (uint32_t)c->exit_code - SVM_EXCEPTION;
+    bool has_error = WITH_ERROR >> vector & 1;
+    uint32_t own =
+        LEAT_EVENT(LEAT_EVENT_EXCEPTION, vector) | (has_error ? LEAT_EVENT_HAS_ERROR : 0);
+    uint32_t event = exits_merge((uint32_t)v->inject, own);
+    if (!event)
+        return LEAT_EXIT_TRIPLE_FAULT;
+    if (vector == VECTOR_PF) {
+        c->cr2 = c->exit_info_2;
+        c->clean = 0;
+    }
+    v->inject = event;
+    if (event == own && has_error)
+        v->inject |= c->exit_info_1 << 32;
+    return EXIT_RESUME;
 }
 
 static int exit_machine_check(struct svm_vcpu *v)
@@ -243,9 +260,11 @@ static const struct exit_kind kinds[SVM_CODES] = {
     [SVM_CR_WRITE + 8] = {svm_exit_cr, LEAT_COUNT_CR},
     [SVM_CR0_SELECTIVE] = {svm_exit_cr, LEAT_COUNT_CR},
     [SVM_DR_READ... SVM_EXCEPTION - 1] = {exit_dr, LEAT_COUNT_OTHER},
+    [SVM_EXCEPTION] = {exit_exception, LEAT_COUNT_EXCEPTION},
     [SVM_EXCEPTION + VECTOR_DB] = {exit_debug, LEAT_COUNT_EXCEPTION},
-    [SVM_EXCEPTION + VECTOR_AC] = {exit_alignment, LEAT_COUNT_EXCEPTION},
+    [SVM_EXCEPTION + 2 ... SVM_EXCEPTION + VECTOR_AC] = {exit_exception, LEAT_COUNT_EXCEPTION},
     [SVM_EXCEPTION + VECTOR_MC] = {exit_machine_check, LEAT_COUNT_EXCEPTION},
+    [SVM_EXCEPTION + VECTOR_MC + 1 ... SVM_EXCEPTION + 31] = {exit_exception, LEAT_COUNT_EXCEPTION},
     [SVM_INTR] = {exit_interrupt, LEAT_COUNT_HOST_IRQ},
     [SVM_NMI] = {exit_resume, LEAT_COUNT_EXCEPTION},
     [SVM_SMI] = {exit_resume, LEAT_COUNT_OTHER},
