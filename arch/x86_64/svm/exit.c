@@ -150,6 +150,7 @@ static int exit_exception(struct svm_vcpu *v)
         return LEAT_EXIT_TRIPLE_FAULT;
     if (vector == VECTOR_PF) {
         c->cr2 = c->exit_info_2;
+        write_cr2(c->cr2); /* Bochs 3.0 does not load it at VMRUN */
         c->clean = 0;
     }
     v->inject = event;

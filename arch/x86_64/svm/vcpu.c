@@ -106,6 +106,7 @@ void svm_attach(struct vcpu *vcpu)
     fpu_load(&vcpu->fpu);
     if (vcpu->xcr0)
         xcr0_set(vcpu->xcr0);
+    write_cr2(v->vmcb->cr2); /* VMRUN loads it; but not Bochs' */
     mitigate_switch(true);
     if (svm_capability.has_rdtscp && cpu->virt->tsc_aux != v->tsc_aux) {
         cpu->virt->tsc_aux = v->tsc_aux;
