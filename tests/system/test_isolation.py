@@ -50,7 +50,7 @@ def good_ends_well(lab, run):
     run.wait_end(120)
     check(run.ended == "power off", f"the machine ended by {run.ended}, not by power off")
     check_steps(lab, "good", STEPS)
-    harm = re.search(HARMED, lab.guest_log("good"))
+    harm = re.search(HARMED, lab.guest_log("good").split("sysrq: Power Off")[0])
     check(not harm, harm and f"the good guest says: {harm[0]}")
     check(not re.search(r"service '\w+' (died|does not)", lab.leat_log()), "a service of Leat died or hung")
 
