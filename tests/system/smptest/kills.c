@@ -5,6 +5,7 @@
 #include "tests/system/smptest/smptest.h"
 #include "tests/system/vcputest/vm.h"
 
+#define MAY_BE_KEPT (64u << 10)
 #define KILLS 500
 #define LEAST_KILLS 100 /* on slow machines */
 #define WARM_UP 30
@@ -155,7 +156,8 @@ void test_kills(void)
     leat_log("%u domains killed; free memory %u KiB before, %u KiB after", done,
              (unsigned)(before.free_bytes / 1024), (unsigned)(after.free_bytes / 1024));
     check(done >= LEAST_KILLS, "%u domains were killed", done);
-    check(after.free_bytes >= before.free_bytes, "memory is lost");
+    /* A kernel stack stays mapped for the next thread; a page lost at each kill would be far more. */
+    check(after.free_bytes + MAY_BE_KEPT >= before.free_bytes, "memory is lost");
     child_end(&killer);
     if (has_vm)
         vm_destroy(&vm);

@@ -62,7 +62,8 @@ static void check_shares(struct child children[CHILDREN])
         "weights 2:1 give %u.%03u:1; a cap of 250 permille gives %u; %u permille of all CPUs used",
         ratio / 1000, ratio % 1000, capped, used);
     leat_domain_status(children[CAPPED].domain, &status);
-    check(status.capped_ns > 0, "no time in which the cap made threads wait");
+    /* On one CPU its weight alone gives it no more than its cap. */
+    check(cpus == 1 || status.capped_ns > 0, "no time in which the cap made threads wait");
     check(ratio > 1200 && capped < 600, "weights or cap have no effect");
     if (!is_judged || !is_steady())
         return;
