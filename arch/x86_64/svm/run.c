@@ -95,9 +95,9 @@ static int deliver(struct svm_vcpu *v)
     return exit;
 }
 
-/* QEMU 7.2, which has no next RIP, delivers an interrupt of EVENTINJ twice when one of its own threads disturbs it
- * right then. A virtual interrupt does the same, for IF is set, unless the window needs that; on Bochs it does
- * not. APM vol. 2, 15.21.4 */
+/* QEMU 7.2, which has no next RIP, keeps the vector of an EVENTINJ interrupt as that of an exception, and delivers it once
+ * more when it is next kicked without an interrupt. A virtual interrupt does the same, for IF is set, unless the window
+ * needs that; on Bochs it does not. APM vol. 2, 15.21.4 */
 static void make_virtual(struct svm_vcpu *v)
 {
     struct vmcb *c = v->vmcb;
@@ -115,6 +115,11 @@ static void make_virtual(struct svm_vcpu *v)
 void svm_end_virtual(struct svm_vcpu *v)
 {
     uint64_t control = v->vmcb->interrupt_control;
+    /* QEMU's VMRUN sets V_IRQ in a word that its device threads write too, without a lock, and so loses a host's
+     * interrupt now and then: the APIC, told its priority, looks again. */
+    if (v->has_raced)
+        __asm__ volatile("mov %0, %%cr8" : : "r"(0ull) : "memory");
+    v->has_raced = false;
     if (!v->is_virtual)
         return;
     if (control & V_IRQ)
@@ -139,6 +144,7 @@ int svm_run(struct vcpu *vcpu)
                 return exit;
             make_virtual(v);
         }
+        v->has_raced = !svm_capability.has_next_rip && (v->vmcb->interrupt_control & V_IRQ);
         svm_choose_asid(v);
         v->vmcb->rax = VCPU_READ(gpr[LEAT_RAX]);
         v->shadow_rip = (v->vmcb->shadow & 1) && !v->vmcb->inject ? v->vmcb->rip : NOWHERE;

@@ -51,6 +51,7 @@ struct svm_vcpu {
     bool cr4_mce;
     bool nmi_blocked;
     bool is_virtual; /* the interrupt to be delivered is the VMCB's virtual one */
+    bool has_raced;  /* the entry set V_IRQ on QEMU, see run.c */
     /* One instruction is stepped over by TF, for an NMI that waits: see nmi.c. */
     bool stepping, step_is_iret;
     uint64_t step_rip, step_tf; /* before; the TF is the guest's own */
