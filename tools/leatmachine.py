@@ -167,8 +167,9 @@ class Qemu:
     def accelerator(options):
         """One thread for all CPUs, which goes on to the next at a PAUSE. With a thread for each, one that holds a lock
         and does not run keeps the others spinning, and QEMU 7.2 has been seen to go on in the host's code with the
-        guest's nested tables after a #VMEXIT."""
-        return "tcg,thread=" + ("multi" if options.cpus == 1 else "single")
+        guest's nested tables after a #VMEXIT. Counting instructions takes one too."""
+        is_single = options.cpus > 1 or "-icount" in options.extra
+        return "tcg,thread=" + ("single" if is_single else "multi")
 
     def how_ended(self, status, own_log):
         return "power off" if status == 0 else f"exit {status}: {self.last_words(Bochs._read(own_log).splitlines())}"

@@ -8,7 +8,8 @@
 #include "services/console/terminal.h"
 
 #define FRAME_NS 30000000ull /* shortest time between two drawings */
-#define SHARE 20u            /* drawing takes at most 1/SHARE of the time */
+#define SHARE 20u            /* drawing takes at most 1/SHARE of the time, */
+#define STEP_NS 200000ull    /* and not more than about this at once */
 #define SHADE 0xaau          /* light grey on black, each colour */
 #define CURSOR 0x100u        /* in shown[]: drawn inverted */
 
@@ -23,6 +24,7 @@ static struct {
     struct leat_loop *loop;
     struct leat_loop_timer timer;
     uint64_t next_ns;
+    unsigned at; /* the cell that is looked at next, by rows */
 } screen;
 
 static void draw_cell(unsigned x, unsigned y, uint16_t cell)
@@ -41,27 +43,37 @@ static void draw_cell(unsigned x, unsigned y, uint16_t cell)
     }
 }
 
-static void draw(void *context)
+static void draw_if_changed(unsigned x, unsigned y)
 {
     const struct terminal *t = &screen.terminal;
+    uint16_t cell = t->cells[y][x];
+
+    cell |= x == t->x && y == t->y ? CURSOR : 0;
+    if (cell != screen.shown[y][x]) {
+        screen.shown[y][x] = cell;
+        draw_cell(x, y, cell);
+    }
+}
+
+/* The console is above all guests: it draws a little, and goes on from there when they have had their time. */
+static void draw(void *context)
+{
+    unsigned cells = screen.terminal.columns * screen.terminal.rows;
+    unsigned left = cells;
     uint64_t start = leat_clock_ns();
-    uint64_t took;
+    uint64_t took = 0;
 
     (void)context;
-    screen.is_armed = false;
-    for (unsigned y = 0; y < t->rows; y++) {
-        for (unsigned x = 0; x < t->columns; x++) {
-            uint16_t cell = t->cells[y][x];
-
-            cell |= x == t->x && y == t->y ? CURSOR : 0;
-            if (cell != screen.shown[y][x]) {
-                screen.shown[y][x] = cell;
-                draw_cell(x, y, cell);
-            }
-        }
+    for (; left > 0 && took < STEP_NS; left--) {
+        draw_if_changed(screen.at % screen.terminal.columns, screen.at / screen.terminal.columns);
+        screen.at = (screen.at + 1) % cells;
+        took = leat_clock_ns() - start;
     }
-    took = (leat_clock_ns() - start) * SHARE;
-    screen.next_ns = start + (took > FRAME_NS ? took : FRAME_NS);
+    screen.is_armed = left > 0;
+    screen.next_ns = start + (left > 0 || took * SHARE > FRAME_NS ? took * SHARE : FRAME_NS);
+    if (screen.is_armed) {
+        leat_loop_timer_set(screen.loop, &screen.timer, screen.next_ns);
+    }
 }
 
 /* SHADE in the position of a colour of 8 bits; other widths are not drawn. */

@@ -14,6 +14,9 @@ DISK_MIB = 8
 # Bochs with several CPUs lets each in turn run up to its next jump, and moves time by the mean of what they ran; one
 # that is halted counts as so many instructions. As many as are between two jumps of the guests' work: all keep step.
 KEEP_STEP = "cpu: quantum=5"
+# QEMU's time is the host's, unless it counts instructions, here of 4 ns each; with several CPUs that would be time in
+# which each in turn stands still for long.
+COUNTED_TIME = ("-icount", "shift=2,sleep=off")
 
 
 @dataclasses.dataclass
@@ -48,6 +51,8 @@ def boot(the_lab, tenants, machine=None, more="", files=None, guests=(), **optio
     image = the_lab.image(config, files={"bench.bzimage": str(KERNEL), **(files or {})})
     if (machine or the_lab.machine).startswith("bochs"):
         options["extra"] = (KEEP_STEP, *options.get("extra", ()))
+    elif options.get("cpus", the_lab.cpus) == 1:
+        options["extra"] = (*COUNTED_TIME, *options.get("extra", ()))
     run = the_lab.boot(image, machine, [*(tenant.name for tenant in tenants), *guests], **options)
     begun(the_lab, run, [tenant.name for tenant in tenants if tenant.is_autostarted])
     return run
