@@ -53,7 +53,7 @@ int exits_io(struct vcpu *vcpu, struct leat_exit_io io)
 /* SDM vol. 3, table 6-5 */
 static bool is_contributory(uint32_t vector)
 {
-    return vector == 0 || (vector >= 10 && vector <= VECTOR_GP);
+    return vector == 0 || (vector >= VECTOR_TS && vector <= VECTOR_GP);
 }
 
 uint32_t exits_merge(uint32_t first, uint32_t second)

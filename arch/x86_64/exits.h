@@ -10,8 +10,8 @@
 enum { MSR_TSC = 0x10, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176 };
 enum { MSR_TSC_AUX = 0xc0000103 };
 
-enum { VECTOR_DB = 1u, VECTOR_UD = 6u, VECTOR_DF = 8u, VECTOR_GP = 13u, VECTOR_PF = 14u };
-enum { VECTOR_AC = 17u, VECTOR_MC = 18u };
+enum { VECTOR_DB = 1u, VECTOR_UD = 6u, VECTOR_DF = 8u, VECTOR_TS = 10u, VECTOR_GP = 13u };
+enum { VECTOR_PF = 14u, VECTOR_AC = 17u, VECTOR_MC = 18u };
 
 /* Answers from the guest's table. guest_cr4: as the guest's CPU has it. */
 void exits_cpuid(struct vcpu *vcpu, uint64_t guest_cr4);

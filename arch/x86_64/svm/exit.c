@@ -9,6 +9,7 @@
 #define EVENT_SOFTWARE_INTERRUPT 4u
 #define WITH_ERROR 0x60227d00u /* exceptions that have an error code: APM vol. 2, table 8-1 */
 #define EVENT_DEFINED 0xffffffff80000fffull
+#define ERROR_EXT 1u /* the exception came while an event was delivered that is no INT n */
 
 int svm_unhandled(struct svm_vcpu *v)
 {
@@ -298,6 +299,15 @@ static void keep_interrupted_event(struct svm_vcpu *v, uint64_t event)
     v->inject = event & EVENT_DEFINED;
 }
 
+/* Bochs leaves the event of before in EXITINTINFO when it is INT n whose delivery ends guest mode. With all exceptions taken,
+   that would have to be the one just injected; and then the error code has EXT. */
+static bool is_by_int_n(const struct vmcb *c)
+{
+    uint64_t vector = c->exit_code - SVM_EXCEPTION;
+    return exits_take_all() && (!c->inject || (vector >= VECTOR_TS && vector <= VECTOR_GP &&
+                                               !(c->exit_info_1 & ERROR_EXT)));
+}
+
 /* VMRUN did not like the guest's state. */
 static int entry_failed(struct svm_vcpu *v)
 {
@@ -317,9 +327,10 @@ int svm_handle_exit(struct svm_vcpu *v)
     if (kind->count != COUNTED_BY_HANDLER)
         vcpu_count(&v->base, kind->count);
     c->clean = svm_capability.has_clean ? CLEAN_ALL : 0;
-    c->inject = 0;
-    if (__builtin_expect(c->exit_event & LEAT_EVENT_VALID, 0) && code != SVM_INVALID)
+    if (__builtin_expect(c->exit_event & LEAT_EVENT_VALID, 0) && code != SVM_INVALID &&
+        !is_by_int_n(c))
         keep_interrupted_event(v, c->exit_event);
+    c->inject = 0;
     svm_end_virtual(v);
     if (code == SVM_INVALID)
         return entry_failed(v);
