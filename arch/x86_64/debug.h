@@ -16,6 +16,16 @@ static inline void debug_write_dr7(uint64_t value)
 {
     __asm__ volatile("mov %0, %%dr7" ::"r"(value));
 }
+static inline uint64_t debug_read_dr6(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%dr6, %0" : "=r"(value));
+    return value;
+}
+static inline void debug_write_dr6(uint64_t value)
+{
+    __asm__ volatile("mov %0, %%dr6" ::"r"(value));
+}
 
 static inline void debug_read(uint64_t dr[4])
 {

@@ -3,38 +3,17 @@
  * Debug registers. The host uses none, so a guest's may stay in the CPU until another guest wants
  * its own. DR7 is switched by the VMCS. MOV DR exits until the guest's registers are loaded.
  */
+#include "arch/x86_64/debug.h"
 #include "arch/x86_64/vmx/vmx.h"
 
-#define DR7_GENERAL_DETECT (1ull << 13)
 #define DR6_CAUSES 0x600full /* B0-B3, BD, BS: as the exit qualification has them, table 28-1 */
-#define DR6_BREAKPOINTS 0xfull
-
-#define DEBUG_REGISTER(n)                                                                          \
-    static uint64_t read_dr##n(void)                                                               \
-    {                                                                                              \
-        uint64_t value;                                                                            \
-        __asm__ volatile("mov %%dr" #n ", %0" : "=r"(value));                                      \
-        return value;                                                                              \
-    }                                                                                              \
-    static void write_dr##n(uint64_t value)                                                        \
-    {                                                                                              \
-        __asm__ volatile("mov %0, %%dr" #n ::"r"(value));                                          \
-    }
-DEBUG_REGISTER(0)
-DEBUG_REGISTER(1)
-DEBUG_REGISTER(2)
-DEBUG_REGISTER(3)
-DEBUG_REGISTER(6)
 
 void vmx_debug_load(struct vmx_vcpu *v)
 {
     if (v->debug_loaded)
         return;
-    write_dr0(v->dr[0]);
-    write_dr1(v->dr[1]);
-    write_dr2(v->dr[2]);
-    write_dr3(v->dr[3]);
-    write_dr6(v->dr6);
+    debug_write(v->dr);
+    debug_write_dr6(v->dr6);
     v->debug_loaded = true;
     vmx_set_cpu_controls(v, v->cpu_controls & ~CPU_MOV_DR);
 }
@@ -43,11 +22,8 @@ void vmx_debug_unload(struct vmx_vcpu *v)
 {
     if (!v->debug_loaded)
         return;
-    v->dr[0] = read_dr0();
-    v->dr[1] = read_dr1();
-    v->dr[2] = read_dr2();
-    v->dr[3] = read_dr3();
-    v->dr6 = read_dr6();
+    debug_read(v->dr);
+    v->dr6 = debug_read_dr6();
     v->debug_loaded = false;
     v->debug_eager = vmcs_read(VMCS_GUEST_DR7) & DR7_ENABLES;
     vmx_set_cpu_controls(v, v->cpu_controls | CPU_MOV_DR);
@@ -64,7 +40,7 @@ int vmx_exit_dr(struct vmx_vcpu *v, uint64_t qualification)
 void vmx_debug_exception(struct vmx_vcpu *v, uint32_t info, uint64_t qualification)
 {
     vmx_debug_load(v);
-    write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & DR6_CAUSES));
+    debug_write_dr6((debug_read_dr6() & ~DR6_BREAKPOINTS) | (qualification & DR6_CAUSES));
     vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~DR7_GENERAL_DETECT);
     /* A step over STI or MOV SS: with blocking and TF the entry wants the trap to be pending, 27.3.1.5 */
     if ((vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_TF) &&
