@@ -87,6 +87,15 @@ static bool may_run(const struct percpu *cpu, const struct thread *thread)
     return (share->cpus & bit_of(cpu)) && !(is_shared(thread) && share->is_capped);
 }
 
+/* A thread costs less where it ran last, and the running one least: some way ahead. */
+static int64_t key_on(const struct percpu *cpu, const struct thread *thread)
+{
+    uint64_t bonus = thread == cpu->current && !thread->slice_over ? slice_shared / 5
+                     : thread->cpu == cpu->index                   ? slice_shared / 25
+                                                                   : 0;
+    return key_of(thread) - (int64_t)bonus;
+}
+
 static struct thread *best_for(const struct percpu *cpu)
 {
     for (unsigned p = LEAT_PRIO_SYSTEM; p > LEAT_PRIO_DEVICE; p--)
@@ -98,11 +107,7 @@ static struct thread *best_for(const struct percpu *cpu)
     for (struct list *at = ready[LEAT_PRIO_GUEST].next; at != &ready[LEAT_PRIO_GUEST];
          at = at->next) {
         struct thread *thread = ready_thread(at);
-        /* A thread costs less where it ran last, and the running one least: some way ahead. */
-        uint64_t bonus = thread == cpu->current && !thread->slice_over ? slice_shared / 5
-                         : thread->cpu == cpu->index                   ? slice_shared / 25
-                                                                       : 0;
-        int64_t key = key_of(thread) - (int64_t)bonus;
+        int64_t key = key_on(cpu, thread);
         if (may_run(cpu, thread) && (!best || key - best_key < 0)) {
             best = thread;
             best_key = key;
@@ -120,14 +125,30 @@ static void resched(struct percpu *cpu)
         smp_kick(cpu);
 }
 
-/* Another hardware thread of the core runs another tenant, and one of both wants the core for itself. */
+/* They may not run on one core at once. */
+static bool are_strangers(const struct thread *a, const struct thread *b)
+{
+    return a->domain && b->domain && a->domain != b->domain && is_shared(a) && is_shared(b) &&
+           ((share_of(a)->flags | share_of(b)->flags) & LEAT_SCHED_OWN_CORE);
+}
+
+/* Another hardware thread of the core runs a stranger. */
 static struct percpu *stranger_on_core(const struct percpu *cpu, const struct thread *thread)
 {
-    for (uint32_t i = 0; any_own_core && is_shared(thread) && i < cpu_count; i++) {
-        const struct thread *other = cpus[i].current;
-        if (&cpus[i] != cpu && cpus[i].core == cpu->core && other->domain && is_shared(other) &&
-            other->domain != thread->domain &&
-            ((share_of(other)->flags | share_of(thread)->flags) & LEAT_SCHED_OWN_CORE))
+    for (uint32_t i = 0; any_own_core && i < cpu_count; i++)
+        if (&cpus[i] != cpu && cpus[i].core == cpu->core && are_strangers(cpus[i].current, thread))
+            return &cpus[i];
+    return NULL;
+}
+
+/* A stranger that comes before `next` waits for another hardware thread of the core, which is idle so long. */
+static struct percpu *owed_on_core(const struct percpu *cpu, const struct thread *next)
+{
+    for (uint32_t i = 0; any_own_core && i < cpu_count; i++) {
+        if (&cpus[i] == cpu || cpus[i].core != cpu->core || cpus[i].current != cpus[i].idle)
+            continue;
+        const struct thread *other = best_for(&cpus[i]);
+        if (other && are_strangers(other, next) && key_on(&cpus[i], other) - key_on(cpu, next) < 0)
             return &cpus[i];
     }
     return NULL;
@@ -326,15 +347,18 @@ static bool is_fresh(const struct percpu *cpu, const struct thread *thread, uint
 static struct thread *choose(struct percpu *cpu, struct thread *self, uint64_t now)
 {
     struct thread *next = best_for(cpu);
-    if (next && next != self && next->priority == LEAT_PRIO_GUEST && is_fresh(cpu, self, now) &&
-        may_run(cpu, self)) {
+    struct percpu *other = next ? owed_on_core(cpu, next) : NULL;
+    if (next && (next != self || other) && next->priority == LEAT_PRIO_GUEST &&
+        is_fresh(cpu, self, now) && may_run(cpu, self)) {
         next = self;
+        other = NULL;
         self->slice_left =
             cpu->chosen_at_tsc + slice_shared / 10 - now; /* then it is the other one's turn */
     }
-    struct percpu *stranger = next ? stranger_on_core(cpu, next) : NULL;
-    if (stranger) { /* it looks again, sees this one idle, and may take that thread itself */
-        resched(stranger);
+    if (next && !other)
+        other = stranger_on_core(cpu, next);
+    if (other) { /* it looks again, sees this one idle, and may take that thread itself */
+        resched(other);
         return cpu->idle;
     }
     if (!next)

@@ -99,24 +99,35 @@ def hostile_neighbour_smp(the_lab):
     neighbours(the_lab, 2)
 
 
+def on_one_core(the_lab, name, first, second):
+    """{name: percent of a CPU's work} of two VMs with these keys, on two hardware threads of one core."""
+    folder = the_lab.folder / name
+    one = lab.Lab(folder.relative_to(lab.BUILD / "system"), the_lab.machine)
+    try:
+        run = tenants.boot(one, [Tenant("a", "work", first), Tenant("b", "work", second)], cpus=2,
+                           extra=("cpu: count=1:1:2",))
+        had = worked(one, run, ["a", "b"], SHORT_MS)
+        tenants.ask(one, run, "cpus", r"hardware threads of one core: 0-1\n")
+        return had
+    finally:
+        one.close()
+
+
 def own_core(the_lab):
     """Two hardware threads of one core: VMs that want their core for themselves never run at once, others do."""
-    def together(keys, name):
-        folder = the_lab.folder / name
-        one = lab.Lab(folder.relative_to(lab.BUILD / "system"), the_lab.machine)
-        try:
-            run = tenants.boot(one, [Tenant("a", "work", keys), Tenant("b", "work", keys)], cpus=2,
-                               extra=("cpu: count=1:1:2",))
-            had = worked(one, run, ["a", "b"], SHORT_MS)
-            tenants.ask(one, run, "cpus", r"hardware threads of one core: 0-1\n")
-            return sum(had.values())
-        finally:
-            one.close()
-
-    both = together((), "shared")
+    both = sum(on_one_core(the_lab, "shared", (), ()).values())
     check(both > 180, f"two VMs on two hardware threads got {both:.0f} % of one CPU's work done, not nearly 200 %")
-    alone = together(("own_core = yes",), "own")
+    alone = sum(on_one_core(the_lab, "own", ("own_core = yes",), ("own_core = yes",)).values())
     check(80 < alone < 102, f"two VMs with own_core got {alone:.0f} % of one CPU's work done, not nearly 100 %")
+
+
+def own_core_pinned(the_lab):
+    """VMs that want one core for themselves, and may not run on each other's hardware thread of it, take turns by weight."""
+    pins = {"apart": ("pin = 0", "pin = 1"), "one_free": ("pin = 0-1", "pin = 1")}
+    for name, (first, second) in pins.items():
+        had = on_one_core(the_lab, name, ("own_core = yes", first, "weight = 200"), (second,))
+        check(85 < sum(had.values()) < 102, f"{name}: both got {sum(had.values()):.0f} % of one CPU's work done")
+        is_near(had["a"] / had["b"], 2, 0.3, f"{name}: work of weights 2:1")
 
 
 def pinned(the_lab):
@@ -152,4 +163,4 @@ def clock_drift(the_lab):
 
 
 if __name__ == "__main__":
-    main(weights, cap, hostile_neighbour, hostile_neighbour_smp, own_core, pinned, clock_drift)
+    main(weights, cap, hostile_neighbour, hostile_neighbour_smp, own_core, own_core_pinned, pinned, clock_drift)
