@@ -74,11 +74,10 @@ static void queue(struct thread *thread, bool at_head)
 
 /* -- who runs where -- */
 
-/* The smaller, the sooner; of shared threads. */
-static int64_t key_of(const struct thread *thread)
+/* The earlier, the sooner; of shared threads. */
+static uint64_t key_of(const struct thread *thread)
 {
-    return (int64_t)share_of(thread)->vtime -
-           (thread->priority == LEAT_PRIO_DEVICE ? (int64_t)slice_shared : 0);
+    return share_of(thread)->vtime - (thread->priority == LEAT_PRIO_DEVICE ? slice_shared : 0);
 }
 
 static bool may_run(const struct percpu *cpu, const struct thread *thread)
@@ -88,12 +87,12 @@ static bool may_run(const struct percpu *cpu, const struct thread *thread)
 }
 
 /* A thread costs less where it ran last, and the running one least: some way ahead. */
-static int64_t key_on(const struct percpu *cpu, const struct thread *thread)
+static uint64_t key_on(const struct percpu *cpu, const struct thread *thread)
 {
     uint64_t bonus = thread == cpu->current && !thread->slice_over ? slice_shared / 5
                      : thread->cpu == cpu->index                   ? slice_shared / 25
                                                                    : 0;
-    return key_of(thread) - (int64_t)bonus;
+    return key_of(thread) - bonus;
 }
 
 static struct thread *best_for(const struct percpu *cpu)
@@ -103,12 +102,12 @@ static struct thread *best_for(const struct percpu *cpu)
             if (may_run(cpu, ready_thread(at)))
                 return ready_thread(at);
     struct thread *best = NULL;
-    int64_t best_key = 0;
+    uint64_t best_key = 0;
     for (struct list *at = ready[LEAT_PRIO_GUEST].next; at != &ready[LEAT_PRIO_GUEST];
          at = at->next) {
         struct thread *thread = ready_thread(at);
-        int64_t key = key_on(cpu, thread);
-        if (may_run(cpu, thread) && (!best || key - best_key < 0)) {
+        uint64_t key = key_on(cpu, thread);
+        if (may_run(cpu, thread) && (!best || share_is_before(key, best_key))) {
             best = thread;
             best_key = key;
         }
@@ -148,7 +147,8 @@ static struct percpu *owed_on_core(const struct percpu *cpu, const struct thread
         if (&cpus[i] == cpu || cpus[i].core != cpu->core || cpus[i].current != cpus[i].idle)
             continue;
         const struct thread *other = best_for(&cpus[i]);
-        if (other && are_strangers(other, next) && key_on(&cpus[i], other) - key_on(cpu, next) < 0)
+        if (other && are_strangers(other, next) &&
+            share_is_before(key_on(&cpus[i], other), key_on(cpu, next)))
             return &cpus[i];
     }
     return NULL;
@@ -174,7 +174,7 @@ static bool beats(const struct thread *thread, const struct percpu *cpu, uint64_
     if (!is_shared(thread) || !is_shared(current))
         return thread->priority > current->priority;
     uint64_t ran = share_virtual(share_of(current), now - cpu->switched_at_tsc);
-    return key_of(thread) + (int64_t)(slice_shared / 5) < key_of(current) + (int64_t)ran;
+    return share_is_before(key_of(thread) + slice_shared / 5, key_of(current) + ran);
 }
 
 static void place(const struct thread *thread)
@@ -364,7 +364,7 @@ static struct thread *choose(struct percpu *cpu, struct thread *self, uint64_t n
     if (!next)
         return cpu->idle;
     list_remove(&next->ready_link);
-    if (is_shared(next) && (int64_t)(share_of(next)->vtime - virtual_now) > 0)
+    if (is_shared(next) && share_is_before(virtual_now, share_of(next)->vtime))
         virtual_now = share_of(next)->vtime;
     return next;
 }

@@ -43,10 +43,16 @@ static inline uint64_t share_virtual(const struct share *share, uint64_t ticks)
     return ticks * LEAT_SCHED_WEIGHT / share->weight;
 }
 
+/* Virtual times wrap around, with small weights after weeks. True: a is the earlier one. */
+static inline bool share_is_before(uint64_t a, uint64_t b)
+{
+    return (int64_t)(a - b) < 0;
+}
+
 /* Who has slept gets at most so much ahead of the others: vtime >= floor. */
 static inline void share_catch_up(struct share *share, uint64_t floor)
 {
-    if ((int64_t)(share->vtime - floor) < 0)
+    if (share_is_before(share->vtime, floor))
         share->vtime = floor;
 }
 

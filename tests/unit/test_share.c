@@ -30,7 +30,7 @@ static void run(struct share *shares, unsigned count, uint64_t ticks, uint64_t *
                 share_resume(s, now, true);
             if (s->is_capped)
                 wake = share_resume_at(s) < wake ? share_resume_at(s) : wake;
-            else if (!best || s->vtime < best->vtime)
+            else if (!best || share_is_before(s->vtime, best->vtime))
                 best = s;
         }
         uint64_t stretch = best ? share_slice(best, SLICE) : wake - now;
@@ -54,6 +54,28 @@ static void weights(void **state)
         run(shares, 2, 100000 * MS, ran);
         double wanted = (double)weight[i][0] / weight[i][1], got = (double)ran[0] / (double)ran[1];
         assert_true(got > wanted * 0.98 && got < wanted * 1.02);
+    }
+}
+
+/* The same where virtual times, seen as signed and as unsigned numbers, go from the largest to the smallest. */
+static void wraps(void **state)
+{
+    (void)state;
+    static const uint64_t starts[] = {INT64_MAX, UINT64_MAX};
+    for (unsigned i = 0; i < 2; i++) {
+        struct share shares[2];
+        uint64_t ran[2] = {0};
+        set(&shares[0], 300, 0);
+        set(&shares[1], 100, 0);
+        shares[0].vtime = shares[1].vtime = starts[i] - 1000 * MS;
+        run(shares, 2, 8000 * MS, ran);
+        assert_in_range(ran[0], 5900 * MS, 6100 * MS);
+        uint64_t now = shares[0].vtime;
+        assert_true(share_is_before(starts[i], now)); /* it has wrapped */
+        share_catch_up(&shares[0], starts[i] - 1000 * MS);
+        assert_int_equal(shares[0].vtime, now);
+        share_catch_up(&shares[0], now + 1);
+        assert_int_equal(shares[0].vtime, now + 1);
     }
 }
 
@@ -135,8 +157,8 @@ int main(void)
 {
     share_period = 10 * MS;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights),  cmocka_unit_test(caps),    cmocka_unit_test(overrun),
-        cmocka_unit_test(no_hoard), cmocka_unit_test(refused),
+        cmocka_unit_test(weights), cmocka_unit_test(wraps),    cmocka_unit_test(caps),
+        cmocka_unit_test(overrun), cmocka_unit_test(no_hoard), cmocka_unit_test(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
