@@ -17,6 +17,7 @@
 #define COMMAND_INIT 0x4500u
 #define COMMAND_SIPI 0x4600u
 #define COMMAND_TO_OTHERS (3u << 18)
+#define XAPIC_ALL 0xffu /* in xAPIC mode it names every CPU, and ids above lose their high bits */
 #define INIT_WAIT_US 10000u
 #define SIPI_WAIT_US 200u
 #define ARRIVAL_WAIT_US 200000u /* for all that the tables name */
@@ -76,10 +77,11 @@ static void send(uint32_t apic_id, uint32_t command)
 
 static void send_others(const struct leat_boot_interrupts *known, uint32_t self, uint32_t command)
 {
+    bool is_x2apic = boot_rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
     if (known->cpu_count == 0)
         send(0, command | COMMAND_TO_OTHERS);
     for (uint32_t i = 0; i < known->cpu_count; i++)
-        if (known->apic_ids[i] != self)
+        if (known->apic_ids[i] != self && (is_x2apic || known->apic_ids[i] < XAPIC_ALL))
             send(known->apic_ids[i], command);
 }
 

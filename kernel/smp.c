@@ -30,7 +30,7 @@ void kernel_lock(void)
         if (is_free_for(am_hungry) &&
             !__atomic_exchange_n(&kernel_lock_word.is_taken, 1, __ATOMIC_ACQUIRE))
             break;
-        if (spins == HUNGER) {
+        if (spins == HUNGER && !am_hungry) {
             am_hungry = true;
             __atomic_fetch_add(&kernel_lock_word.hungry, 1, __ATOMIC_RELAXED);
         }
