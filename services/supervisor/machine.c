@@ -108,8 +108,8 @@ bool machine_report(void)
     case LEAT_VIRT_SVM:
         return true;
     case LEAT_VIRT_LOCKED_OFF:
-        leat_log("virtualization is switched off and locked by the firmware: enable VT-x in its "
-                 "setup; no VM can run until then");
+        leat_log("virtualization is switched off and locked by the firmware: enable it (VT-x, SVM) "
+                 "in its setup; no VM can run until then");
         return false;
     case LEAT_VIRT_LACKING:
         leat_log("this CPU cannot run VMs: %s", lacks);

@@ -38,8 +38,8 @@ struct pci_list {
 /* Fills the list from bus 0, and every bus behind a bridge that firmware numbered. */
 void pci_scan(const struct pci_access *access, struct pci_list *list);
 
-/* Base and size in bytes of memory BAR 0 to 5. LEAT_ENOENT: not implemented, not memory, or not
-   assigned. Decoding is off for the moment that the size takes. */
+/* Base and size in bytes of memory BAR 0 to 5. LEAT_ENOENT: the function has no such BAR, or it is of ports, or
+   has no address. Decoding is off for the moment that the size takes. */
 int pci_memory_bar(const struct pci_access *access, struct pci_address at, unsigned bar,
                    uint64_t *base_hpa, uint64_t *size);
 

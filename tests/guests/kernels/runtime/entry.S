@@ -61,7 +61,7 @@ to_long_mode:
     bts $EFER_LME_BIT, %eax
     wrmsr
     mov %cr0, %eax
-    and $~0xe000000c, %eax /* PG for now, CD, NW, TS, EM */
+    and $~0xe000000c, %eax /* PG, which comes last, CD, NW, TS, EM */
     or $0x23, %eax /* NE, MP, PE */
     bts $31, %eax
     mov %eax, %cr0
