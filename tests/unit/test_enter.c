@@ -13,18 +13,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#define SVR_ON 0x1ff
-
 static struct vmm_fake f;
 
 static struct lapic *start(unsigned cpus)
 {
     vmm_fake_init(&f, cpus);
+    assert_true(vmm_fake_run_cpus(&f, cpus));
     for (unsigned i = 0; i < cpus; i++) {
-        struct lapic *l = &f.platform.lapics[i];
-        l->wait_for_sipi = false;
-        assert_true(lapic_set_base(l, l->base | LAPIC_BASE_X2APIC));
-        assert_true(lapic_msr_write(l, LAPIC_SVR, SVR_ON));
         f.pages[i].halted = 0;
         f.pages[i].rip = 0x1000;
         f.pages[i].next_rip = 0x1002;

@@ -17,12 +17,7 @@ static struct vmm_fake f;
 static struct lapic *start(unsigned cpus)
 {
     vmm_fake_init(&f, cpus);
-    for (unsigned i = 0; i < cpus; i++) {
-        struct lapic *l = &f.platform.lapics[i];
-        l->wait_for_sipi = false;
-        assert_true(lapic_set_base(l, l->base | LAPIC_BASE_X2APIC));
-        assert_true(lapic_msr_write(l, LAPIC_SVR, SVR_ON));
-    }
+    assert_true(vmm_fake_run_cpus(&f, cpus));
     return &f.platform.lapics[0];
 }
 

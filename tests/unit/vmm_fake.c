@@ -90,6 +90,19 @@ void vmm_fake_free(struct vmm_fake *f)
     free(f->ram);
 }
 
+bool vmm_fake_run_cpus(struct vmm_fake *f, unsigned cpus)
+{
+    const uint64_t svr_on = 0x1ff;
+    bool is_done = true;
+    for (unsigned i = 0; i < cpus; i++) {
+        struct lapic *l = &f->platform.lapics[i];
+        l->wait_for_sipi = false;
+        is_done &=
+            lapic_set_base(l, l->base | LAPIC_BASE_X2APIC) && lapic_msr_write(l, LAPIC_SVR, svr_on);
+    }
+    return is_done;
+}
+
 void vmm_fake_advance(struct vmm_fake *f, uint64_t ns)
 {
     uint64_t end = f->now_ns + ns;

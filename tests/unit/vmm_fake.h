@@ -28,6 +28,9 @@ struct vmm_fake {
 void vmm_fake_init(struct vmm_fake *fake, unsigned cpus);
 void vmm_fake_free(struct vmm_fake *fake);
 
+/* All its vCPUs run, their local APICs on and in x2APIC mode. False: an APIC will not. */
+bool vmm_fake_run_cpus(struct vmm_fake *fake, unsigned cpus);
+
 /* Turns the clock on, and runs the timers that fall due, each at its time. */
 void vmm_fake_advance(struct vmm_fake *fake, uint64_t ns);
 

@@ -13,13 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tests/guests/common/instructions.h"
 
 #define ROUNDS 1000u /* of each measurement */
 #define SETTLE_TICKS 3000000u
 #define VECTOR_TIMER 0x40u
 #define VECTOR_DISK 0x41u
 
-/* console.c: %u %x (64 bits both) %s */
+/* console.c: one line, as format_text has it. */
 void say(const char *format, ...);
 
 /* measure.c: `overhead` is what an empty measurement takes; it is taken off. */
@@ -99,42 +100,5 @@ static inline void trace_mark(void)
         statement;                                                                                 \
         trace_mark();                                                                              \
     } while (0)
-
-static inline void out8(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void out16(uint16_t port, uint16_t v)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void out32(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-
-static inline uint64_t rdmsr(uint32_t index)
-{
-    uint32_t low, high;
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(index));
-    return (uint64_t)high << 32 | low;
-}
-static inline void wrmsr(uint32_t index, uint64_t value)
-{
-    __asm__ volatile("wrmsr" ::"c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
-                     : "memory");
-}
 
 #endif

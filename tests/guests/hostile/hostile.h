@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "tests/guests/common/instructions.h"
 #include "tests/guests/hostile/layout.h"
 
-/* console.c: %u %x (64 bits both) %s */
+/* console.c: one line, as format_text has it. */
 void say(const char *format, ...);
 
 /* trap.c. A trap inside a guarded instruction goes on at trap_resume, which the instruction's code
@@ -46,37 +47,6 @@ static inline uint32_t random_next(void)
     state ^= state >> 7;
     state ^= state << 17;
     return (uint32_t)(state >> 16);
-}
-
-static inline void out8(uint16_t port, uint8_t v)
-{
-    __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void out16(uint16_t port, uint16_t v)
-{
-    __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void out32(uint16_t port, uint32_t v)
-{
-    __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline uint8_t in8(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint16_t in16(uint16_t port)
-{
-    uint16_t v;
-    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint32_t in32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
 }
 
 static inline uint32_t pci_read(unsigned device, unsigned offset)

@@ -18,6 +18,20 @@
     .endr
     .endm
 
+    /* insn: mov or check, with each register and its place */
+    .macro each_gpr insn
+    .set place, HOLD_GPRS
+    .irp register, r8, r9, r10, r11, r12, r13, r14, r15, rbp
+    \insn place(%rbx), %\register
+    .set place, place + 8
+    .endr
+    .endm
+
+    .macro check at, register
+    cmp \at, \register
+    jne bad
+    .endm
+
     .macro msr_load msr, at
     mov \at(%rbx), %eax
     mov \at+4(%rbx), %edx
@@ -43,15 +57,7 @@ hold_registers:
     push %r15
     mov %rdi, %rbx
 load:
-    mov HOLD_GPRS(%rbx), %r8
-    mov HOLD_GPRS+8(%rbx), %r9
-    mov HOLD_GPRS+16(%rbx), %r10
-    mov HOLD_GPRS+24(%rbx), %r11
-    mov HOLD_GPRS+32(%rbx), %r12
-    mov HOLD_GPRS+40(%rbx), %r13
-    mov HOLD_GPRS+48(%rbx), %r14
-    mov HOLD_GPRS+56(%rbx), %r15
-    mov HOLD_GPRS+64(%rbx), %rbp
+    each_gpr mov
     fninit
     fldl HOLD_REAL(%rbx)
     ldmxcsr HOLD_MXCSR(%rbx)
@@ -76,24 +82,7 @@ again:
     jz 1f
     mov (%rax), %rax
     mov %rax, HOLD_SEEN(%rbx)
-1:  cmp HOLD_GPRS(%rbx), %r8
-    jne bad
-    cmp HOLD_GPRS+8(%rbx), %r9
-    jne bad
-    cmp HOLD_GPRS+16(%rbx), %r10
-    jne bad
-    cmp HOLD_GPRS+24(%rbx), %r11
-    jne bad
-    cmp HOLD_GPRS+32(%rbx), %r12
-    jne bad
-    cmp HOLD_GPRS+40(%rbx), %r13
-    jne bad
-    cmp HOLD_GPRS+48(%rbx), %r14
-    jne bad
-    cmp HOLD_GPRS+56(%rbx), %r15
-    jne bad
-    cmp HOLD_GPRS+64(%rbx), %rbp
-    jne bad
+1:  each_gpr check
     fstl HOLD_REAL_SCRATCH(%rbx)
     mov HOLD_REAL(%rbx), %rax
     cmp HOLD_REAL_SCRATCH(%rbx), %rax

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/guests/kernels/runtime/kernel.h"
 
-#include <stdarg.h>
+#include "tests/guests/common/format.h"
 
-#define COM1 0x3f8
-#define LINE_STATUS 5
-#define THR_EMPTY 0x20
 #define FIFO_CONTROL 2
 #define UART_FIFO 16u
 #define LOADED 0x2badb002
@@ -56,40 +53,11 @@ static void text(const char *s)
         put(*s++);
 }
 
-static void number(uint64_t value, unsigned base)
-{
-    char digits[20];
-    unsigned n = 0;
-    do
-        digits[n++] = "0123456789abcdef"[value % base];
-    while ((value /= base) != 0);
-    while (n)
-        put(digits[--n]);
-}
-
-static void say_args(const char *format, va_list args)
-{
-    for (; *format; format++) {
-        if (*format != '%') {
-            put(*format);
-        } else if (*++format == 's') {
-            text(va_arg(args, const char *));
-        } else {
-            uint64_t v = va_arg(args, uint64_t);
-            if (*format == 'd' && v >> 63) {
-                put('-');
-                v = -v;
-            }
-            number(v, *format == 'x' ? 16 : 10);
-        }
-    }
-}
-
 void say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say_args(format, args);
+    format_text(put, format, args);
     va_end(args);
     text("\r\n");
 }
@@ -110,7 +78,7 @@ static void fail(const char *format, va_list args)
     report.has_failed = true;
     verdict(report.known ? "KNOWN" : "FAIL");
     text(": ");
-    say_args(format, args);
+    format_text(put, format, args);
     if (report.known) {
         text(" (");
         text(report.known);

@@ -2,20 +2,8 @@
 /* The entries of all 256 vectors, and run_enter: a piece of code that may trap, run in any ring and mode. */
 #include "tests/guests/kernels/runtime/layout.h"
 
-    .text
     .code64
-    .globl trap_entries
-trap_entries: /* 16 bytes a vector */
-    .set vector, 0
-    .rept 256
-    .balign 16
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
-    push $0 /* those CPUs that push an error code do it themselves: SDM vol. 3, table 6-1 */
-    .endif
-    push $vector
-    jmp trap_common
-    .set vector, vector + 1
-    .endr
+#include "tests/guests/common/vectors.inc"
 
 trap_common: /* the order is that of struct frame */
     push %rax
