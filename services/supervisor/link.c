@@ -28,16 +28,29 @@ static bool fill_side(struct process *side, uint64_t my_bits, struct process *ot
     return peer > 0 && entry->va != 0;
 }
 
+/* One side, which may be a service that lives on, has nothing of it. The right to signal stays: it can do no harm. */
+static void undo_side(struct process *side, uint64_t bits, struct leat_start_entry *entry)
+{
+    process_return_bits(side, bits);
+    if (entry->va != 0) {
+        leat_mem_unmap(side->domain, entry->va, entry->size);
+        entry->va = 0;
+    }
+}
+
 int link_processes(struct process *a, uint64_t bits_a, struct leat_start_entry *entry_a,
                    struct process *b, uint64_t bits_b, struct leat_start_entry *entry_b,
                    uint64_t size)
 {
     uint64_t rounded = (size + LEAT_PAGE_SIZE - 1) & ~(LEAT_PAGE_SIZE - 1);
     int64_t mem = leat_mem_create(rounded, 0);
+    uint64_t taken_a = bits_a == 0 ? process_take_bit(a) : 0;
+    uint64_t taken_b = bits_b == 0 ? process_take_bit(b) : 0;
     bool is_done;
 
-    bits_a = bits_a != 0 ? bits_a : process_take_bit(a);
-    bits_b = bits_b != 0 ? bits_b : process_take_bit(b);
+    bits_a |= taken_a;
+    bits_b |= taken_b;
+    entry_a->va = entry_b->va = 0;
     is_done = mem > 0 && bits_a != 0 && bits_b != 0 &&
               fill_side(a, bits_a, b, bits_b, (leat_handle_t)mem, rounded, entry_a) &&
               fill_side(b, bits_b, a, bits_a, (leat_handle_t)mem, rounded, entry_b);
@@ -47,6 +60,8 @@ int link_processes(struct process *a, uint64_t bits_a, struct leat_start_entry *
     if (!is_done) {
         leat_log("no channel between '%s' and '%s': %s", a->name, b->name,
                  mem <= 0 ? "no memory left" : "too many channels, or a quota is used up");
+        undo_side(a, taken_a, entry_a);
+        undo_side(b, taken_b, entry_b);
         return LEAT_ENOMEM;
     }
     return LEAT_OK;

@@ -8,7 +8,7 @@
 /*
  * Makes zeroed memory of `size` bytes, maps it on both sides, and fills what the two entries have
  * in common (everything but role, name and arg). bits_a and bits_b: what arrives on each side; 0:
- * take a fresh one. On failure nothing is kept but mappings that end with the processes; logged.
+ * take a fresh one. On failure neither side keeps memory or bits of it; logged.
  */
 int link_processes(struct process *a, uint64_t bits_a, struct leat_start_entry *entry_a,
                    struct process *b, uint64_t bits_b, struct leat_start_entry *entry_b,
