@@ -24,12 +24,14 @@
 #define CR0_HOST_OWNED (CR0_NE_BIT | CR0_NW_BIT | CR0_CD_BIT)
 
 /* CR4 bits that a guest may use if its CPU can: VME ... OSXMMEXCPT, UMIP, FSGSBASE, PCIDE, OSXSAVE, SMEP,
-   SMAP. Not: VMXE and SMXE; LA57, PKE, CET, PKS, UINTR, whose further state is not switched. */
-#define CR4_GUEST_MAY 0x370fffull
+   SMAP, LA57. Not: VMXE and SMXE; PKE, CET, PKS, UINTR, whose further state is not switched. */
+#define CR4_GUEST_MAY 0x371fffull
 
-static inline bool is_canonical(uint64_t address) /* 48 bits */
+/* bits: 57 on a CPU that has LA57, else 48. Registers take what the CPU could use, whatever the paging mode of
+   the moment: SDM vol. 1, 3.3.7.1. */
+static inline bool is_canonical(uint64_t address, unsigned bits)
 {
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+    return (uint64_t)((int64_t)(address << (64 - bits)) >> (64 - bits)) == address;
 }
 
 /* The CR0 that the CPU gets for a guest that believes in `cr0`. */

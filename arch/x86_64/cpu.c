@@ -33,6 +33,7 @@ void cpu_detect(struct cpu_features *f)
         f->smap = r.ebx & (1u << 20);
         f->umip = r.ecx & (1u << 2);
     }
+    f->address_bits = f->max_leaf >= 7 && (r.ecx & 1u << 16) ? 57 : 48; /* LA57 */
     if (f->xsave && f->max_leaf >= 0xd) {
         f->xsave_features = cpuid(0xd, 0).eax;
         f->xsaveopt = cpuid(0xd, 1).eax & 1;

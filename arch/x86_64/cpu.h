@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "arch/x86_64/checks.h"
 
 /* SDM vol. 4, table 2-2 */
 enum { MSR_APIC_BASE = 0x1b, MSR_SYSENTER_CS = 0x174, MSR_PAT = 0x277, MSR_TSC_DEADLINE = 0x6e0 };
@@ -92,11 +93,17 @@ CPU_REGISTER(cr4)
 /* The boot CPU's features; the others must have them too. */
 struct cpu_features {
     bool smep, smap, umip, xsave, xsaveopt, tsc_deadline, pages_1g, x2apic;
+    unsigned address_bits; /* of linear addresses: 57 with LA57, else 48 */
     uint32_t max_leaf, xsave_features;
     uint64_t leaf7_edx, ext8_ebx, ext21_eax; /* barriers against side channels: mitigate.c */
     char vendor[13];
 };
 extern struct cpu_features cpu_features;
+
+static inline bool cpu_is_canonical(uint64_t address)
+{
+    return is_canonical(address, cpu_features.address_bits);
+}
 
 void cpu_detect(struct cpu_features *features); /* of this CPU */
 /* Equal for hardware threads of one core, which the caller is on. */

@@ -13,7 +13,9 @@ KERNELS = ("multiboot", "cpuid", "msr", "exceptions", "apic_timer", "ipi", "tsc"
            "instructions")
 FOLDER = BUILD / "tests/guests/kernels"
 HOST = {"bochs": "bochs", "bochs-amd": "bochs-amd", "qemu": "tcg"}  # what is under all, by machine; kvm: nothing
-CPU = {"bochs": "corei7_skylake_x"}  # the model with most: AVX-512, SMAP
+# The models with most. Bochs: AVX-512, SMAP. LA57 its sapphire_rapids would have; but up to 3.0 its VM entry refuses a
+# guest whose CR4.LA57 is not the host's (3.1 does not), so five-level paging is tried on QEMU only.
+CPU = {"bochs": "corei7_skylake_x", "qemu": "EPYC,+svm,+npt,+la57"}
 
 
 def vms(machine, cpus):
@@ -30,8 +32,7 @@ cmdline = leat{host}
 
 def verdict(name, log):
     """Prints what was not plainly passed; returns the failures."""
-    known = re.findall(r"^KNOWN .*", log, re.M)
-    for line in known:
+    for line in re.findall(r"^(?:KNOWN|SKIP) .*", log, re.M):
         print(line)
     failed = re.findall(r"^FAIL .*", log, re.M)
     done = re.search(rf"^DONE {name} (\d+) passed (\d+) failed \d+ skipped (\d+) known", log, re.M)

@@ -259,6 +259,44 @@ static void port_strings(void **state)
     vmm_fake_free(&f);
 }
 
+/* Code, RAM and the device above 48 bits, by five levels: each entry points at the next table. */
+static void five_levels(void **state)
+{
+    const uint64_t far = 0x00ab000000000000, rights = 3, large = 0x80;
+    struct leat_vcpu *p = start(INSN_CODE_64);
+    (void)state;
+    uint64_t pml5[512] = {[0xab] = 0x9000 | rights}, pml4[512] = {0xa000 | rights};
+    uint64_t pointers[512] = {rights | large, 0, 0, DEVICE | rights | large};
+    memcpy(f.ram + 0x8000, pml5, 4096);
+    memcpy(f.ram + 0x9000, pml4, 4096);
+    memcpy(f.ram + 0xa000, pointers, 4096);
+    memcpy(f.ram + CODE, "\xa5", 1); /* movsd */
+    memcpy(f.ram + 0x3000, "\x01\x02\x03\x04", 4);
+    p->cr0 = 0x80010011;
+    p->cr3 = 0x8000;
+    p->cr4 = 1u << 12 | 1u << 5; /* LA57, PAE */
+    p->rip = far + CODE;
+    p->gpr[LEAT_RSI] = far + 0x3000;
+    p->gpr[LEAT_RDI] = far + DEVICE;
+    p->detail.mmio.gpa = DEVICE;
+    vcpu_handle_exit(&f.cpus[0], LEAT_EXIT_MMIO);
+    assert_int_equal(p->event, 0);
+    assert_int_equal(p->rip, far + CODE + 1);
+    assert_memory_equal(device, "\x01\x02\x03\x04", 4);
+    const uint32_t with_error = LEAT_EVENT_HAS_ERROR;
+    p->rip = far + CODE;
+    p->gpr[LEAT_RSI] = 0x00ac000000000000; /* of five levels, but not mapped */
+    vcpu_handle_exit(&f.cpus[0], LEAT_EXIT_MMIO);
+    assert_int_equal(p->event, LEAT_EVENT(LEAT_EVENT_EXCEPTION, 14) | with_error);
+    assert_int_equal(p->cr2, 0x00ac000000000000);
+    p->event = 0;
+    p->gpr[LEAT_RSI] = 1ull << 56; /* not canonical */
+    vcpu_handle_exit(&f.cpus[0], LEAT_EXIT_MMIO);
+    assert_int_equal(p->event, LEAT_EVENT(LEAT_EVENT_EXCEPTION, 13) | with_error);
+    assert_int_equal(p->rip, far + CODE);
+    vmm_fake_free(&f);
+}
+
 static void sixteen_bit_code(void **state)
 {
     struct leat_vcpu *p = start(INSN_CODE_16);
@@ -334,6 +372,7 @@ int main(void)
         cmocka_unit_test(strings),
         cmocka_unit_test(long_strings_come_back),
         cmocka_unit_test(port_strings),
+        cmocka_unit_test(five_levels),
         cmocka_unit_test(sixteen_bit_code),
         cmocka_unit_test(cache_sees_changed_code),
         cmocka_unit_test(refuses_the_rest),

@@ -90,11 +90,16 @@ static void doorbells_are_found_replaced_and_removed(void **state)
 static void canonical_addresses(void **state)
 {
     (void)state;
-    assert_true(is_canonical(0));
-    assert_true(is_canonical(0x00007fffffffffff));
-    assert_true(is_canonical(0xffff800000000000));
-    assert_false(is_canonical(0x0000800000000000));
-    assert_false(is_canonical(0xffff7fffffffffff));
+    assert_true(is_canonical(0, 48));
+    assert_true(is_canonical(0x00007fffffffffff, 48));
+    assert_true(is_canonical(0xffff800000000000, 48));
+    assert_false(is_canonical(0x0000800000000000, 48));
+    assert_false(is_canonical(0xffff7fffffffffff, 48));
+    assert_true(is_canonical(0x0000800000000000, 57));
+    assert_true(is_canonical(0x00ffffffffffffff, 57));
+    assert_true(is_canonical(0xff00000000000000, 57));
+    assert_false(is_canonical(0x0100000000000000, 57));
+    assert_false(is_canonical(0xfeffffffffffffff, 57));
 }
 
 static void control_registers(void **state)

@@ -110,7 +110,19 @@ static void five_levels(void **state)
     struct walk_result r = page_walk(&memory, &m, gva(1ull << 48 | 0x123), WALK_READ);
     assert_false(r.is_fault);
     assert_int_equal(r.gpa.raw, 0x40000123);
-    *at64(0x2000, 0) |= PS; /* reserved at that level */
+    assert_true(*at64(0x1000, 1) & A);
+    r = page_walk(&memory, &m, gva(UINT64_MAX << 57 | 0x1ffull << 48), WALK_WRITE);
+    assert_true(r.is_fault);
+    assert_int_equal(r.error, 2);
+    *at64(0x1000, 511) = 0x2000 | P; /* rights of that level count too */
+    assert_false(page_walk(&memory, &m, gva(UINT64_MAX << 48), WALK_READ).is_fault);
+    assert_int_equal(page_walk(&memory, &m, gva(UINT64_MAX << 48), WALK_WRITE).error, 3);
+    *at64(0x1000, 2) = 0x2000 | P | PS; /* reserved at that level, and the next */
+    assert_int_equal(page_walk(&memory, &m, gva(2ull << 48), WALK_READ).error, 9);
+    m.cr4 = 0x20; /* four levels: the table is another one */
+    assert_true(page_walk(&memory, &m, gva(1ull << 48), WALK_READ).is_fault);
+    m.cr4 = 0x1020;
+    *at64(0x2000, 0) |= PS;
     assert_int_equal(page_walk(&memory, &m, gva(1ull << 48), WALK_READ).error, 9);
 }
 

@@ -14,6 +14,7 @@
 #define PAGING (1ull << 31)
 #define PSE (1ull << 4)
 #define PAE (1ull << 5)
+#define LA57 (1ull << 12)
 #define LME (1ull << 8)
 
 static uint8_t memory[PAGES][4096];
@@ -99,6 +100,15 @@ static void walks_each_paging_mode(void **state)
     assert_int_equal(read_at(&p, 0xffffffffbffff010), 0x99);
     put(7, 509, 8, 0x81); /* 1 GiB */
     assert_int_equal(read_at(&p, 0xffffffff40009010), 0x99);
+    p.cr4 = PAE | LA57; /* a fifth level above: linear bits 56:48 */
+    p.cr3 = 0xa000;
+    assert_int_equal(read_at(&p, 0xff70ffffbffff010), 0xff);
+    put(10, 0x170, 8, 0x6001);
+    assert_int_equal(read_at(&p, 0xff70ffffbffff010), 0x99);
+    put(10, 0x170, 8, 0x6081); /* no large pages there */
+    assert_int_equal(read_at(&p, 0xff70ffffbffff010), 0x99);
+    p.cr4 = PAE;
+    p.cr3 = 0x6000;
     put(5, 510, 8, 0x8001);
     uint8_t bytes[4];
     assert_int_equal(svm_guest_read(&p, 0xffffffffbfffeffe, bytes, 4), 4);
@@ -117,7 +127,7 @@ static void survives_any_tables(void **state)
             put((unsigned)rand() % PAGES, (unsigned)rand() % 512, 8, entry);
         }
         struct svm_paging p = {NULL, PAGING, (uint64_t)rand() % (PAGES * 4096),
-                               rand() & (PAE | PSE), rand() % 2 ? LME : 0};
+                               rand() & (PAE | PSE | LA57), rand() % 2 ? LME : 0};
         if (p.efer)
             p.cr4 |= PAE;
         uint8_t bytes[INSN_BYTES_MAX];

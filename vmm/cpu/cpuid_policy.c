@@ -126,7 +126,7 @@ const struct cpuid_row cpuid_rows[] = {
     VEC(0x7, ECX, 11, AVX512, "AVX512_VNNI", VECTOR)
     VEC(0x7, ECX, 12, AVX512, "AVX512_BITALG", VECTOR)
     VEC(0x7, ECX, 14, AVX512, "AVX512_VPOPCNTDQ", VECTOR)
-    OFF(0x7, ECX, 16, "LA57", "the kernel checks addresses that it loads for the guest for 48 bits")
+    BIT(0x7, ECX, 16, "LA57", PAGES)
     BIT(0x7, ECX, 22, "RDPID", "TSC_AUX is switched")
     OFF(0x7, ECX, 24, "bus-lock detection", HOST_ONLY)
     BIT(0x7, ECX, 25, "CLDEMOTE", PLAIN)

@@ -51,6 +51,7 @@ static int write_cr(struct svm_vcpu *v, unsigned length, uint64_t cr0, uint64_t 
     bool was_paging = c->cr0 & CR0_PG, is_64 = svm_is_64(v);
     bool is_bad = (c->efer & EFER_LMA) && !(cr4 & CR4_PAE);
     is_bad |= is_64 && !(cr0 & CR0_PG);
+    is_bad |= (c->efer & EFER_LMA) && ((c->cr4 ^ cr4) & CR4_LA57);
     is_bad |= !was_paging && (cr0 & CR0_PG) && (c->efer & EFER_LME) &&
               (c->seg[VMCB_CS].attributes & 1 << 9);
     is_bad |= !(c->cr4 & CR4_PCIDE_BIT) && (cr4 & CR4_PCIDE_BIT) && (c->cr3 & CR3_PCID);
@@ -143,7 +144,7 @@ int svm_exit_msr(struct svm_vcpu *v)
         break;
     case MSR_LSTAR: /* reads do not exit; QEMU's CPU would take any value */
     case MSR_CSTAR:
-        is_good = is_canonical(value);
+        is_good = cpu_is_canonical(value);
         if (is_good)
             *(exits_index(vcpu) == MSR_LSTAR ? &v->vmcb->lstar : &v->vmcb->cstar) = value;
         break;

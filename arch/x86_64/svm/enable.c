@@ -54,7 +54,8 @@ static uint64_t cr4_of_cpuid(void)
     bits |= (r.ecx & 1u << 17 ? CR4_PCIDE_BIT : 0) | (fpu_xcr0() ? CR4_OSXSAVE : 0);
     r = cpu_features.max_leaf >= 7 ? cpuid(7, 0) : (struct cpuid){0};
     bits |= (r.ebx & 1u << 0 ? CR4_FSGSBASE_BIT : 0) | (r.ebx & 1u << 7 ? CR4_SMEP : 0) |
-            (r.ebx & 1u << 20 ? CR4_SMAP : 0) | (r.ecx & 1u << 2 ? CR4_UMIP : 0);
+            (r.ebx & 1u << 20 ? CR4_SMAP : 0) | (r.ecx & 1u << 2 ? CR4_UMIP : 0) |
+            (r.ecx & 1u << 16 ? CR4_LA57 : 0);
     return cr4_guest_bits(bits);
 }
 

@@ -4,6 +4,7 @@
 #define CR0_PAGING (1ull << 31)
 #define CR4_PSE_BIT (1ull << 4)
 #define CR4_PAE_BIT (1ull << 5)
+#define CR4_LA57_BIT (1ull << 12)
 /* LME: with paging on it says the same as LMA, which emulators change before the exit */
 #define EFER_LONG (1ull << 8)
 #define ENTRY_PRESENT 1u
@@ -76,7 +77,8 @@ static uint64_t read_entry(const struct svm_paging *p, uint64_t at, unsigned byt
 static bool translate(const struct svm_paging *p, uint64_t linear, uint64_t *at_gpa)
 {
     bool is_long = p->efer & EFER_LONG, is_pae = p->cr4 & CR4_PAE_BIT;
-    unsigned levels = is_long ? 4 : is_pae ? 3 : 2, bits = is_pae ? 9 : 10;
+    unsigned long_levels = p->cr4 & CR4_LA57_BIT ? 5 : 4;
+    unsigned levels = is_long ? long_levels : is_pae ? 3 : 2, bits = is_pae ? 9 : 10;
     uint64_t address = is_pae ? ENTRY_ADDRESS : 0xfffff000;
     uint64_t table = p->cr3 & (is_long ? address : is_pae ? 0xffffffe0 : 0xfffff000);
     *at_gpa = linear;

@@ -32,7 +32,7 @@ static bool load_rip(struct svm_vcpu *v)
     struct leat_vcpu *page = v->base.page;
     uint64_t rip = VCPU_READ(page->rip), rflags = VCPU_READ(page->rflags);
     uint32_t interruptibility = VCPU_READ(page->interruptibility);
-    if ((rflags & ~RFLAGS_DEFINED) || !(rflags & RFLAGS_FIXED) || !is_canonical(rip))
+    if ((rflags & ~RFLAGS_DEFINED) || !(rflags & RFLAGS_FIXED) || !cpu_is_canonical(rip))
         return false;
     if (v->next_rip ? rip == v->next_rip : rip - v->rip - 1 < 15) /* as in vmx/state.c */
         done_by_vmm(v, &rflags, &interruptibility);
@@ -51,7 +51,7 @@ static bool load_segments(struct svm_vcpu *v)
         struct vmcb_segment *to = &v->vmcb->seg[segment_at[i]];
         uint32_t access = VCPU_READ(from->access);
         uint64_t base = VCPU_READ(from->base);
-        if (!is_canonical(base))
+        if (!cpu_is_canonical(base))
             return false;
         if (access & ACCESS_UNUSABLE)
             access &= ~ACCESS_PRESENT;
@@ -91,7 +91,7 @@ static bool load_syscall(struct svm_vcpu *v)
                    "STAR LSTAR CSTAR SFMASK KERNEL_GS_BASE SYSENTER_CS, _ESP, _EIP");
     for (unsigned i = 0; i < 8; i++) {
         uint64_t value = VCPU_READ(from[i]);
-        if (i != 0 && !is_canonical(value))
+        if (i != 0 && !cpu_is_canonical(value))
             return false;
         to[i] = value;
     }

@@ -87,7 +87,7 @@ int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification)
         v->base.star = value;
         break;
     case MSR_LSTAR:
-        is_good = is_canonical(value);
+        is_good = cpu_is_canonical(value);
         v->base.lstar = is_good ? value : v->base.lstar;
         break;
     case MSR_SFMASK:
@@ -95,7 +95,7 @@ int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification)
         v->base.sfmask = is_good ? value : v->base.sfmask;
         break;
     case MSR_CSTAR:
-        is_good = is_canonical(value);
+        is_good = cpu_is_canonical(value);
         v->base.cstar = is_good ? value : v->base.cstar;
         break;
     case MSR_TSC_AUX:

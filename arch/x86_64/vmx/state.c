@@ -4,8 +4,8 @@
  * entry refuses what is wrong (SDM vol. 3, 27.3). Checked are those that the host itself would
  * load.
  */
+#include "arch/x86_64/cpu.h"
 #include "arch/x86_64/vmx/vmx.h"
-#include "arch/x86_64/checks.h"
 
 #define RFLAGS_RF (1ull << 16)
 #define INTERRUPTIBILITY_MAY (LEAT_BLOCKED_BY_STI | LEAT_BLOCKED_BY_MOV_SS | LEAT_BLOCKED_BY_NMI)
@@ -84,7 +84,8 @@ static bool load_syscall(struct vmx_vcpu *v)
     struct virt_cpu *cpu = this_cpu()->virt;
     uint64_t lstar = VCPU_READ(page->lstar), cstar = VCPU_READ(page->cstar);
     uint64_t sfmask = VCPU_READ(page->sfmask), gs_base = VCPU_READ(page->kernel_gs_base);
-    if (!is_canonical(lstar) || !is_canonical(cstar) || !is_canonical(gs_base) || sfmask >> 32)
+    if (!cpu_is_canonical(lstar) || !cpu_is_canonical(cstar) || !cpu_is_canonical(gs_base) ||
+        sfmask >> 32)
         return false; /* WRMSR would fault in the host */
     v->base.star = VCPU_READ(page->star);
     v->base.lstar = lstar;
