@@ -17,7 +17,8 @@ uint32_t disk_features(const struct vdisk_disk *d)
     uint32_t flags = e->identity.flags;
     if (d->config.mode == VDISK_RAM && !d->config.is_read_only)
         return LEAT_BLK_CAN_FLUSH | LEAT_BLK_CAN_DISCARD | LEAT_BLK_CAN_ZERO | LEAT_BLK_CAN_FUA;
-    if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY))
+    if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY) ||
+        e->identity.min_block > CACHE_BLOCK_BYTES)
         return LEAT_BLK_READ_ONLY;
     uint32_t features = LEAT_BLK_CAN_FUA; /* by the server's, or by a flush after the write */
     if (flags & NBD_FLAG_SEND_FLUSH)

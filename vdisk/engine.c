@@ -37,6 +37,7 @@ static void free_export(struct vdisk_export *e)
     fetch_fail_all(e);
     wlog_fail_all(e);
     cache_drop_export(&e->engine->cache, e->id);
+    extents_free(e);
     list_remove(&e->node);
     free(e);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * link.c (the way to the server), fetch.c (reads) and wlog.c (writes).
+ * link.c (the way to the server), fetch.c (reads), extents.c (holes) and wlog.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
 
 #include "vdisk/cache.h"
+#include "vdisk/extents.h"
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/vdisk.h"
@@ -32,7 +33,7 @@ struct fetch {
     bool is_ahead; /* nobody waits for it yet */
     struct waiter *waiters;
     struct nbd_command command;
-    uint32_t slots[FETCH_BLOCKS]; /* of the cache */
+    uint32_t slots[FETCH_BLOCKS]; /* of the cache; CACHE_NONE: it has the block already */
     uint8_t *pages[FETCH_BLOCKS];
 };
 
@@ -83,6 +84,7 @@ struct vdisk_export {
     uint64_t connects;
     char why[160]; /* of the last trouble */
     struct nbd_session session;
+    struct extents extents;
 
     struct list demand, ahead; /* fetches to send */
     struct list fetch_free;
@@ -147,6 +149,9 @@ uint64_t link_run(struct vdisk_export *e);
 void link_close(struct vdisk_export *e);
 void link_retry_now(struct vdisk_export *e);          /* ends a pause between two tries */
 bool link_is_connected(const struct vdisk_export *e); /* writes may be sent */
+/* A connection on which a command with that many payload bytes may be sent now; NULL: none.
+   is_ahead: nobody waits for it yet. */
+struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ahead);
 
 /* -- fetch.c -- */
 void fetch_init(struct vdisk_export *e);

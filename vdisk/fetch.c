@@ -37,29 +37,58 @@ static uint32_t most_blocks(const struct vdisk_export *e)
     return blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
 }
 
-/* A fetch of the run of missing blocks that starts at `first` and ends before `end`. NULL: none to
- * be had now. */
+/* Blocks of the server's smallest request. */
+static uint32_t unit_blocks(const struct vdisk_export *e)
+{
+    uint32_t blocks = e->identity.min_block / CACHE_BLOCK_BYTES;
+    return blocks ? blocks : 1;
+}
+
+static bool is_missing(const struct vdisk_export *e, uint64_t block)
+{
+    return cache_find(&e->engine->cache, e->id, block) == CACHE_NONE &&
+           !extents_is_zero(&e->extents, block);
+}
+
+/* Adds a unit of blocks; what the cache has of it comes once more, to nowhere. False: no room. */
+static bool add_unit(struct vdisk_export *e, struct fetch *f, uint32_t unit)
+{
+    static uint8_t nowhere[CACHE_BLOCK_BYTES];
+    struct cache *c = &e->engine->cache;
+    if (cache_room(c) < unit)
+        return false;
+    for (uint32_t i = 0; i < unit; i++) {
+        uint64_t block = f->first_block + f->count;
+        uint32_t slot = CACHE_NONE;
+        if (cache_find(c, e->id, block) == CACHE_NONE)
+            slot = cache_claim(c, e->id, block, f);
+        f->slots[f->count] = slot;
+        f->pages[f->count++] = slot == CACHE_NONE ? nowhere : cache_data(c, slot);
+    }
+    return true;
+}
+
+/* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
+ * whole units. NULL: none to be had now. */
 static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end, bool is_ahead)
 {
     struct cache *c = &e->engine->cache;
-    struct list *free_node = cache_room(c) ? list_pop(&e->fetch_free) : NULL;
+    uint32_t unit = unit_blocks(e);
+    struct list *free_node = cache_room(c) >= unit ? list_pop(&e->fetch_free) : NULL;
     if (!free_node)
         return NULL;
     struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
     uint32_t most = most_blocks(e);
-    f->first_block = first;
+    extents_touch(e, first);
+    f->first_block = first - first % unit;
     f->count = 0;
     f->waiters = NULL;
     f->is_ahead = is_ahead;
-    while (f->count < most && first + f->count < end &&
-           (f->count == 0 || cache_find(c, e->id, first + f->count) == CACHE_NONE)) {
-        uint32_t slot = cache_claim(c, e->id, first + f->count, f);
-        if (slot == CACHE_NONE)
-            break;
-        f->slots[f->count] = slot;
-        f->pages[f->count++] = cache_data(c, slot);
-    }
-    uint64_t offset = first * CACHE_BLOCK_BYTES, bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
+    while (f->count + unit <= most && f->first_block + f->count < end &&
+           (f->count == 0 || is_missing(e, f->first_block + f->count)) && add_unit(e, f, unit))
+        ;
+    uint64_t offset = f->first_block * CACHE_BLOCK_BYTES;
+    uint64_t bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
     if (bytes > e->identity.size_bytes - offset)
         bytes = e->identity.size_bytes - offset;
     f->command.type = NBD_CMD_READ;
@@ -80,6 +109,16 @@ static void copy_block(const struct cache *c, uint32_t slot, uint64_t block,
     uint64_t from = r->offset > start ? r->offset : start;
     uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
     memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
+}
+
+/* The part of a hole that the request wants. */
+static void zero_block(uint64_t block, struct vdisk_request *r)
+{
+    uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
+    uint64_t from = r->offset > start ? r->offset : start;
+    uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
+    memset(r->data + (from - r->offset), 0, to - from);
+    r->hole_bytes += to - from;
 }
 
 /* Makes r wait for blocks [first, last] of f. False: no memory. */
@@ -117,6 +156,11 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block++;
             continue;
         }
+        if (slot == CACHE_NONE && extents_is_zero(&e->extents, block)) {
+            zero_block(block, r);
+            r->next_block++;
+            continue;
+        }
         struct fetch *f =
             slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, false);
         if (!f)
@@ -139,13 +183,15 @@ void fetch_read(struct vdisk_export *e, struct vdisk_request *r)
 {
     r->pieces = 0;
     r->status = LEAT_OK;
+    r->hole_bytes = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
     if (!advance(e, r)) {
         list_push_back(&e->starved, &r->node);
         return;
     }
     if (r->pieces == 0) {
-        r->disk->counters.ram_bytes += r->length;
+        r->disk->counters.hole_bytes += r->hole_bytes;
+        r->disk->counters.ram_bytes += r->length - r->hole_bytes;
         disk_complete(r, LEAT_OK);
     }
 }
@@ -157,7 +203,8 @@ static bool is_starved(const struct vdisk_request *r)
 
 static void finish_read(struct vdisk_request *r)
 {
-    r->disk->counters.network_bytes += r->length;
+    r->disk->counters.hole_bytes += r->hole_bytes;
+    r->disk->counters.network_bytes += r->length - r->hole_bytes;
     disk_complete(r, r->status);
 }
 
@@ -188,13 +235,15 @@ static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
 {
     struct cache *c = &e->engine->cache;
     struct waiter *waiters = f->waiters;
-    uint32_t f_count = f->count;
+    uint32_t f_count = f->count, unit = unit_blocks(e);
     f->waiters = NULL;
     if (!error)
         for (struct waiter *w = waiters; w; w = w->next)
             for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++)
                 copy_block(c, f->slots[b - f->first_block], b, w->request);
     for (uint32_t i = 0; i < f->count; i++) {
+        if (f->slots[i] == CACHE_NONE)
+            continue;
         if (error)
             cache_drop(c, f->slots[i]);
         else
@@ -206,7 +255,7 @@ static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
         struct waiter *w = waiters;
         waiters = w->next;
         struct vdisk_request *r = w->request;
-        bool is_whole = w->last_block - w->first_block + 1 == f_count;
+        bool is_whole = w->last_block / unit - w->first_block / unit + 1 == f_count / unit;
         if (r) {
             r->pieces--;
             if (error && is_whole)
@@ -239,11 +288,12 @@ bool fetch_pump(struct vdisk_export *e)
         if (list_is_empty(from))
             return any;
         struct fetch *f = LIST_ENTRY(from->next, struct fetch, node);
-        if (!nbd_session_has_room(&e->session, f->command.length))
+        struct nbd_session *s = link_room(e, f->command.length, f->is_ahead);
+        if (!s)
             return any;
         list_remove(&f->node);
         f->is_queued = false;
-        nbd_session_send(&e->session, &f->command, e->engine->now_ns);
+        nbd_session_send(s, &f->command, e->engine->now_ns);
         any = true;
     }
 }
@@ -306,14 +356,14 @@ void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length)
     uint64_t to = end + d->ahead_window < size ? end + d->ahead_window : size;
     uint64_t last = (to + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
     for (uint64_t b = from / CACHE_BLOCK_BYTES; b < last; b++) {
-        if (cache_find(c, e->id, b) != CACHE_NONE)
+        if (!is_missing(e, b))
             continue;
         if (c->busy >= c->count / 2) /* the rest of the cache is for what is really asked */
             break;
         struct fetch *f = make_fetch(e, b, last, true);
         if (!f)
             break;
-        b += f->count - 1;
+        b = f->first_block + f->count - 1;
     }
     d->ahead_end = to;
 }

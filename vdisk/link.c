@@ -35,6 +35,12 @@ bool link_is_connected(const struct vdisk_export *e)
     return e->link == LINK_UP || e->link == LINK_REPLAY;
 }
 
+struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ahead)
+{
+    (void)is_ahead;
+    return nbd_session_has_room(&e->session, bytes) ? &e->session : NULL;
+}
+
 static void say(struct vdisk_export *e, const char *what, const char *why)
 {
     char line[400];
@@ -66,6 +72,8 @@ static void take_back_all(struct vdisk_export *e)
     while ((c = nbd_session_take_back(&e->session)))
         if (c->type == NBD_CMD_READ)
             fetch_taken_back(c);
+        else if (c->type == NBD_CMD_BLOCK_STATUS)
+            extents_taken_back(c);
     wlog_rewind(e);
 }
 
@@ -117,32 +125,54 @@ static void connect_now(struct vdisk_export *e)
     lost(e, "no network connection is free");
 }
 
+/* Whole blocks, and whole requests of the server's. */
+static uint64_t usable_bytes(const struct vdisk_export *e, uint64_t size_bytes)
+{
+    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    return size_bytes - size_bytes % unit;
+}
+
+/* Does anything of the server's offers for writing matter? */
+static bool has_writer(const struct vdisk_export *e)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
+            return true;
+    return !wlog_is_drained(e);
+}
+
 /* NULL: the export can be used; else why not, for people. */
 static const char *judge_first(struct vdisk_export *e, const struct nbd_export *x)
 {
-    if (x->min_block > CACHE_BLOCK_BYTES)
-        return "the server's minimum block size is above 4096";
     e->identity = *x;
     e->block_size = x->min_block > SECTOR_BYTES ? CACHE_BLOCK_BYTES : SECTOR_BYTES;
-    e->identity.size_bytes -= x->size_bytes % e->block_size;
+    if (x->min_block > CACHE_BLOCK_BYTES && has_writer(e))
+        return "the server's minimum block size is above 4096: only mode=ram and read_only=yes "
+               "can use it";
+    e->identity.size_bytes = usable_bytes(e, x->size_bytes);
     if (e->identity.size_bytes == 0)
         return "the export is empty";
     if (e->identity.size_bytes != x->size_bytes)
         say(e, "the size is no multiple of the block size: the end is cut off", "");
     e->was_up = true;
+    extents_init(e);
     return NULL;
 }
 
-static const char *judge_again(const struct vdisk_export *e, const struct nbd_export *x)
+static const char *judge_again(struct vdisk_export *e, const struct nbd_export *x)
 {
-    uint32_t missing = e->identity.flags & ~x->flags & FLAGS_KEPT;
-    uint32_t gained = x->flags & ~e->identity.flags & NBD_FLAG_READ_ONLY;
+    uint32_t missing = has_writer(e) ? e->identity.flags & ~x->flags & FLAGS_KEPT : 0;
+    uint32_t gained = has_writer(e) ? x->flags & ~e->identity.flags & NBD_FLAG_READ_ONLY : 0;
     if (gained)
         return "the export has become read-only";
     if (missing)
         return "the server no longer offers what it did (flush, FUA, trim or write zeroes)";
-    if (x->min_block > e->identity.min_block || x->max_block < e->identity.max_block)
+    bool is_smaller = x->max_block < e->identity.max_block;
+    if (x->min_block > e->identity.min_block ||
+        (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
         return "the server's block sizes have changed";
+    if (is_smaller) /* no read that is waiting is longer */
+        e->identity.max_block = x->max_block - x->max_block % e->identity.min_block;
     return NULL;
 }
 
@@ -151,7 +181,7 @@ static void negotiated(struct vdisk_export *e)
     const struct nbd_export *x = &e->session.handshake.result;
     bool is_first = !e->was_up;
     if (!is_first) {
-        uint64_t size = x->size_bytes - x->size_bytes % e->block_size;
+        uint64_t size = usable_bytes(e, x->size_bytes);
         if (size != e->identity.size_bytes) {
             char why[160];
             snprintf(why, sizeof why,
@@ -220,6 +250,7 @@ static bool step(struct vdisk_export *e)
     bool any = link_is_connected(e) && wlog_pump(e);
     if (e->link == LINK_UP) {
         fetch_retry_starved(e);
+        any = extents_pump(e) || any;
         any = fetch_pump(e) || any;
     }
     return any;

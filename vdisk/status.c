@@ -78,7 +78,9 @@ void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
         return;
     info->size_bytes = e->identity.size_bytes;
     info->block_size = e->block_size;
-    info->optimal_size = CACHE_BLOCK_BYTES;
+    info->optimal_size = e->identity.preferred_block > CACHE_BLOCK_BYTES
+                             ? e->identity.preferred_block
+                             : CACHE_BLOCK_BYTES;
     info->features = disk_features(d);
 }
 
@@ -103,6 +105,7 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
     } counts[] = {
         {"KiB read from RAM", c->ram_bytes >> 10},
         {"KiB from the server", c->network_bytes >> 10},
+        {"KiB of holes", c->hole_bytes >> 10},
         {"KiB from the overlay", c->overlay_bytes >> 10},
         {"KiB written", c->written_bytes >> 10},
         {"KiB in the overlay", d->overlay.used_bytes >> 10},

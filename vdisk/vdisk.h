@@ -42,6 +42,7 @@ struct vdisk_counters { /* since attach */
     uint64_t ram_bytes;     /* read from the cache */
     uint64_t network_bytes; /* read, after waiting for the server */
     uint64_t overlay_bytes; /* read from the overlay */
+    uint64_t hole_bytes;    /* read where the server has said that there are only zeros */
     uint64_t written_bytes;
     uint64_t errors;   /* requests that ended with an error */
     uint64_t stall_ns; /* sum over requests of the time that they waited for the server */
@@ -68,6 +69,7 @@ struct vdisk_request {
     struct vdisk_disk *disk;
     uint64_t submitted_ns;
     uint64_t next_block; /* of a read: blocks before it are copied or waited for */
+    uint64_t hole_bytes; /* of a read: what needed nobody, being a hole */
     uint32_t pieces;     /* waiters of it in fetches */
     int status;
 };

@@ -127,6 +127,7 @@ static bool add_record(struct vdisk_export *e, struct vdisk_request *r)
 
 void wlog_submit(struct vdisk_export *e, struct vdisk_request *r)
 {
+    extents_written(e, r->offset, r->length);
     if (!list_is_empty(&e->write_wait) || !add_record(e, r))
         list_push_back(&e->write_wait, &r->node);
 }
@@ -281,15 +282,17 @@ static bool wants_flush(const struct vdisk_export *e)
 
 static bool send_flush(struct vdisk_export *e)
 {
-    if (e->link != LINK_UP || e->is_flushing || !wants_flush(e) ||
-        !nbd_session_has_room(&e->session, 0))
+    if (e->link != LINK_UP || e->is_flushing || !wants_flush(e))
+        return false;
+    struct nbd_session *s = link_room(e, 0, false);
+    if (!s)
         return false;
     struct list *node;
     while ((node = list_pop(&e->flush_wait)))
         list_push_back(&e->flush_now, node);
     e->is_flushing = true;
     e->flush_mark = e->ack_counter;
-    nbd_session_send(&e->session, &e->flush, e->engine->now_ns);
+    nbd_session_send(s, &e->flush, e->engine->now_ns);
     return true;
 }
 
@@ -303,13 +306,14 @@ static bool send_part(struct vdisk_export *e)
     if (w->type == NBD_CMD_WRITE && most > PART_BYTES)
         most = PART_BYTES - PART_BYTES % e->identity.min_block;
     uint32_t length = left < most ? (uint32_t)left : most;
-    if (!nbd_session_has_room(&e->session, w->type == NBD_CMD_WRITE ? length : 0))
+    struct nbd_session *s = link_room(e, w->type == NBD_CMD_WRITE ? length : 0, false);
+    if (!s)
         return false;
     list_remove(&w->ready_node);
     w->command.offset = w->offset + w->done;
     w->command.length = length;
     w->command.data = w->data + w->done;
-    nbd_session_send(&e->session, &w->command, e->engine->now_ns);
+    nbd_session_send(s, &w->command, e->engine->now_ns);
     return true;
 }
 

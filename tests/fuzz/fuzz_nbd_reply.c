@@ -62,6 +62,14 @@ static const struct vdisk_platform platform = {NULL,      fake_now,     fake_con
                                                fake_send, fake_receive, fake_random,  fake_log};
 static unsigned finished;
 
+static void got_extent(struct nbd_command *command, uint64_t offset, uint32_t length,
+                       uint32_t flags)
+{
+    (void)flags;
+    if (!length || offset < command->offset || offset - command->offset > command->length - length)
+        __builtin_trap();
+}
+
 static void command_done(struct nbd_command *command, uint32_t error)
 {
     (void)error;
@@ -89,8 +97,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     nbd_session_init(&session, &platform, 1000);
     nbd_session_start(&session, "h", 1, "e", now);
     session.state = is_negotiated ? NBD_READY : NBD_NEGOTIATING;
-    if (is_negotiated)
+    if (is_negotiated) {
         session.handshake.result.has_structured_replies = is_structured;
+        session.handshake.result.has_block_status = is_structured;
+    }
     memset(commands, 0, sizeof commands);
     bool is_sent = false;
     for (unsigned round = 0; round < 4096 && session.state != NBD_LOST && input_size; round++) {
@@ -100,7 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 struct nbd_command *c = &commands[i];
                 for (unsigned p = 0; p < PAGES; p++)
                     tables[i][p] = pages[i][p];
-                c->type = i == 5 ? NBD_CMD_WRITE : i == 6 ? NBD_CMD_FLUSH : NBD_CMD_READ;
+                c->type = i == 5   ? NBD_CMD_WRITE
+                          : i == 6 ? NBD_CMD_FLUSH
+                          : i == 7 ? NBD_CMD_BLOCK_STATUS
+                                   : NBD_CMD_READ;
+                c->extent = got_extent;
                 c->offset = i * 65536u;
                 c->length = i == 6 ? 0 : i == 4 ? 512 : PAGES * NBD_PAGE_BYTES;
                 c->pages = tables[i];

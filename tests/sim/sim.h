@@ -21,6 +21,7 @@ struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
     uint32_t delay_ms, think_ms;
     uint32_t cut, corrupt, truncate, silent, restart, server_error, duplicate;
     bool structured, has_fua, has_flush, has_trim;
+    bool is_sparse, has_status; /* the image has holes; the server says where */
     uint32_t min_block, max_block;
 };
 extern struct sim_profile sim_profile;
@@ -68,6 +69,7 @@ uint64_t sim_server_tag(uint64_t sector);
 
 /* -- sectors: content made from a tag, and back (sim_model.c) -- */
 #define SIM_INITIAL (1ull << 63)
+uint64_t sim_initial_tag(uint64_t sector); /* 0 in a hole */
 void sim_sector_fill(uint8_t *data, uint64_t sector, uint64_t tag);
 uint64_t sim_sector_tag(const uint8_t *data, uint64_t sector,
                         const char *who); /* fails when torn */

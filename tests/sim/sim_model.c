@@ -21,6 +21,13 @@ struct sim_model {
     size_t count, room;
 };
 
+/* Runs of 20 sectors: they begin and end within blocks. */
+uint64_t sim_initial_tag(uint64_t sector)
+{
+    bool is_hole = sim_profile.is_sparse && (sector / 20 * 0x9e3779b97f4a7c15ull) >> 62 != 0;
+    return is_hole ? 0 : SIM_INITIAL | sector;
+}
+
 void sim_sector_fill(uint8_t *data, uint64_t sector, uint64_t tag)
 {
     memset(data, 0, SIM_SECTOR);
@@ -113,11 +120,11 @@ static bool survives(const struct sim_model *m, uint64_t sector, uint64_t end, u
 static void check(struct sim_model *m, uint64_t sector, uint64_t tag, uint64_t started,
                   bool durable_only, const char *what)
 {
-    if (tag == (SIM_INITIAL | sector) && survives(m, sector, 0, started, durable_only))
+    if (tag == sim_initial_tag(sector) && survives(m, sector, 0, started, durable_only))
         return;
     for (size_t i = 0; i < m->count; i++) {
         const struct write *w = &m->writes[i];
-        uint64_t its_tag = w->tag == SIM_INITIAL ? SIM_INITIAL | sector : w->tag;
+        uint64_t its_tag = w->tag == SIM_INITIAL ? sim_initial_tag(sector) : w->tag;
         if (its_tag == tag && touches(w, sector) &&
             survives(m, sector, w->end, started, durable_only))
             return;

@@ -10,11 +10,14 @@
 #include "tests/sim/sim.h"
 #include "vdisk/nbd/proto.h"
 
+#define SIM_CONTEXT 7u /* the number that this server gives base:allocation */
+
 struct job {
     struct job *next;
     bool is_done; /* it has taken effect; the answer is on its way */
     uint32_t error;
-    uint8_t *result; /* of a read */
+    uint8_t *result; /* of a read: the data; of a block status: the chunk's payload */
+    uint32_t result_size;
     struct sim_conn *conn;
     uint64_t generation;
     uint16_t type, flags;
@@ -27,6 +30,7 @@ static uint64_t *current, *durable, sectors, restarts;
 static bool is_up;
 /* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
 static uint8_t phase[SIM_CONNS];
+static bool has_context[SIM_CONNS];
 static bool is_mute[SIM_CONNS];
 static struct sim_conn *open_conns[SIM_CONNS];
 static struct job *jobs;
@@ -46,7 +50,7 @@ void sim_server_init(uint64_t count)
     current = malloc(count * 8);
     durable = malloc(count * 8);
     for (uint64_t i = 0; i < count; i++)
-        current[i] = durable[i] = SIM_INITIAL | i;
+        current[i] = durable[i] = sim_initial_tag(i);
     is_up = true;
     jobs = NULL;
     memset(open_conns, 0, sizeof open_conns);
@@ -102,6 +106,7 @@ void sim_server_accept(struct sim_conn *c)
     open_conns[i] = c;
     phase[i] = 0;
     is_mute[i] = false;
+    has_context[i] = false;
     uint8_t greeting[18];
     be64_put(greeting, NBD_MAGIC);
     be64_put(greeting + 8, NBD_OPTION_MAGIC);
@@ -129,6 +134,11 @@ static void do_write(const struct job *j)
     }
 }
 
+static bool is_change(const struct job *j)
+{
+    return j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH && j->type != NBD_CMD_BLOCK_STATUS;
+}
+
 static void do_flush(void)
 {
     memcpy(durable, current, sectors * 8);
@@ -143,7 +153,7 @@ void sim_server_gone(struct sim_conn *c)
             link = &j->next;
             continue;
         }
-        if (!j->is_done && sim_random() % 2 && j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH)
+        if (!j->is_done && sim_random() % 2 && is_change(j))
             do_write(j);
         *link = j->next;
         free(j->result);
@@ -249,15 +259,44 @@ static void act_read(struct job *j)
                         current[j->offset / SIM_SECTOR + s]);
 }
 
+/* Where zeros are now; a real server too may stop early, cut an extent in two, or go on beyond the
+ * end of the range. */
+static void act_status(struct job *j)
+{
+    uint64_t first = j->offset / SIM_SECTOR, end = first + j->length / SIM_SECTOR;
+    if (j->offset % sim_profile.min_block || j->length % sim_profile.min_block || !j->length ||
+        end > sectors || !sim_profile.has_status)
+        sim_fail("the engine sent a block status that makes no sense");
+    if (sim_random() % 4 == 0)
+        end = first + 1 + sim_random() % (end - first);
+    j->result = malloc(4 + (end - first + 1) * 8);
+    be32_put(j->result, SIM_CONTEXT);
+    j->result_size = 4;
+    while (first < end) {
+        uint64_t stop = first + 1;
+        while (stop < sectors && !current[stop] == !current[first] && sim_random() % 100 &&
+               (stop < end || sim_random() % 2))
+            stop++;
+        uint8_t *p = j->result + j->result_size;
+        be32_put(p, (uint32_t)(stop - first) * SIM_SECTOR);
+        be32_put(p + 4, current[first] ? (sim_random() % 4 ? 0 : NBD_STATE_HOLE)
+                                       : NBD_STATE_ZERO | (uint32_t)(sim_random() % 2));
+        j->result_size += 8;
+        first = stop;
+    }
+}
+
 static void act(struct job *j)
 {
     j->is_done = true;
     if (sim_chance(sim_profile.server_error)) {
-        if (j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH && sim_random() % 2)
+        if (is_change(j) && sim_random() % 2)
             do_write(j); /* it fails, and yet something was written */
         j->error = sim_random() % 2 ? NBD_EIO : NBD_ENOSPC;
     } else if (j->type == NBD_CMD_READ) {
         act_read(j);
+    } else if (j->type == NBD_CMD_BLOCK_STATUS) {
+        act_status(j);
     } else if (j->type == NBD_CMD_FLUSH) {
         do_flush();
     } else {
@@ -265,10 +304,24 @@ static void act(struct job *j)
     }
 }
 
+static void send_status(struct sim_conn *c, const struct job *j)
+{
+    bool is_twice = sim_chance(sim_profile.duplicate);
+    if (sim_chance(sim_profile.duplicate)) /* an extent of no length, which may never end */
+        be32_put(j->result + 4, 0);
+    send_chunk(c, j->cookie, is_twice ? 0 : NBD_REPLY_FLAG_DONE, NBD_REPLY_BLOCK_STATUS, j->result,
+               j->result_size, 4);
+    if (is_twice)
+        send_chunk(c, j->cookie, NBD_REPLY_FLAG_DONE, NBD_REPLY_BLOCK_STATUS, j->result,
+                   j->result_size, 4);
+}
+
 static void answer(struct sim_conn *c, const struct job *j)
 {
     if (j->error)
         send_error(c, j, j->error);
+    else if (j->type == NBD_CMD_BLOCK_STATUS)
+        send_status(c, j);
     else if (j->type == NBD_CMD_READ && sim_profile.structured)
         send_structured_read(c, j, j->result);
     else if (j->type == NBD_CMD_READ)
@@ -364,6 +417,24 @@ static void go(struct sim_conn *c)
     reply_option(c, NBD_OPT_GO, NBD_REP_ACK, NULL, 0);
 }
 
+static void set_context(struct sim_conn *c, unsigned i)
+{
+    static const char name[] = NBD_BASE_ALLOCATION;
+    uint8_t context[4 + sizeof name - 1];
+    be32_put(context, SIM_CONTEXT);
+    memcpy(context + 4, name, sizeof name - 1);
+    if (!sim_profile.structured)
+        sim_fail("the engine asks for contexts without structured replies");
+    if (!sim_profile.has_status && sim_random() % 2) {
+        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_UNSUP, NULL, 0);
+        return;
+    }
+    has_context[i] = sim_profile.has_status;
+    if (has_context[i])
+        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, context, sizeof context);
+    reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ACK, NULL, 0);
+}
+
 static size_t take_option(struct sim_conn *c, unsigned i)
 {
     if (c->tx_size < 16)
@@ -375,6 +446,8 @@ static size_t take_option(struct sim_conn *c, unsigned i)
         return 0;
     if (option == NBD_OPT_STRUCTURED_REPLY) {
         reply_option(c, option, sim_profile.structured ? NBD_REP_ACK : NBD_REP_ERR_UNSUP, NULL, 0);
+    } else if (option == NBD_OPT_SET_META_CONTEXT) {
+        set_context(c, i);
     } else if (option == NBD_OPT_GO) {
         go(c);
         phase[i] = 2;

@@ -198,8 +198,10 @@ static void choose_profile(void)
                             .has_fua = sim_random() % 2,
                             .has_flush = sim_random() % 8 != 0,
                             .has_trim = sim_random() % 4 != 0,
+                            .is_sparse = sim_random() % 2,
                             .min_block = sim_random() % 4 ? 1 : 4096,
                             .max_block = sim_random() % 2 ? 32u << 20 : 64u << 10};
+    p.has_status = p.structured && sim_random() % 2;
     p.cut = kind == 1 || kind == 7 ? 15 : 0;
     p.corrupt = kind == 2 ? 15 : 0;
     p.truncate = kind == 3 || kind == 7 ? 10 : 0;
@@ -243,7 +245,7 @@ static void check_after_crash(void)
             uint64_t tag = sim_server_tag(s);
             if (disks[i].config.mode == VDISK_PRIVATE)
                 sim_model_check_durable(disks[i].model, s, tag);
-            else if (tag != (SIM_INITIAL | s))
+            else if (tag != sim_initial_tag(s))
                 sim_fail("mode ram has changed sector %llu of the server's image",
                          (unsigned long long)s);
         }
@@ -254,6 +256,11 @@ static void run_seed(uint64_t seed)
     sim_world_init(seed);
     choose_profile();
     sector_count = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
+    enum vdisk_mode mode = sim_random() % 4 ? VDISK_PRIVATE : VDISK_RAM;
+    if (mode == VDISK_RAM && sim_random() % 4 == 0) {
+        sim_profile.min_block = 64u << 10;
+        sector_count -= sector_count % 128;
+    }
     if (sim_profile.min_block == 1)
         sector_count += sim_random() % 8;
     sim_server_init(sector_count);
@@ -261,7 +268,6 @@ static void run_seed(uint64_t seed)
                                   .overlay_bytes = 64u << 20,
                                   .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
     engine = vdisk_create(&sim_platform, &limits);
-    enum vdisk_mode mode = sim_random() % 4 ? VDISK_PRIVATE : VDISK_RAM;
     next_tag = 0;
     disk_count = mode == VDISK_RAM ? DISKS : 1;
     client_count = 1 + (unsigned)(sim_random() % CLIENTS);

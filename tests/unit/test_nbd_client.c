@@ -126,6 +126,20 @@ static void say_greeting(uint16_t flags)
     say64(NBD_OPTION_MAGIC);
     say16(flags);
 }
+static void say_meta(void)
+{
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, 4 + 15);
+    say32(42);
+    say("base:allocation", 15);
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_ACK, 0);
+}
+/* The greeting and all that goes before NBD_OPT_GO. */
+static void say_until_go(void)
+{
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_meta();
+}
 static void say_export(uint64_t size, uint16_t flags)
 {
     say_option(NBD_OPT_GO, NBD_REP_INFO, 12);
@@ -196,6 +210,8 @@ static void negotiate(bool structured)
     begin();
     say_greeting(3);
     say_option(NBD_OPT_STRUCTURED_REPLY, structured ? NBD_REP_ACK : NBD_REP_ERR_UNSUP, 0);
+    if (structured)
+        say_meta();
     say_export(1 << 20, 0x6d);
     say_block_size(1, 1 << 20);
     say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
@@ -246,10 +262,15 @@ static void test_negotiation(void **state)
     assert_int_equal(session.handshake.result.flags, 0x6d);
     assert_int_equal(session.handshake.result.max_block, 1 << 20);
     assert_true(session.handshake.result.has_structured_replies);
-    /* client flags, NBD_OPT_STRUCTURED_REPLY, NBD_OPT_GO with the name and one request for
-     * information */
+    assert_true(session.handshake.result.has_block_status);
+    assert_int_equal(session.handshake.result.context_id, 42);
+    assert_int_equal(session.handshake.result.preferred_block, 4096);
+    /* client flags, NBD_OPT_STRUCTURED_REPLY, NBD_OPT_SET_META_CONTEXT with the name and one query,
+     * NBD_OPT_GO with the name and one request for information */
     static const uint8_t expected[] = "\0\0\0\3"
                                       "IHAVEOPT\0\0\0\10\0\0\0\0"
+                                      "IHAVEOPT\0\0\0\12\0\0\0\40\0\0\0\5root1\0\0\0\1"
+                                      "\0\0\0\17base:allocation"
                                       "IHAVEOPT\0\0\0\7\0\0\0\15\0\0\0\5root1\0\1\0\3";
     assert_int_equal(world.out_size, sizeof expected - 1);
     assert_memory_equal(world.out, expected, sizeof expected - 1);
@@ -258,8 +279,7 @@ static void test_negotiation(void **state)
 static void refused(uint32_t type, const char *words, const char *why)
 {
     begin();
-    say_greeting(3);
-    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_until_go();
     say_option(NBD_OPT_GO, type, (uint32_t)strlen(words));
     say(words, strlen(words));
     expect_lost(why);
@@ -297,28 +317,175 @@ static void test_hostile_negotiation(void **state)
     say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, UINT32_MAX);
     expect_lost("too long");
     begin();
-    say_greeting(3);
-    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_until_go();
     say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
     expect_lost("how large");
     begin();
-    say_greeting(3);
-    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_until_go();
     say_block_size(3, 1 << 20);
     expect_lost("minimum block size");
     begin();
-    say_greeting(3);
-    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_until_go();
     say_export(UINT64_MAX, 1);
     expect_lost("export size");
     begin();
-    say_greeting(3);
-    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_until_go();
     for (int i = 0; i < 100; i++) {
         say_option(NBD_OPT_GO, NBD_REP_INFO, 2);
         say16(99);
     }
     expect_lost("NBD_REP_INFO");
+}
+
+static void say_structured(void)
+{
+    begin();
+    say_greeting(3);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+}
+
+static void test_contexts(void **state)
+{
+    (void)state;
+    const uint32_t answers[] = {NBD_REP_ACK, NBD_REP_ERR_UNSUP, NBD_REP_ERR_POLICY};
+    for (unsigned i = 0; i < 3; i++) { /* a server without the context is used without it */
+        say_structured();
+        say_option(NBD_OPT_SET_META_CONTEXT, answers[i], 0);
+        say_export(1 << 20, 1);
+        say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
+        run();
+        assert_int_equal(session.state, NBD_READY);
+        assert_false(session.handshake.result.has_block_status);
+    }
+    say_structured();
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, 4 + 15);
+    say32(42);
+    say("bass:allocation", 15);
+    expect_lost("context that was not asked for");
+    say_structured();
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, 3);
+    say("abc", 3);
+    expect_lost("context that was not asked for");
+    say_structured();
+    say_meta();
+    world.in_size -= 20; /* not the end, but the context once more */
+    say_meta();
+    expect_lost("context that was not asked for");
+    say_structured();
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_INFO, 0);
+    expect_lost("NBD_OPT_SET_META_CONTEXT makes no sense");
+    say_structured();
+    say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_UNKNOWN, 0);
+    expect_lost("no such export");
+}
+
+/* -- block status -- */
+
+static struct {
+    uint64_t offset;
+    uint32_t length, flags;
+} extents[8];
+static unsigned extent_count;
+
+static void take_extent(struct nbd_command *c, uint64_t offset, uint32_t length, uint32_t flags)
+{
+    (void)c;
+    assert_true(extent_count < 8);
+    extents[extent_count].offset = offset;
+    extents[extent_count].length = length;
+    extents[extent_count++].flags = flags;
+}
+
+static void ask_status(void)
+{
+    negotiate(true);
+    extent_count = 0;
+    send_command(NBD_CMD_BLOCK_STATUS, READ_BYTES);
+    command.extent = take_extent;
+}
+
+static void say_status(uint16_t flags, uint32_t context, unsigned count)
+{
+    say_chunk(flags, NBD_REPLY_BLOCK_STATUS, 4 + count * 8);
+    say32(context);
+}
+
+static void say_extent(uint32_t length, uint32_t flags)
+{
+    say32(length);
+    say32(flags);
+}
+
+static void test_block_status(void **state)
+{
+    (void)state;
+    for (size_t piece = 1; piece < 1000; piece *= 5) {
+        ask_status();
+        world.piece = piece;
+        say_status(1, 42, 3);
+        say_extent(4096, 0);
+        say_extent(8192, NBD_STATE_ZERO | NBD_STATE_HOLE);
+        say_extent(UINT32_MAX, NBD_STATE_ZERO); /* the last may go on beyond the range */
+        run();
+        assert_int_equal(done_count, 1);
+        assert_int_equal(done_error, 0);
+        assert_int_equal(extent_count, 3);
+        assert_int_equal(extents[1].offset, READ_OFFSET + 4096);
+        assert_int_equal(extents[1].length, 8192);
+        assert_int_equal(extents[1].flags, 3);
+        assert_int_equal(extents[2].length, 4096);
+        assert_int_equal(command.described, READ_BYTES);
+    }
+    ask_status();
+    say_status(0, 42, 1);
+    say_extent(512, 0);
+    say_chunk(1, NBD_REPLY_NONE, 0);
+    run();
+    assert_int_equal(done_count, 1);
+    assert_int_equal(command.described, 512);
+}
+
+static void test_lies_in_block_status(void **state)
+{
+    (void)state;
+    ask_status();
+    say_status(1, 41, 1);
+    expect_lost("block status that was not asked for");
+    read_structured();
+    say_status(1, 42, 1);
+    expect_lost("block status that was not asked for");
+    ask_status();
+    say_status(0, 42, 1);
+    say_extent(512, 0);
+    say_status(1, 42, 1);
+    expect_lost("block status that was not asked for");
+    ask_status();
+    say_status(1, 42, 1);
+    say_extent(0, 0);
+    expect_lost("empty extent");
+    ask_status();
+    say_status(1, 42, 2);
+    say_extent(READ_BYTES, 0);
+    say_extent(1, 0);
+    expect_lost("extents beyond");
+    ask_status();
+    say_status(1, 42, 0);
+    expect_lost("wrong length");
+    ask_status();
+    say_chunk(1, NBD_REPLY_BLOCK_STATUS, 4 + 9);
+    expect_lost("wrong length");
+    ask_status();
+    say_chunk(1, NBD_REPLY_BLOCK_STATUS, 4 + 8 * ((1 << 20) + 1));
+    expect_lost("wrong length");
+    ask_status();
+    say_chunk(1, NBD_REPLY_NONE, 0);
+    expect_lost("left out the extents");
+    ask_status();
+    say_simple(0, command.cookie);
+    expect_lost("left out the extents");
+    ask_status();
+    say_data(1, READ_OFFSET, 4096, 1);
+    expect_lost("range that was not asked for");
 }
 
 /* -- replies -- */
@@ -434,7 +601,7 @@ static void test_lies_in_headers(void **state)
     say_chunk(2, NBD_REPLY_NONE, 0);
     expect_lost("unknown kind");
     read_structured();
-    say_chunk(1, 5, 12);
+    say_chunk(1, 6, 12);
     expect_lost("unknown kind");
     read_structured();
     say_chunk(0, NBD_REPLY_NONE, 0);
@@ -501,7 +668,8 @@ int main(void)
         cmocka_unit_test(test_structured_error),      cmocka_unit_test(test_simple_replies),
         cmocka_unit_test(test_lies_in_data),          cmocka_unit_test(test_lies_in_headers),
         cmocka_unit_test(test_shutdown_is_no_answer), cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_closed_connection),
+        cmocka_unit_test(test_closed_connection),     cmocka_unit_test(test_contexts),
+        cmocka_unit_test(test_block_status),          cmocka_unit_test(test_lies_in_block_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

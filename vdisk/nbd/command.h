@@ -21,6 +21,9 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
     uint32_t length;
     const uint8_t *data;   /* of a write: stays as it is until done */
     uint8_t *const *pages; /* of a read: page i takes bytes [4096 i, 4096 i + 4096) of the range */
+    /* Of a block status: each extent in its order, without gaps, cut at the end of the range;
+       flags: NBD_STATE_*. The extents may end before the range does. */
+    void (*extent)(struct nbd_command *command, uint64_t offset, uint32_t length, uint32_t flags);
     /* error: enum nbd_error as the server sent it, 0: success */
     void (*done)(struct nbd_command *command, uint32_t error);
     void *owner;
@@ -30,6 +33,7 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
     uint64_t sent_ns;
     bool is_sent; /* its last byte has left */
     uint32_t error;
+    uint32_t described; /* of a block status: bytes of the range whose extents have come */
     uint32_t piece_count;
     struct nbd_piece
         pieces[NBD_MAX_PIECES]; /* received so far: sorted, neither touching nor overlapping */

@@ -6,7 +6,7 @@
 
 #include "vdisk/nbd/proto.h"
 
-enum { AT_GREETING, AT_STRUCTURED, AT_GO };
+enum { AT_GREETING, AT_STRUCTURED, AT_META, AT_GO };
 
 #define OPTION_HEADER_BYTES 16u
 #define OPTION_REPLY_BYTES 20u
@@ -14,6 +14,7 @@ enum { AT_GREETING, AT_STRUCTURED, AT_GO };
 #define MAX_REPLY_PAYLOAD 8192u /* an error text of NBD_MAX_STRING fits */
 #define INFO_EXPORT_BYTES 12u
 #define INFO_BLOCK_SIZE_BYTES 14u
+#define BASE_NAME_BYTES ((uint32_t)sizeof NBD_BASE_ALLOCATION - 1)
 #define MAX_MIN_BLOCK 65536u /* proto.md, "Block size constraints": at most 64 KiB */
 #define MIN_MAX_BLOCK 4096u  /* the engine's own smallest read */
 
@@ -24,6 +25,7 @@ void nbd_handshake_init(struct nbd_handshake *h, const char *export_name)
     h->state = AT_GREETING;
     h->result.min_block = NBD_DEFAULT_MIN_BLOCK;
     h->result.max_block = NBD_DEFAULT_MAX_BLOCK;
+    h->result.preferred_block = MIN_MAX_BLOCK;
 }
 
 static enum nbd_step fail(struct nbd_handshake *h, const char *why)
@@ -41,6 +43,20 @@ static void put_option(struct nbd_stream *s, uint32_t option, const uint8_t *dat
     nbd_stream_put(s, header, sizeof header);
     if (size)
         nbd_stream_put(s, data, size);
+}
+
+/* proto.md, NBD_OPT_SET_META_CONTEXT: the name of the export, then one query. */
+static void put_meta(struct nbd_handshake *h, struct nbd_stream *s)
+{
+    uint8_t data[4 + 255 + 4 + 4 + BASE_NAME_BYTES];
+    uint32_t length = (uint32_t)strlen(h->export_name);
+    be32_put(data, length);
+    memcpy(data + 4, h->export_name, length);
+    be32_put(data + 4 + length, 1);
+    be32_put(data + 8 + length, BASE_NAME_BYTES);
+    memcpy(data + 12 + length, NBD_BASE_ALLOCATION, BASE_NAME_BYTES);
+    put_option(s, NBD_OPT_SET_META_CONTEXT, data, 12 + length + BASE_NAME_BYTES);
+    h->state = AT_META;
 }
 
 static void put_go(struct nbd_handshake *h, struct nbd_stream *s)
@@ -126,15 +142,18 @@ static enum nbd_step refuse(struct nbd_handshake *h, uint32_t type, const uint8_
 
 static enum nbd_step take_block_size(struct nbd_handshake *h, const uint8_t *p)
 {
-    uint32_t min = be32_get(p + 2), max = be32_get(p + 10);
+    uint32_t min = be32_get(p + 2), preferred = be32_get(p + 6), max = be32_get(p + 10);
     if (!min || (min & (min - 1)) || min > MAX_MIN_BLOCK)
         return fail(h, "the server names a senseless minimum block size");
+    if (preferred < min || (preferred & (preferred - 1)) || preferred > NBD_DEFAULT_MAX_BLOCK)
+        preferred = min > MIN_MAX_BLOCK ? min : MIN_MAX_BLOCK; /* senseless advice is not taken */
     if (max == UINT32_MAX)
         max = NBD_DEFAULT_MAX_BLOCK;
     max -= max % min;
     if (max < MIN_MAX_BLOCK)
         return fail(h, "the server's maximum block size is below 4096");
     h->result.min_block = min;
+    h->result.preferred_block = preferred;
     h->result.max_block = max < NBD_DEFAULT_MAX_BLOCK ? max : NBD_DEFAULT_MAX_BLOCK;
     return NBD_MORE;
 }
@@ -164,6 +183,29 @@ static enum nbd_step take_info(struct nbd_handshake *h, const uint8_t *p, uint32
     }
 }
 
+/* A server that knows no contexts, or not this one, is used without. */
+static enum nbd_step take_meta(struct nbd_handshake *h, struct nbd_stream *s, uint32_t type,
+                               const uint8_t *p, uint32_t size)
+{
+    if (type == NBD_REP_META_CONTEXT) {
+        if (size != 4 + BASE_NAME_BYTES || memcmp(p + 4, NBD_BASE_ALLOCATION, BASE_NAME_BYTES) ||
+            h->result.has_block_status)
+            return fail(h, "the server names a metadata context that was not asked for");
+        h->result.has_block_status = true;
+        h->result.context_id = be32_get(p);
+        return NBD_MORE;
+    }
+    bool is_error = type >> 31;
+    if (type != NBD_REP_ACK && !is_error)
+        return fail(h, "the server's reply to NBD_OPT_SET_META_CONTEXT makes no sense");
+    if (type == NBD_REP_ERR_TLS_REQD || type == NBD_REP_ERR_SHUTDOWN || type == NBD_REP_ERR_UNKNOWN)
+        return refuse(h, type, p, size);
+    if (is_error)
+        h->result.has_block_status = false;
+    put_go(h, s);
+    return NBD_MORE;
+}
+
 /* One whole option reply: its payload p of `size` bytes. */
 static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, uint32_t type,
                                 const uint8_t *p, uint32_t size)
@@ -175,9 +217,14 @@ static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, u
         if (type == NBD_REP_ERR_TLS_REQD || type == NBD_REP_ERR_SHUTDOWN)
             return refuse(h, type, p, size);
         h->result.has_structured_replies = !is_error;
-        put_go(h, s);
+        if (is_error)
+            put_go(h, s);
+        else
+            put_meta(h, s);
         return NBD_MORE;
     }
+    if (h->state == AT_META)
+        return take_meta(h, s, type, p, size);
     if (is_error)
         return refuse(h, type, p, size);
     if (type == NBD_REP_INFO)
@@ -191,6 +238,9 @@ static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, u
 
 enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s)
 {
+    static const uint8_t asked[] = {[AT_STRUCTURED] = NBD_OPT_STRUCTURED_REPLY,
+                                    [AT_META] = NBD_OPT_SET_META_CONTEXT,
+                                    [AT_GO] = NBD_OPT_GO};
     for (;;) {
         if (h->state == AT_GREETING) {
             enum nbd_step step = greet(h, s);
@@ -203,7 +253,7 @@ enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s)
         uint32_t option = be32_get(p + 8), type = be32_get(p + 12), size = be32_get(p + 16);
         if (be64_get(p) != NBD_REPLY_MAGIC)
             return fail(h, "an option reply of the server has a wrong magic number");
-        if (option != (h->state == AT_GO ? NBD_OPT_GO : NBD_OPT_STRUCTURED_REPLY))
+        if (option != asked[h->state])
             return fail(h, "the server answers an option that was not asked");
         if (size > MAX_REPLY_PAYLOAD)
             return fail(h, "an option reply of the server is too long");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Fixed newstyle negotiation of one connection, as the client: structured replies if the server has
- * them, then NBD_OPT_GO with the request for block sizes. One option at a time.
+ * Fixed newstyle negotiation of one connection, as the client: structured replies and block status
+ * (base:allocation) if the server has them, then NBD_OPT_GO with the request for block sizes. One
+ * option at a time.
  */
 #ifndef VDISK_NBD_HANDSHAKE_H
 #define VDISK_NBD_HANDSHAKE_H
@@ -10,10 +11,13 @@
 
 struct nbd_export { /* checked: see the comments */
     uint64_t size_bytes;
-    uint32_t flags;     /* NBD_FLAG_*, as sent */
-    uint32_t min_block; /* a power of two, 1 .. 64 KiB */
-    uint32_t max_block; /* a multiple of min_block, at least 4096 */
+    uint32_t flags;           /* NBD_FLAG_*, as sent */
+    uint32_t min_block;       /* a power of two, 1 .. 64 KiB */
+    uint32_t max_block;       /* a multiple of min_block, at least 4096 */
+    uint32_t preferred_block; /* a power of two, min_block .. 32 MiB; only advice */
     bool has_structured_replies;
+    bool has_block_status; /* NBD_CMD_BLOCK_STATUS may be sent */
+    uint32_t context_id;   /* of base:allocation in its answers */
 };
 
 enum nbd_step { NBD_MORE, NBD_DONE, NBD_FAILED };

@@ -25,20 +25,25 @@
 #define NBD_FLAG_SEND_TRIM (1u << 5)
 #define NBD_FLAG_SEND_WRITE_ZEROES (1u << 6)
 #define NBD_FLAG_CAN_MULTI_CONN (1u << 8)
+#define NBD_FLAG_SEND_CACHE (1u << 10)
+#define NBD_FLAG_SEND_FAST_ZERO (1u << 11)
 
 enum nbd_option { /* "Option types" */
                   NBD_OPT_EXPORT_NAME = 1,
                   NBD_OPT_ABORT = 2,
                   NBD_OPT_LIST = 3,
+                  NBD_OPT_STARTTLS = 5,
                   NBD_OPT_INFO = 6,
                   NBD_OPT_GO = 7,
                   NBD_OPT_STRUCTURED_REPLY = 8,
+                  NBD_OPT_SET_META_CONTEXT = 10,
 };
 
 enum nbd_option_reply { /* "Option reply types"; bit 31: error */
                         NBD_REP_ACK = 1,
                         NBD_REP_SERVER = 2,
                         NBD_REP_INFO = 3,
+                        NBD_REP_META_CONTEXT = 4,
 };
 #define NBD_REP_ERROR(n) ((1u << 31) + (n))
 #define NBD_REP_ERR_UNSUP NBD_REP_ERROR(1u)
@@ -61,10 +66,14 @@ enum nbd_command_type { /* "Request types" */
                         NBD_CMD_DISC = 2,
                         NBD_CMD_FLUSH = 3,
                         NBD_CMD_TRIM = 4,
+                        NBD_CMD_CACHE = 5,
                         NBD_CMD_WRITE_ZEROES = 6,
+                        NBD_CMD_BLOCK_STATUS = 7,
 };
 #define NBD_CMD_FLAG_FUA (1u << 0) /* "Command flags" */
 #define NBD_CMD_FLAG_NO_HOLE (1u << 1)
+#define NBD_CMD_FLAG_REQ_ONE (1u << 3)
+#define NBD_CMD_FLAG_FAST_ZERO (1u << 4)
 
 /* "Transmission phase" */
 #define NBD_REQUEST_MAGIC 0x25609513u
@@ -79,6 +88,7 @@ enum nbd_command_type { /* "Request types" */
 #define NBD_REPLY_NONE 0u
 #define NBD_REPLY_OFFSET_DATA 1u
 #define NBD_REPLY_OFFSET_HOLE 2u
+#define NBD_REPLY_BLOCK_STATUS 5u
 #define NBD_REPLY_ERROR 0x8001u
 #define NBD_REPLY_ERROR_OFFSET 0x8002u
 
@@ -91,6 +101,11 @@ enum nbd_error { /* "Error values" */
                  NBD_ENOTSUP = 95,
                  NBD_ESHUTDOWN = 108,
 };
+
+/* "Metadata querying", "base:allocation metadata context" */
+#define NBD_BASE_ALLOCATION "base:allocation"
+#define NBD_STATE_HOLE (1u << 0)
+#define NBD_STATE_ZERO (1u << 1) /* reads as zeros */
 
 /* What a client may assume when the server says nothing: "Block size constraints". */
 #define NBD_DEFAULT_MIN_BLOCK 512u

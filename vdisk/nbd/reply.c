@@ -9,11 +9,14 @@
 #include "vdisk/nbd/proto.h"
 #include "vdisk/nbd/session.h"
 
-enum { AT_HEADER, AT_DATA, AT_SKIP };
+enum { AT_HEADER, AT_DATA, AT_SKIP, AT_EXTENTS };
 
-#define OFFSET_DATA_HEAD 8u   /* u64 offset */
-#define OFFSET_HOLE_BYTES 12u /* u64 offset, u32 size */
-#define ERROR_HEAD 6u         /* u32 error, u16 length of the text */
+#define OFFSET_DATA_HEAD 8u    /* u64 offset */
+#define OFFSET_HOLE_BYTES 12u  /* u64 offset, u32 size */
+#define STATUS_HEAD 4u         /* u32 context */
+#define EXTENT_BYTES 8u        /* u32 length, u32 flags */
+#define MAX_EXTENTS (1u << 20) /* proto.md lets a client hang up at more in one reply */
+#define ERROR_HEAD 6u          /* u32 error, u16 length of the text */
 #define MAX_ERROR_BYTES (ERROR_HEAD + NBD_MAX_STRING + 8u)
 
 struct chunk { /* a structured reply's header, copied */
@@ -26,6 +29,10 @@ static void finish(struct nbd_session *s, struct nbd_command *c)
 {
     if (c->type == NBD_CMD_READ && !c->error && !nbd_command_is_whole(c)) {
         nbd_session_lose(s, "the server left out a part of a read");
+        return;
+    }
+    if (c->type == NBD_CMD_BLOCK_STATUS && !c->error && !c->described) {
+        nbd_session_lose(s, "the server left out the extents of a block status");
         return;
     }
     if (c->error ==
@@ -110,6 +117,11 @@ static uint32_t head_bytes(const struct chunk *k)
         return k->length > OFFSET_DATA_HEAD ? OFFSET_DATA_HEAD : 0;
     if (k->type == NBD_REPLY_OFFSET_HOLE)
         return k->length == OFFSET_HOLE_BYTES ? OFFSET_HOLE_BYTES : 0;
+    if (k->type == NBD_REPLY_BLOCK_STATUS)
+        return k->length > STATUS_HEAD && (k->length - STATUS_HEAD) % EXTENT_BYTES == 0 &&
+                       (k->length - STATUS_HEAD) / EXTENT_BYTES <= MAX_EXTENTS
+                   ? STATUS_HEAD
+                   : 0;
     return k->length >= ERROR_HEAD && k->length <= MAX_ERROR_BYTES ? ERROR_HEAD : 0;
 }
 
@@ -132,6 +144,46 @@ static bool take_error(struct nbd_session *s, struct nbd_command *c, const struc
     return true;
 }
 
+static bool take_status(struct nbd_session *s, struct nbd_command *c, const struct chunk *k,
+                        const uint8_t *head)
+{
+    if (c->type != NBD_CMD_BLOCK_STATUS || c->described ||
+        be32_get(head) != s->handshake.result.context_id) {
+        nbd_session_lose(s, "the server sent a block status that was not asked for");
+        return false;
+    }
+    s->reply.at = AT_EXTENTS;
+    s->reply.left = k->length - STATUS_HEAD;
+    return true;
+}
+
+/* Only the last extent may reach beyond the range that was asked about. */
+static bool take_extents(struct nbd_session *s)
+{
+    struct nbd_reply_state *r = &s->reply;
+    struct nbd_command *c = r->command;
+    while (r->left) {
+        const uint8_t *p = nbd_stream_peek(&s->stream, EXTENT_BYTES);
+        if (!p)
+            return false;
+        uint32_t length = be32_get(p), flags = be32_get(p + 4), rest = c->length - c->described;
+        if (!length || !rest) {
+            nbd_session_lose(s, length ? "the server sent extents beyond what was asked"
+                                       : "the server sent an empty extent");
+            return false;
+        }
+        if (length > rest)
+            length = rest;
+        uint64_t offset = c->offset + c->described;
+        c->described += length;
+        r->left -= EXTENT_BYTES;
+        nbd_stream_skip(&s->stream, EXTENT_BYTES);
+        c->extent(c, offset, length, flags);
+    }
+    end_chunk(s);
+    return s->state == NBD_READY;
+}
+
 static bool take_structured(struct nbd_session *s)
 {
     const uint8_t *p = nbd_stream_peek(&s->stream, NBD_STRUCTURED_REPLY_BYTES);
@@ -144,7 +196,8 @@ static bool take_structured(struct nbd_session *s)
         return false;
     }
     bool is_error = k.type >> 15;
-    if ((k.flags & ~NBD_REPLY_FLAG_DONE) || (!is_error && k.type > NBD_REPLY_OFFSET_HOLE)) {
+    if ((k.flags & ~NBD_REPLY_FLAG_DONE) ||
+        (!is_error && k.type > NBD_REPLY_OFFSET_HOLE && k.type != NBD_REPLY_BLOCK_STATUS)) {
         nbd_session_lose(s, "the server sent a reply of an unknown kind");
         return false;
     }
@@ -170,6 +223,9 @@ static bool take_structured(struct nbd_session *s)
     p += NBD_STRUCTURED_REPLY_BYTES;
     if (is_error) {
         if (!take_error(s, c, &k, p))
+            return false;
+    } else if (k.type == NBD_REPLY_BLOCK_STATUS) {
+        if (!take_status(s, c, &k, p))
             return false;
     } else {
         uint64_t offset = be64_get(p);
@@ -235,7 +291,8 @@ static bool skip_rest(struct nbd_session *s)
 void nbd_reply_run(struct nbd_session *s)
 {
     for (bool more = true; more;)
-        more = s->reply.at == AT_HEADER ? take_header(s)
-               : s->reply.at == AT_DATA ? take_data(s)
-                                        : skip_rest(s);
+        more = s->reply.at == AT_HEADER    ? take_header(s)
+               : s->reply.at == AT_DATA    ? take_data(s)
+               : s->reply.at == AT_EXTENTS ? take_extents(s)
+                                           : skip_rest(s);
 }

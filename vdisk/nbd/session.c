@@ -108,6 +108,7 @@ void nbd_session_send(struct nbd_session *s, struct nbd_command *c, uint64_t now
     c->is_sent = false;
     c->error = 0;
     c->piece_count = 0;
+    c->described = 0;
     s->in_flight++;
     s->bytes_in_flight += payload_bytes(c);
     list_push_back(&s->queue, &c->node);

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the tests of leat-nbd share: servers, leat-nbd itself, files and tools in a folder of the test's own."""
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+LEAT_NBD = None  # main() sets it
+MIB = 1 << 20
+
+
+def wait_for(condition, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"timed out after {seconds} s: {what}")
+
+
+def can_connect(path):
+    try:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+        return True
+    except OSError:
+        return False
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="leat-vdisk-")
+        self.processes = []
+
+    def tearDown(self):
+        for p in self.processes:
+            self.stop(p, signal.SIGKILL)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def make_file(self, name, size, seed=1):
+        with open(self.path(name), "wb") as f:
+            f.write(random.Random(seed).randbytes(size))
+        return self.path(name)
+
+    def spawn(self, *command):
+        log = open(self.path(f"log{len(self.processes)}"), "wb+")
+        p = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        p.log = log.name
+        log.close()
+        self.processes.append(p)
+        return p
+
+    def counters(self, leat):
+        """What SIGUSR1 prints, by what it counts."""
+        seen = self.log_of(leat).count("requests")
+        leat.send_signal(signal.SIGUSR1)
+        wait_for(lambda: self.log_of(leat).count("requests") > seen, 5, "leat-nbd prints its counters")
+        line = [x for x in self.log_of(leat).splitlines() if " requests" in x and "KiB" in x or " requests," in x][-1]
+        return {what: int(n) for n, what in re.findall(r"(\d+) ([A-Za-z ]+)", line)}
+
+    def stop(self, p, number=signal.SIGTERM):
+        if p.poll() is None:
+            p.send_signal(number)
+            p.wait(timeout=30)
+
+    def log_of(self, p):
+        with open(p.log, errors="replace") as f:
+            return f.read()
+
+    def run_tool(self, *command, ok=True, timeout=120):
+        r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, timeout=timeout, text=True, errors="replace")
+        if ok:
+            self.assertEqual(r.returncode, 0, f"{command}: {r.stdout}")
+        return r
+
+    def serve(self, *arguments, name="server", **options):
+        """nbdkit on a Unix socket of that name."""
+        path = self.path(name)
+        if os.path.exists(path):
+            os.unlink(path)
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-U", path, *options.get("flags", ()), *arguments)
+        wait_for(lambda: can_connect(path), 10, "nbdkit starts: " + self.log_of(p))
+        return p, f"unix:{path}"
+
+    def leat(self, server, export="", *options, name="leat", wait=True):
+        path = self.path(name)
+        p = self.spawn(LEAT_NBD, "--socket", path, *options, server, export)
+        p.uri = f"nbd+unix:///?socket={path}"
+        if wait:
+            wait_for(lambda: can_connect(path), 15, "leat-nbd serves: " + self.log_of(p))
+        return p
+
+    def same_files(self, a, b):
+        with open(a, "rb") as f, open(b, "rb") as g:
+            self.assertTrue(f.read() == g.read(), f"{a} and {b} differ")
+
+    def copy_both_ways(self, server, export, image):
+        """A file goes in through the engine, and comes back out through a fresh one."""
+        source = self.make_file("source", os.path.getsize(image), seed=7)
+        first = self.leat(server, export)
+        self.run_tool("nbdinfo", first.uri)
+        self.run_tool("nbdcopy", "--flush", source, first.uri)
+        self.run_tool("nbdcopy", first.uri, self.path("warm"))
+        self.stop(first)
+        self.same_files(source, self.path("warm"))
+        self.same_files(source, image)
+        second = self.leat(server, export, name="leat2")
+        self.run_tool("nbdcopy", second.uri, self.path("cold"))
+        self.stop(second)
+        self.same_files(source, self.path("cold"))
+
+
+def main(doc):
+    """usage: PROGRAM LEAT_NBD [TestClass.test_name ...]"""
+    global LEAT_NBD
+    if len(sys.argv) < 2:
+        sys.exit(doc)
+    LEAT_NBD = sys.argv.pop(1)
+    unittest.main(verbosity=2)

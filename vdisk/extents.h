@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Which blocks of an export read as zeros, as far as the server has said by NBD_CMD_BLOCK_STATUS:
+ * such blocks are never fetched. The image is asked about in spans of 1 GiB: those that a read has
+ * touched first, then the others in their order. What is not known counts as data.
+ *
+ * The answer is believed only for content that nobody but this engine changes, as the cache is. A
+ * span that the engine itself has written to is never asked about (again), and the written blocks
+ * are data from the submission on, so an answer that is older than a write cannot hide it.
+ */
+#ifndef VDISK_EXTENTS_H
+#define VDISK_EXTENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vdisk/nbd/command.h"
+
+#define EXTENTS_REGION_BLOCKS 32768u /* 128 MiB: one bitmap of 4 KiB */
+#define EXTENTS_SPAN_REGIONS 8u      /* of one question */
+#define EXTENTS_QUERIES 4u           /* questions on their way at a time */
+
+struct vdisk_export;
+
+struct extents_query {
+    struct nbd_command command;
+    struct vdisk_export *export;
+    uint32_t span;
+    uint32_t rounds; /* answers that stopped short of the end */
+    bool is_used, is_sent;
+    bool is_stale;             /* the span was written to meanwhile */
+    uint64_t zero_from, zeros; /* the run of zeros that the last extents belong to: bytes */
+};
+
+struct extents {
+    uint64_t block_count;
+    uint32_t region_count, span_count; /* 0: the map is not in use */
+    uint32_t next_span;                /* spans before it have been asked about */
+    uint32_t bitmap_count;
+    uint64_t **regions; /* bit set: reads as zeros; NULL: nothing known to */
+    uint8_t *spans;     /* enum span_state */
+    struct extents_query queries[EXTENTS_QUERIES];
+};
+
+/* Starts the map of an export whose size is known. An image that is too large for a map (16 TiB),
+   or no memory: all of it counts as data. */
+void extents_init(struct vdisk_export *e);
+void extents_free(struct vdisk_export *e);
+
+static inline bool extents_is_zero(const struct extents *x, uint64_t block)
+{
+    uint64_t region = block / EXTENTS_REGION_BLOCKS, bit = block % EXTENTS_REGION_BLOCKS;
+    const uint64_t *map = region < x->region_count ? x->regions[region] : NULL;
+    return map && (map[bit / 64] >> (bit % 64) & 1);
+}
+
+/* A read is about to fetch this block: its span is asked about next. */
+void extents_touch(struct vdisk_export *e, uint64_t block);
+/* [offset, offset + length) is going to be changed by this engine. */
+void extents_written(struct vdisk_export *e, uint64_t offset, uint64_t length);
+/* Sends questions; true: something. */
+bool extents_pump(struct vdisk_export *e);
+/* Unanswered when the session was lost. */
+void extents_taken_back(struct nbd_command *command);
+
+#endif
