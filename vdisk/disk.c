@@ -8,7 +8,7 @@
 
 bool disk_is_writer(const struct vdisk_disk *d)
 {
-    return d->config.mode == VDISK_PRIVATE && !d->config.is_read_only;
+    return !d->refusal && d->config.mode == VDISK_PRIVATE && !d->config.is_read_only;
 }
 
 uint32_t disk_features(const struct vdisk_disk *d)
@@ -156,6 +156,23 @@ void disk_wake(struct vdisk_disk *d)
             disk_complete(r, LEAT_EIO);
         else
             start(d, r);
+    }
+}
+
+void disk_give_up(struct vdisk_disk *d)
+{
+    struct vdisk_export *e = d->export;
+    uint32_t count = d->counters.waiting; /* completions may submit more */
+    if (count && !d->has_given_up) {
+        vdisk_log(e->engine, "disk '%s': server away for %llu s: requests fail with I/O errors",
+                  d->config.name, (unsigned long long)(d->config.give_up_ns / SECOND_NS));
+        d->has_given_up = true;
+    }
+    while (count-- && !list_is_empty(&d->requests)) {
+        struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
+        wlog_forget(e, r);
+        fetch_forget(e, r);
+        disk_complete(r, LEAT_EIO);
     }
 }
 

@@ -38,6 +38,7 @@ static void free_export(struct vdisk_export *e)
     wlog_fail_all(e);
     cache_drop_export(&e->engine->cache, e->id);
     extents_free(e);
+    identity_end(e);
     list_remove(&e->node);
     free(e);
 }
@@ -94,13 +95,33 @@ void waiter_put(struct vdisk *v, struct waiter *w)
     v->waiter_free = w;
 }
 
+static struct vdisk_server server_of(const struct vdisk_config *config, uint32_t i)
+{
+    struct vdisk_server server = {.port = config->port};
+    if (i > 0)
+        return config->more[i - 1];
+    snprintf(server.host, sizeof server.host, "%s", config->host);
+    return server;
+}
+
+static bool has_servers(const struct vdisk_export *e, const struct vdisk_config *config)
+{
+    if (e->server_count != config->more_count + 1)
+        return false;
+    for (uint32_t i = 0; i < e->server_count; i++) {
+        struct vdisk_server server = server_of(config, i);
+        if (e->servers[i].port != server.port || strcmp(e->servers[i].host, server.host))
+            return false;
+    }
+    return true;
+}
+
 static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_config *config)
 {
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         bool is_abandoned = e->link == LINK_FAILED && list_is_empty(&e->disks);
-        if (!is_abandoned && e->port == config->port && !strcmp(e->host, config->host) &&
-            !strcmp(e->name, config->export_name))
+        if (!is_abandoned && has_servers(e, config) && !strcmp(e->name, config->export_name))
             return e;
     }
     return NULL;
@@ -113,8 +134,9 @@ static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_conf
         return NULL;
     e->engine = v;
     e->id = ++v->next_export_id;
-    snprintf(e->host, sizeof e->host, "%s", config->host);
-    e->port = config->port;
+    e->server_count = 1 + config->more_count;
+    for (uint32_t i = 0; i < e->server_count; i++)
+        e->servers[i] = server_of(config, i);
     snprintf(e->name, sizeof e->name, "%s", config->export_name);
     list_init(&e->disks);
     fetch_init(e);
@@ -148,13 +170,15 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     if (!d)
         return NULL;
     d->config = *config;
+    if (d->config.more_count > VDISK_SERVERS - 1)
+        d->config.more_count = VDISK_SERVERS - 1;
     d->changed = changed;
     d->owner = owner;
     list_init(&d->requests);
     list_init(&d->early);
-    d->export = find_export(v, config);
+    d->export = find_export(v, &d->config);
     if (!d->export)
-        d->export = make_export(v, config);
+        d->export = make_export(v, &d->config);
     if (!d->export) {
         free(d);
         return NULL;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * link.c (the way to the server), fetch.c (reads), extents.c (holes) and wlog.c (writes).
+ * link.c (the way to the server), offer.c (what it offers), fetch.c (reads), extents.c (holes), identity.c (is it
+ * the same image?) and wlog.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
 
 #include "vdisk/cache.h"
 #include "vdisk/extents.h"
+#include "vdisk/identity.h"
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/vdisk.h"
@@ -69,7 +71,10 @@ struct vdisk_export {
     struct list node; /* in engine->exports */
     struct vdisk *engine;
     uint32_t id;
-    char host[128];
+    struct vdisk_server servers[VDISK_SERVERS]; /* tried in turn */
+    uint32_t server_count, server_at;
+    uint32_t turn;    /* tries since the last pause */
+    const char *host; /* of servers[server_at] */
     uint16_t port;
     char name[256];
     struct list disks;
@@ -85,6 +90,7 @@ struct vdisk_export {
     char why[160]; /* of the last trouble */
     struct nbd_session session;
     struct extents extents;
+    struct identity content;
 
     struct list demand, ahead; /* fetches to send */
     struct list fetch_free;
@@ -111,7 +117,7 @@ struct vdisk_disk {
     struct list requests; /* all under way */
     struct list early;    /* that came before the size was known */
     struct overlay overlay;
-    bool has_overlay, said_full;
+    bool has_overlay, said_full, has_given_up;
     uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
     struct vdisk_counters counters;
 };
@@ -140,6 +146,8 @@ void disk_complete(struct vdisk_request *r, int status);
 /* The export's size has become known, or it failed: requests that waited for that go on. */
 void disk_wake(struct vdisk_disk *d);
 bool disk_is_writer(const struct vdisk_disk *d);
+/* The server has been away for longer than the disk's configuration allows: what waits fails. */
+void disk_give_up(struct vdisk_disk *d);
 uint32_t disk_features(const struct vdisk_disk *d); /* enum leat_blk_feature */
 
 /* -- link.c -- */
@@ -153,6 +161,15 @@ bool link_is_connected(const struct vdisk_export *e); /* writes may be sent */
    is_ahead: nobody waits for it yet. */
 struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ahead);
 
+void link_say(struct vdisk_export *e, const char *what, const char *why); /* in the log */
+
+/* -- offer.c -- */
+/* What of an export's size can be used: whole blocks, and whole requests of the server's. */
+uint64_t offer_size(const struct vdisk_export *e, uint64_t size_bytes);
+/* NULL: the export can be used; else why not, for people. */
+const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x);
+const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x);
+
 /* -- fetch.c -- */
 void fetch_init(struct vdisk_export *e);
 /* Serves a read from the cache and the server; calls disk_complete, perhaps at once. */
@@ -160,7 +177,6 @@ void fetch_read(struct vdisk_export *e, struct vdisk_request *r);
 void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length);
 bool fetch_pump(struct vdisk_export *e); /* sends what it can; true: something */
 void fetch_retry_starved(struct vdisk_export *e);
-void fetch_taken_back(struct nbd_command *command); /* unanswered when the session was lost */
 void fetch_fail_all(struct vdisk_export *e);
 void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
 

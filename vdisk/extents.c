@@ -23,6 +23,13 @@ static void got_extent(struct nbd_command *command, uint64_t offset, uint32_t le
                        uint32_t flags);
 static void answered(struct nbd_command *command, uint32_t error);
 
+static void taken_back(struct nbd_command *command)
+{
+    struct extents_query *q = command->owner;
+    q->is_sent = false;
+    q->zeros = 0; /* what it had begun to say is said again */
+}
+
 void extents_init(struct vdisk_export *e)
 {
     struct extents *x = &e->extents;
@@ -47,6 +54,7 @@ void extents_init(struct vdisk_export *e)
         q->command.type = NBD_CMD_BLOCK_STATUS;
         q->command.extent = got_extent;
         q->command.done = answered;
+        q->command.lost = taken_back;
         q->command.owner = q;
     }
 }
@@ -171,13 +179,6 @@ static void answered(struct nbd_command *command, uint32_t error)
                   e->port, e->name, (unsigned)error);
 }
 
-void extents_taken_back(struct nbd_command *command)
-{
-    struct extents_query *q = command->owner;
-    q->is_sent = false;
-    q->zeros = 0; /* what it had begun to say is said again */
-}
-
 void extents_touch(struct vdisk_export *e, uint64_t block)
 {
     struct extents *x = &e->extents;
@@ -238,7 +239,7 @@ bool extents_pump(struct vdisk_export *e)
     for (uint32_t i = 0; i < EXTENTS_QUERIES; i++) {
         struct extents_query *q = &x->queries[i];
         struct nbd_session *s = q->is_used && !q->is_sent ? link_room(e, 0, false) : NULL;
-        if (!s)
+        if (!s || !s->handshake.result.has_block_status) /* this server may have none */
             continue;
         q->is_sent = true;
         nbd_session_send(s, &q->command, e->engine->now_ns);

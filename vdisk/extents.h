@@ -60,7 +60,5 @@ void extents_touch(struct vdisk_export *e, uint64_t block);
 void extents_written(struct vdisk_export *e, uint64_t offset, uint64_t length);
 /* Sends questions; true: something. */
 bool extents_pump(struct vdisk_export *e);
-/* Unanswered when the session was lost. */
-void extents_taken_back(struct nbd_command *command);
 
 #endif

@@ -17,6 +17,15 @@
 
 static void fetch_done(struct nbd_command *command, uint32_t error);
 
+/* Unanswered when the session was lost. */
+static void fetch_taken_back(struct nbd_command *command)
+{
+    struct vdisk_export *e = command->owner;
+    struct fetch *f = LIST_ENTRY(command, struct fetch, command);
+    f->is_queued = true;
+    list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
+}
+
 void fetch_init(struct vdisk_export *e)
 {
     list_init(&e->demand);
@@ -26,6 +35,7 @@ void fetch_init(struct vdisk_export *e)
     for (uint32_t i = 0; i < EXPORT_FETCHES; i++) {
         struct fetch *f = &e->fetches[i];
         f->command.done = fetch_done;
+        f->command.lost = fetch_taken_back;
         f->command.owner = e;
         list_push_back(&e->fetch_free, &f->node);
     }
@@ -296,14 +306,6 @@ bool fetch_pump(struct vdisk_export *e)
         nbd_session_send(s, &f->command, e->engine->now_ns);
         any = true;
     }
-}
-
-void fetch_taken_back(struct nbd_command *command)
-{
-    struct vdisk_export *e = command->owner;
-    struct fetch *f = LIST_ENTRY(command, struct fetch, command);
-    f->is_queued = true;
-    list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
 }
 
 void fetch_fail_all(struct vdisk_export *e)

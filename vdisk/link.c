@@ -13,16 +13,26 @@
 #define BACKOFF_FIRST_NS 250000000ull
 #define BACKOFF_MOST_NS 5000000000ull
 #define DEFAULT_SILENCE_NS 30000000000ull
-#define SECTOR_BYTES 512u
+#define DEFAULT_IDLE_NS 15000000000ull
+#define CONNECT_ALONE_NS 10000000000ull
+#define CONNECT_NS 4000000000ull /* where there are other servers to try */
 
-/* What a server must go on offering once it has. */
-#define FLAGS_KEPT                                                                                 \
-    (NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES)
+static void use_server(struct vdisk_export *e, uint32_t i)
+{
+    e->server_at = i;
+    e->host = e->servers[i].host;
+    e->port = e->servers[i].port;
+}
 
 void link_init(struct vdisk_export *e)
 {
-    uint64_t silence = e->engine->limits.silence_ns;
-    nbd_session_init(&e->session, e->engine->platform, silence ? silence : DEFAULT_SILENCE_NS);
+    const struct vdisk_limits *limits = &e->engine->limits;
+    const struct nbd_patience patience = {
+        .connect_ns = e->server_count > 1 ? CONNECT_NS : CONNECT_ALONE_NS,
+        .silence_ns = limits->silence_ns ? limits->silence_ns : DEFAULT_SILENCE_NS,
+        .idle_ns = limits->idle_ns ? limits->idle_ns : DEFAULT_IDLE_NS};
+    nbd_session_init(&e->session, e->engine->platform, &patience);
+    use_server(e, 0);
     e->link = LINK_WAITING;
     e->backoff_ns = BACKOFF_FIRST_NS;
     e->next_try_ns = 0;
@@ -41,7 +51,7 @@ struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ah
     return nbd_session_has_room(&e->session, bytes) ? &e->session : NULL;
 }
 
-static void say(struct vdisk_export *e, const char *what, const char *why)
+void link_say(struct vdisk_export *e, const char *what, const char *why)
 {
     char line[400];
     snprintf(line, sizeof line, "%s%s%s", what, why[0] ? ": " : "", why);
@@ -54,15 +64,21 @@ void link_retry_now(struct vdisk_export *e)
     e->backoff_ns = BACKOFF_FIRST_NS;
 }
 
-/* Pauses double; each is stretched by up to a quarter so that many clients do not come back
+/* The next server; when all have been tried, a pause. Pauses double; each is stretched by up to a quarter so that many clients do not come back
  * together. */
 static void schedule_retry(struct vdisk_export *e)
 {
     uint64_t now_ns = e->engine->now_ns;
     uint64_t jitter = e->engine->platform->random(e->engine->platform->ctx) % (e->backoff_ns / 4);
-    e->next_try_ns = now_ns + e->backoff_ns + jitter;
-    e->backoff_ns = e->backoff_ns * 2 < BACKOFF_MOST_NS ? e->backoff_ns * 2 : BACKOFF_MOST_NS;
     e->link = LINK_WAITING;
+    use_server(e, (e->server_at + 1) % e->server_count);
+    if (++e->turn < e->server_count) { /* the others are tried without a pause */
+        e->next_try_ns = now_ns;
+    } else {
+        e->turn = 0;
+        e->next_try_ns = now_ns + e->backoff_ns + jitter;
+        e->backoff_ns = e->backoff_ns * 2 < BACKOFF_MOST_NS ? e->backoff_ns * 2 : BACKOFF_MOST_NS;
+    }
     e->tick_ns = now_ns + SECOND_NS;
 }
 
@@ -70,11 +86,10 @@ static void take_back_all(struct vdisk_export *e)
 {
     struct nbd_command *c;
     while ((c = nbd_session_take_back(&e->session)))
-        if (c->type == NBD_CMD_READ)
-            fetch_taken_back(c);
-        else if (c->type == NBD_CMD_BLOCK_STATUS)
-            extents_taken_back(c);
+        if (c->lost)
+            c->lost(c);
     wlog_rewind(e);
+    identity_end(e);
 }
 
 static void fail_for_good(struct vdisk_export *e, const char *why)
@@ -85,7 +100,7 @@ static void fail_for_good(struct vdisk_export *e, const char *why)
     e->link = LINK_FAILED;
     e->has_changed = true;
     e->tick_ns = UINT64_MAX;
-    say(e, "failed", e->why);
+    link_say(e, "failed", e->why);
     fetch_fail_all(e);
     wlog_fail_all(e);
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
@@ -103,12 +118,12 @@ static void lost(struct vdisk_export *e, const char *why)
     if (e->link == LINK_UP)
         e->away_since_ns = e->engine->now_ns;
     if (link_is_connected(e)) {
-        say(e, "server away", why);
+        link_say(e, "server away", why);
     } else if (is_news) {
         char what[256];
         snprintf(what, sizeof what, "connecting to %.127s:%u export '%.63s', try %u", e->host,
                  e->port, e->name, (unsigned)e->tries);
-        say(e, what, why);
+        link_say(e, what, why);
     }
     e->has_changed = true;
     schedule_retry(e);
@@ -125,63 +140,12 @@ static void connect_now(struct vdisk_export *e)
     lost(e, "no network connection is free");
 }
 
-/* Whole blocks, and whole requests of the server's. */
-static uint64_t usable_bytes(const struct vdisk_export *e, uint64_t size_bytes)
-{
-    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
-    return size_bytes - size_bytes % unit;
-}
-
-/* Does anything of the server's offers for writing matter? */
-static bool has_writer(const struct vdisk_export *e)
-{
-    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
-        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
-            return true;
-    return !wlog_is_drained(e);
-}
-
-/* NULL: the export can be used; else why not, for people. */
-static const char *judge_first(struct vdisk_export *e, const struct nbd_export *x)
-{
-    e->identity = *x;
-    e->block_size = x->min_block > SECTOR_BYTES ? CACHE_BLOCK_BYTES : SECTOR_BYTES;
-    if (x->min_block > CACHE_BLOCK_BYTES && has_writer(e))
-        return "the server's minimum block size is above 4096: only mode=ram and read_only=yes "
-               "can use it";
-    e->identity.size_bytes = usable_bytes(e, x->size_bytes);
-    if (e->identity.size_bytes == 0)
-        return "the export is empty";
-    if (e->identity.size_bytes != x->size_bytes)
-        say(e, "the size is no multiple of the block size: the end is cut off", "");
-    e->was_up = true;
-    extents_init(e);
-    return NULL;
-}
-
-static const char *judge_again(struct vdisk_export *e, const struct nbd_export *x)
-{
-    uint32_t missing = has_writer(e) ? e->identity.flags & ~x->flags & FLAGS_KEPT : 0;
-    uint32_t gained = has_writer(e) ? x->flags & ~e->identity.flags & NBD_FLAG_READ_ONLY : 0;
-    if (gained)
-        return "the export has become read-only";
-    if (missing)
-        return "the server no longer offers what it did (flush, FUA, trim or write zeroes)";
-    bool is_smaller = x->max_block < e->identity.max_block;
-    if (x->min_block > e->identity.min_block ||
-        (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
-        return "the server's block sizes have changed";
-    if (is_smaller) /* no read that is waiting is longer */
-        e->identity.max_block = x->max_block - x->max_block % e->identity.min_block;
-    return NULL;
-}
-
 static void negotiated(struct vdisk_export *e)
 {
     const struct nbd_export *x = &e->session.handshake.result;
     bool is_first = !e->was_up;
     if (!is_first) {
-        uint64_t size = usable_bytes(e, x->size_bytes);
+        uint64_t size = offer_size(e, x->size_bytes);
         if (size != e->identity.size_bytes) {
             char why[160];
             snprintf(why, sizeof why,
@@ -192,13 +156,14 @@ static void negotiated(struct vdisk_export *e)
             return;
         }
     }
-    const char *objection = is_first ? judge_first(e, x) : judge_again(e, x);
+    const char *objection = is_first ? offer_judge_first(e, x) : offer_judge_again(e, x);
     if (objection) {
         lost(e, objection);
         return;
     }
     e->connects++;
     e->link = LINK_REPLAY;
+    identity_begin(e);
 }
 
 static void up(struct vdisk_export *e)
@@ -214,11 +179,13 @@ static void up(struct vdisk_export *e)
     else
         snprintf(text, sizeof text, "server back after %llu s",
                  (unsigned long long)((e->engine->now_ns - e->away_since_ns) / SECOND_NS));
-    say(e, text, "");
-    e->tries = 0;
+    link_say(e, text, "");
+    e->tries = e->turn = 0;
     e->why[0] = 0;
-    for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
+        LIST_ENTRY(n, struct vdisk_disk, node)->has_given_up = false;
         disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
+    }
 }
 
 /* True: something moved, look again. */
@@ -243,17 +210,42 @@ static bool step(struct vdisk_export *e)
         negotiated(e);
         return true;
     }
-    if (e->link == LINK_REPLAY && !e->replay_left) {
+    if (e->content.has_changed) {
+        fail_for_good(e, "the export's content is not what it was: another image? detach the disk "
+                         "to use it");
+        return true;
+    }
+    if (e->link == LINK_REPLAY && !e->replay_left && identity_is_judged(e)) {
         up(e);
         return true;
     }
     bool any = link_is_connected(e) && wlog_pump(e);
+    any = (link_is_connected(e) && identity_pump(e)) || any;
     if (e->link == LINK_UP) {
         fetch_retry_starved(e);
         any = extents_pump(e) || any;
         any = fetch_pump(e) || any;
     }
     return any;
+}
+
+/* Disks that do not want to wait for ever. Returns when the next one's patience ends. */
+static uint64_t give_up_waiting(struct vdisk_export *e)
+{
+    uint64_t when = UINT64_MAX;
+    if (e->link == LINK_UP || e->link == LINK_FAILED)
+        return when;
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
+        struct vdisk_disk *d = LIST_ENTRY(n, struct vdisk_disk, node);
+        uint64_t end = e->away_since_ns + d->config.give_up_ns;
+        if (!d->config.give_up_ns)
+            continue;
+        if (end <= e->engine->now_ns)
+            disk_give_up(d);
+        else if (end < when)
+            when = end;
+    }
+    return when;
 }
 
 uint64_t link_run(struct vdisk_export *e)
@@ -268,6 +260,9 @@ uint64_t link_run(struct vdisk_export *e)
         e->tick_ns = now_ns + SECOND_NS;
     }
     uint64_t when = e->link == LINK_WAITING ? e->next_try_ns : nbd_session_deadline(&e->session);
+    uint64_t give_up = give_up_waiting(e);
+    if (give_up < when)
+        when = give_up;
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;

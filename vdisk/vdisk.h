@@ -25,15 +25,26 @@ struct vdisk_limits {
     uint64_t overlay_bytes; /* default bound of a disk's overlay */
     uint64_t log_bytes;     /* copies of unflushed writes of one export; 0: 32 MiB */
     uint64_t silence_ns;    /* a server that owes answers may be silent that long; 0: 30 s */
+    uint64_t idle_ns;       /* a connection with nothing to do is tried by a small read; 0: 15 s */
+};
+
+#define VDISK_SERVERS 4u
+
+struct vdisk_server {
+    char host[128];
+    uint16_t port;
 };
 
 struct vdisk_config { /* of one disk */
     char name[64];
     char host[128]; /* the platform's connect() understands it */
     uint16_t port;
+    struct vdisk_server more[VDISK_SERVERS - 1]; /* others of the same image, tried in turn */
+    uint32_t more_count;
     char export_name[256];
     enum vdisk_mode mode;
     bool is_read_only;
+    uint64_t give_up_ns;    /* so long a request waits for a server that is away; 0: for ever */
     uint64_t overlay_bytes; /* 0: the engine's default */
 };
 

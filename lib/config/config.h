@@ -11,7 +11,8 @@
  *                         own_core = yes | no: of all VMs that do not say it themselves;
  *                         mitigations = auto | full | off: barriers against side channels
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
- *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE
+ *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE;
+ *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
  *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs
@@ -38,6 +39,8 @@
 #define LEAT_CONFIG_NAME 32u  /* bytes of a VM's or disk's name, with its NUL */
 #define LEAT_CONFIG_HOST 128u /* as in struct leat_net_slot */
 #define LEAT_CONFIG_EXPORT 256u
+#define LEAT_CONFIG_FALLBACK 200u
+#define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
 #define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
 #define LEAT_CONFIG_MAX_BYTES (256u << 10) /* of the whole text */
@@ -72,7 +75,9 @@ struct leat_config_disk {
     char name[LEAT_CONFIG_NAME];
     char server[LEAT_CONFIG_HOST]; /* never empty after a successful parse */
     char export_name[LEAT_CONFIG_EXPORT];
-    uint16_t port; /* host byte order */
+    uint16_t port;                       /* host byte order */
+    char fallback[LEAT_CONFIG_FALLBACK]; /* as written, each checked: other servers of the image */
+    uint32_t give_up_s; /* how long a request waits for a server that is away; 0: for ever */
     enum leat_config_disk_mode mode;
     bool read_only;
     uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */

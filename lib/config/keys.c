@@ -152,6 +152,44 @@ static const char *disk_overlay(struct config_parser *p, const char *value)
     return reason;
 }
 
+static const char *fallback_server(const char *value, size_t size)
+{
+    char host[LEAT_CONFIG_HOST], copy[LEAT_CONFIG_HOST];
+    uint16_t port;
+    if (size >= sizeof(copy))
+        return "a name in it is too long";
+    memcpy(copy, value, size);
+    copy[size] = '\0';
+    char *colon = strchr(copy, ':');
+    const char *reason = colon != NULL ? take_port(colon + 1, &port) : NULL;
+    if (colon != NULL)
+        *colon = '\0';
+    return reason != NULL ? reason : value_host(copy, host, sizeof(host));
+}
+
+static const char *disk_fallback(struct config_parser *p, const char *value)
+{
+    unsigned count = 0;
+    for (const char *at = value + strspn(value, ", "); *at != '\0'; at += strspn(at, ", ")) {
+        size_t size = strcspn(at, ", ");
+        const char *reason = fallback_server(at, size);
+        if (reason != NULL)
+            return reason;
+        if (++count > LEAT_CONFIG_FALLBACKS)
+            return "names more than three servers";
+        at += size;
+    }
+    return value_string(value, p->disk->fallback, sizeof(p->disk->fallback));
+}
+
+static const char *disk_give_up(struct config_parser *p, const char *value)
+{
+    uint64_t seconds = 0;
+    const char *reason = value_number(value, 1, 1000000, &seconds);
+    p->disk->give_up_s = (uint32_t)seconds;
+    return reason;
+}
+
 static const char *vm_memory(struct config_parser *p, const char *value)
 {
     uint64_t bytes = 0;
@@ -311,6 +349,8 @@ static const struct {
     {CONFIG_DISK, "mode", disk_mode},
     {CONFIG_DISK, "read_only", disk_read_only},
     {CONFIG_DISK, "overlay", disk_overlay},
+    {CONFIG_DISK, "fallback", disk_fallback},
+    {CONFIG_DISK, "give_up", disk_give_up},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
     {CONFIG_VM, "weight", vm_weight},
@@ -326,7 +366,7 @@ static const struct {
     {CONFIG_VM, "autostart", vm_autostart},
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
-_Static_assert(KEY_COUNT <= 32, "keys_seen has a bit for each key");
+_Static_assert(KEY_COUNT <= 64, "keys_seen has a bit for each key");
 
 static const struct {
     enum config_section section;
@@ -417,10 +457,10 @@ int config_take_key(void *context, const char *section, const char *key, const c
     for (size_t i = 0; i < KEY_COUNT; i++) {
         if (keys[i].section != parser->section || strcmp(keys[i].key, key) != 0)
             continue;
-        if (parser->keys_seen & (1u << i))
+        if (parser->keys_seen & (1ull << i))
             return config_fail(parser, parser->line, section, key, value,
                                "given twice in this section");
-        parser->keys_seen |= 1u << i;
+        parser->keys_seen |= 1ull << i;
         const char *reason = keys[i].take(parser, value);
         return reason == NULL || config_fail(parser, parser->line, section, key, value, reason);
     }

@@ -33,7 +33,7 @@ struct config_parser {
     bool failed;       /* *error is filled */
     enum config_section section;
     uint32_t sections_seen; /* bit per enum config_section */
-    uint32_t keys_seen;     /* of the current section, bit per row of the key table */
+    uint64_t keys_seen;     /* of the current section, bit per row of the key table */
     unsigned net_line;
     struct leat_config *config;
     struct leat_config_disk *disk; /* the current section's */

@@ -206,6 +206,12 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     process_argument(p, "disk.%s/%s.mode=%s", vm, disk->name,
                      disk->mode == LEAT_CONFIG_RAM ? "ram" : "private");
     process_argument(p, "disk.%s/%s.read_only=%d", vm, disk->name, disk->read_only);
+    if (disk->fallback[0] != '\0') {
+        process_argument(p, "disk.%s/%s.fallback=%s", vm, disk->name, disk->fallback);
+    }
+    if (disk->give_up_s != 0) {
+        process_argument(p, "disk.%s/%s.give_up=%u", vm, disk->name, disk->give_up_s);
+    }
     if (overlay_bytes != 0) {
         process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,
                          (unsigned long long)overlay_bytes);

@@ -94,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input_size = size - 2;
     now = 1;
     finished = 0;
-    nbd_session_init(&session, &platform, 1000);
+    static const struct nbd_patience patience = {1000, 1000, 1000};
+    nbd_session_init(&session, &platform, &patience);
     nbd_session_start(&session, "h", 1, "e", now);
     session.state = is_negotiated ? NBD_READY : NBD_NEGOTIATING;
     if (is_negotiated) {

@@ -38,6 +38,7 @@ static struct disk disks[DISKS];
 static struct client clients[CLIENTS];
 static uint64_t sector_count, next_tag;
 static unsigned disk_count, client_count;
+static bool gives_up;
 
 static void disk_changed(void *owner)
 {
@@ -49,7 +50,7 @@ static void disk_changed(void *owner)
 
 static bool is_failure_allowed(void)
 {
-    return sim_profile.server_error || sim_profile.corrupt;
+    return sim_profile.server_error || sim_profile.corrupt || gives_up;
 }
 
 static void next_operation(void *ctx, uint64_t arg);
@@ -269,6 +270,7 @@ static void run_seed(uint64_t seed)
                                   .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
     engine = vdisk_create(&sim_platform, &limits);
     next_tag = 0;
+    gives_up = sim_random() % 8 == 0;
     disk_count = mode == VDISK_RAM ? DISKS : 1;
     client_count = 1 + (unsigned)(sim_random() % CLIENTS);
     memset(clients, 0, sizeof clients);
@@ -283,6 +285,8 @@ static void run_seed(uint64_t seed)
         snprintf(disks[i].config.host, sizeof disks[i].config.host, "server");
         snprintf(disks[i].config.export_name, sizeof disks[i].config.export_name, "e");
         disks[i].config.port = 10809;
+        disks[i].config.more_count = seed % 3;
+        disks[i].config.give_up_ns = gives_up ? 3000 * SIM_MS : 0;
         disks[i].model = sim_model_new(sector_count);
         attach(&disks[i]);
         if (sim_random() % 6 == 0)

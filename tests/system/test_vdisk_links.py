@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the NBD client makes of its servers' abilities and failings: holes, block sizes.
+"""What the NBD client makes of its servers' abilities and failings: holes, block sizes, fail-over,
+silence, another image.
 
 usage: test_vdisk_links.py LEAT_NBD [TestClass.test_name ...]
 Needs what test_vdisk_servers.py needs.
 """
+import shutil
+import signal
+import socket
+import time
+
 import vdisk_case
-from vdisk_case import MIB, Case
+from vdisk_case import MIB, Case, free_port, wait_for
 
 
 class Holes(Case):
@@ -45,7 +51,7 @@ class Holes(Case):
         image = self.sparse_image()
         path = self.path("server")
         p = self.spawn("qemu-nbd", "-t", "-f", "raw", "-k", path, "-x", "root1", "-r", image)
-        vdisk_case.wait_for(lambda: vdisk_case.can_connect(path), 10, self.log_of(p))
+        wait_for(lambda: vdisk_case.can_connect(path), 10, self.log_of(p))
         leat = self.leat(f"unix:{path}", "root1", "--mode", "ram")
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read -P 0x5a 0 4k", leat.uri)
         self.assertGreater(self.read_all(leat, image)["KiB of holes"], 60 * 1024)
@@ -88,7 +94,110 @@ class BlockSizes(Case):
     def test_no_writes_below_the_minimum(self):
         image = self.make_file("image", MIB)
         leat = self.leat(self.serve_sizes(image, 65536, MIB), wait=False)
-        vdisk_case.wait_for(lambda: "minimum block size is above 4096" in self.log_of(leat), 10, self.log_of(leat))
+        wait_for(lambda: "minimum block size is above 4096" in self.log_of(leat), 10, self.log_of(leat))
+
+
+class FailOver(Case):
+    def read_in_the_middle(self, leat, image, between):
+        """The first half, then `between`, then all."""
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 0 2M", leat.uri)
+        between()
+        self.run_tool("nbdcopy", leat.uri, self.path("out"), timeout=30)
+        self.same_files(image, self.path("out"))
+
+    def test_second_server(self):
+        image = self.make_file("image", 16 * MIB)
+        first, a = self.serve("file", image, name="a")
+        _, b = self.serve("file", image, name="b")
+        leat = self.leat(f"{a},{b}", "", "--mode", "ram")
+        self.read_in_the_middle(leat, image, lambda: self.stop(first, signal.SIGKILL))
+        self.assertIn("server back", self.log_of(leat))
+
+    def test_first_server_is_never_there(self):
+        image = self.make_file("image", 4 * MIB)
+        _, b = self.serve("file", image, name="b")
+        start = time.monotonic()
+        leat = self.leat(f"127.0.0.1:{free_port()},unix:{self.path('nothing')},{b}", "")
+        self.assertLess(time.monotonic() - start, 2)
+        self.read_in_the_middle(leat, image, lambda: None)
+
+    def test_first_server_does_not_answer(self):
+        """It takes connections and says nothing."""
+        image = self.make_file("image", 4 * MIB)
+        _, b = self.serve("file", image, name="b")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            leat = self.leat(f"127.0.0.1:{s.getsockname()[1]},{b}", "")
+            self.read_in_the_middle(leat, image, lambda: None)
+
+    def test_writes_go_on_at_the_second(self):
+        """Two servers of the same file: what the first had not flushed comes again to the second."""
+        image = self.make_file("image", 16 * MIB)
+        source = self.make_file("source", 16 * MIB, seed=4)
+        servers = [self.serve("--filter=rate", "file", image, "rate=40M", name=n) for n in "ab"]
+        leat = self.leat(",".join(uri for _, uri in servers))
+        copy = self.spawn("nbdcopy", "--flush", source, leat.uri)
+        time.sleep(1)
+        self.stop(servers[0][0], signal.SIGKILL)
+        self.assertEqual(copy.wait(timeout=60), 0, self.log_of(copy))
+        self.stop(leat)
+        self.assertIn("server back", self.log_of(leat))
+        self.same_files(source, image)
+
+
+class Patience(Case):
+    def test_idle_connection_is_tried(self):
+        image = self.make_file("image", 4 * MIB)
+        server, uri = self.serve("file", image)
+        leat = self.leat(uri, "", "--idle", "1", "--silence", "1")
+        time.sleep(3)
+        self.assertNotIn("away", self.log_of(leat))
+        server.send_signal(signal.SIGSTOP)
+        wait_for(lambda: "owes answers and is silent" in self.log_of(leat), 10, self.log_of(leat))
+        server.send_signal(signal.SIGCONT)
+        wait_for(lambda: "server back" in self.log_of(leat), 20, self.log_of(leat))
+
+    def test_give_up(self):
+        image = self.make_file("image", 4 * MIB)
+        server, uri = self.serve("file", image)
+        leat = self.leat(uri, "", "--give-up", "2")
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 0 64k", leat.uri)
+        self.stop(server, signal.SIGKILL)
+        for command in ("read 1M 64k", "write -P 3 2M 64k"):
+            start = time.monotonic()
+            r = self.run_tool("qemu-io", "-f", "raw", "-c", command, leat.uri, ok=False, timeout=20)
+            self.assertIn("Input/output error", r.stdout)
+            self.assertLess(time.monotonic() - start, 6)
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 0 64k", leat.uri)  # the cache has it
+        self.assertIn("requests fail with I/O errors", self.log_of(leat))
+        self.serve("file", image)
+        wait_for(lambda: "server back" in self.log_of(leat), 20, self.log_of(leat))
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 64k", leat.uri)
+
+
+class AnotherImage(Case):
+    def swap(self, *options, seed):
+        image = self.make_file("image", 4 * MIB)
+        server, uri = self.serve("file", image)
+        leat = self.leat(uri, "", *options)
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 0 64k", leat.uri)
+        self.stop(server, signal.SIGKILL)
+        shutil.move(self.make_file("other", 4 * MIB, seed=seed), image)
+        self.serve("file", image)
+        return leat
+
+    def test_same_size_other_content(self):
+        leat = self.swap("--mode", "ram", seed=2)
+        wait_for(lambda: "failed: the export's content is not what it was: another image?" in self.log_of(leat), 15,
+                 self.log_of(leat))
+        r = self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 4k", leat.uri, ok=False)
+        self.assertIn("Input/output error", r.stdout)
+
+    def test_same_content(self):
+        leat = self.swap("--mode", "ram", seed=1)
+        wait_for(lambda: "server back" in self.log_of(leat), 15, self.log_of(leat))
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 4k", leat.uri)
 
 
 if __name__ == "__main__":

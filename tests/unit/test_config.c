@@ -53,6 +53,7 @@ static void test_full(void **state)
                            "  disks = root , data\nautostart = no\n"
                            "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
                            "mode = ram\nread_only = no\noverlay = 300M\n"
+                           "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\n"
                            "[disk data]\n"),
                      0);
     assert_string_equal(config.server, "10.0.2.2");
@@ -79,6 +80,8 @@ static void test_full(void **state)
     assert_int_equal(root->port, 1);
     assert_int_equal(root->mode, LEAT_CONFIG_RAM);
     assert_int_equal(root->overlay_bytes, 300u << 20);
+    assert_string_equal(root->fallback, "10.0.2.3, mirror.lan:10810");
+    assert_int_equal(root->give_up_s, 90);
     const struct leat_config_disk *data = leat_config_disk(&config, "data");
     assert_string_equal(data->server, "10.0.2.2");
     assert_string_equal(data->export_name, "data");

@@ -155,13 +155,17 @@ static void say_block_size(uint32_t min, uint32_t max)
     say32(4096);
     say32(max);
 }
-static void say_chunk(uint16_t flags, uint16_t type, uint32_t size)
+static void say_chunk_to(uint64_t cookie, uint16_t flags, uint16_t type, uint32_t size)
 {
     say32(NBD_STRUCTURED_REPLY_MAGIC);
     say16(flags);
     say16(type);
-    say64(command.cookie);
+    say64(cookie);
     say32(size);
+}
+static void say_chunk(uint16_t flags, uint16_t type, uint32_t size)
+{
+    say_chunk_to(command.cookie, flags, type, size);
 }
 static void say_data(uint16_t flags, uint64_t offset, uint32_t size, uint8_t fill)
 {
@@ -194,13 +198,16 @@ static void run(void)
     }
 }
 
+static const struct nbd_patience patience = {
+    .connect_ns = 10000000000ull, .silence_ns = 30000000000ull, .idle_ns = 15000000000ull};
+
 static void begin(void)
 {
     memset(&world, 0, sizeof world);
     world.piece = SIZE_MAX;
     world.now = 1000;
     done_count = 0;
-    nbd_session_init(&session, &platform, 30000000000ull);
+    nbd_session_init(&session, &platform, &patience);
     assert_true(nbd_session_start(&session, "h", 1, "root1", world.now));
     world.events->connected(world.owner);
 }
@@ -648,6 +655,36 @@ static void test_silence(void **state)
     expect_lost("silent");
 }
 
+static void test_idle(void **state)
+{
+    (void)state;
+    static const uint8_t data[512];
+    negotiate(true);
+    size_t before = world.out_size;
+    world.now += patience.idle_ns - 1;
+    nbd_session_run(&session, world.now);
+    assert_int_equal(world.out_size, before);
+    world.now++;
+    nbd_session_run(&session, world.now);
+    assert_int_equal(world.out_size, before + NBD_REQUEST_BYTES);
+    assert_int_equal(be16_get(world.out + before + 6), NBD_CMD_READ);
+    assert_int_equal(be32_get(world.out + before + 24), sizeof data);
+    say_chunk_to(be64_get(world.out + before + 8), 1, NBD_REPLY_OFFSET_DATA, 8 + sizeof data);
+    say64(0);
+    say(data, sizeof data);
+    run();
+    assert_int_equal(session.state, NBD_READY);
+    assert_int_equal(session.in_flight, 0);
+    world.now += patience.idle_ns; /* the next one is not answered */
+    nbd_session_run(&session, world.now);
+    world.now += patience.silence_ns;
+    run();
+    assert_int_equal(session.state, NBD_LOST);
+    assert_non_null(strstr(session.why, "silent"));
+    assert_null(nbd_session_take_back(&session)); /* it was nobody's */
+    assert_int_equal(session.in_flight, 0);
+}
+
 static void test_closed_connection(void **state)
 {
     (void)state;
@@ -663,13 +700,21 @@ static void test_closed_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_negotiation),           cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_hostile_negotiation),   cmocka_unit_test(test_structured_read),
-        cmocka_unit_test(test_structured_error),      cmocka_unit_test(test_simple_replies),
-        cmocka_unit_test(test_lies_in_data),          cmocka_unit_test(test_lies_in_headers),
-        cmocka_unit_test(test_shutdown_is_no_answer), cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_closed_connection),     cmocka_unit_test(test_contexts),
-        cmocka_unit_test(test_block_status),          cmocka_unit_test(test_lies_in_block_status),
+        cmocka_unit_test(test_negotiation),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_hostile_negotiation),
+        cmocka_unit_test(test_structured_read),
+        cmocka_unit_test(test_structured_error),
+        cmocka_unit_test(test_simple_replies),
+        cmocka_unit_test(test_lies_in_data),
+        cmocka_unit_test(test_lies_in_headers),
+        cmocka_unit_test(test_shutdown_is_no_answer),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_closed_connection),
+        cmocka_unit_test(test_contexts),
+        cmocka_unit_test(test_block_status),
+        cmocka_unit_test(test_lies_in_block_status),
+        cmocka_unit_test(test_idle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,20 +167,32 @@ static void test_config(void **state)
     (void)state;
     char why[96];
     struct vdisk_config config;
-    const char *good[] = {"host",      "10.0.2.2", "export",  "root1",   "mode", "ram",
-                          "read_only", "1",        "overlay", "1048576", NULL};
+    const char *good[] = {"host",    "10.0.2.2",  "export",   "root1",      "mode",
+                          "ram",     "read_only", "1",        "overlay",    "1048576",
+                          "give_up", "60",        "fallback", "b:10810, c", NULL};
     struct disk_args args = {get, good};
     assert_null(disk_config(&args, "web1/root", &config, why, sizeof why));
     assert_int_equal(config.port, 10809);
     assert_int_equal(config.mode, VDISK_RAM);
     assert_true(config.is_read_only);
     assert_int_equal(config.overlay_bytes, 1048576);
+    assert_int_equal(config.give_up_ns, 60000000000ull);
+    assert_int_equal(config.more_count, 2);
+    assert_string_equal(config.more[0].host, "b");
+    assert_int_equal(config.more[0].port, 10810);
+    assert_string_equal(config.more[1].host, "c");
+    assert_int_equal(config.more[1].port, 10809);
     const char *bad[][5] = {{"export", "x", NULL},
                             {"host", "h", "port", "70000", NULL},
                             {"host", "h", "port", "1x", NULL},
                             {"host", "h", "mode", "server", NULL},
                             {"host", "h", "read_only", "maybe", NULL},
-                            {"host", "h", "overlay", "99999999999999999999", NULL}};
+                            {"host", "h", "overlay", "99999999999999999999", NULL},
+                            {"host", "h", "give_up", "soon", NULL},
+                            {"host", "h", "fallback", "a,b,c,d", NULL},
+                            {"host", "h", "fallback", ":1", NULL},
+                            {"host", "h", "fallback", "a:70000", NULL},
+                            {"host", "h", "fallback", "a:", NULL}};
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         args.ctx = bad[i];
         assert_non_null(disk_config(&args, "d", &config, why, sizeof why));

@@ -3,7 +3,6 @@
  * leat-nbd: serves an export of an NBD server, through the streaming engine, as a local NBD export.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -15,21 +14,10 @@
 #include <unistd.h>
 
 #include "vdisk/leat_nbd/client.h"
+#include "vdisk/leat_nbd/options.h"
 #include "vdisk/leat_nbd/sockets.h"
 
 #define MAX_CLIENTS 64
-
-static const char usage[] = "usage: leat-nbd [options] SERVER EXPORT\n"
-                            "  SERVER             HOST:PORT or unix:PATH\n"
-                            "  --socket PATH      serve on this Unix socket\n"
-                            "  --port N           serve on this TCP port of 127.0.0.1\n"
-                            "  --mode private|ram where writes go (private: to the server)\n"
-                            "  --read-only\n"
-                            "  --cache BYTES      of the RAM cache (64 MiB)\n"
-                            "  --overlay BYTES    bound of mode ram (1 GiB)\n"
-                            "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
-                            "  --silence SECONDS  before a silent server is given up (30)\n"
-                            "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
 
 static struct client *clients[MAX_CLIENTS];
 static struct vdisk *engine;
@@ -209,78 +197,21 @@ static void run(uint16_t port)
         unlink(socket_path);
 }
 
-static uint64_t number(const char *text)
-{
-    char *end;
-    uint64_t value = strtoull(text, &end, 0);
-    if (end == text || *end) {
-        fprintf(stderr, "leat-nbd: %s is not a number\n", text);
-        exit(2);
-    }
-    return value;
-}
-
-static void set_server(struct vdisk_config *config, const char *server)
-{
-    const char *colon = strrchr(server, ':');
-    if (!strncmp(server, "unix:/", 6)) {
-        snprintf(config->host, sizeof config->host, "%s", server + 5);
-    } else if (colon) {
-        snprintf(config->host, sizeof config->host, "%.*s", (int)(colon - server), server);
-        config->port = (uint16_t)number(colon + 1);
-    } else {
-        fputs(usage, stderr);
-        exit(2);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},
-        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},   {"overlay", 1, NULL, 'o'},
-        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'}, {NULL, 0, NULL, 0}};
-    struct vdisk_limits limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30};
-    struct vdisk_config config = {0};
-    uint16_t port = 0;
-    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c == 's')
-            socket_path = optarg;
-        else if (c == 'p')
-            port = (uint16_t)number(optarg);
-        else if (c == 'm' && (!strcmp(optarg, "ram") || !strcmp(optarg, "private")))
-            config.mode = optarg[0] == 'r' ? VDISK_RAM : VDISK_PRIVATE;
-        else if (c == 'r')
-            config.is_read_only = true;
-        else if (c == 'c')
-            limits.cache_bytes = number(optarg);
-        else if (c == 'o')
-            limits.overlay_bytes = number(optarg);
-        else if (c == 'u')
-            limits.log_bytes = number(optarg);
-        else if (c == 'q')
-            limits.silence_ns = number(optarg) * 1000000000ull;
-        else
-            optind = argc + 1;
-    }
-    if (optind + 2 != argc || (!socket_path && !port)) {
-        fputs(usage, stderr);
-        return 2;
-    }
-    set_server(&config, argv[optind]);
-    snprintf(config.export_name, sizeof config.export_name, "%s", argv[optind + 1]);
-    snprintf(config.name, sizeof config.name, "%.63s",
-             argv[optind + 1][0] ? argv[optind + 1] : "default");
+    struct options options;
+    options_parse(&options, argc, argv);
+    socket_path = options.socket_path;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    engine = vdisk_create(&sockets_platform, &limits);
-    disk = engine ? vdisk_attach(engine, &config, disk_changed, NULL) : NULL;
+    engine = vdisk_create(&sockets_platform, &options.limits);
+    disk = engine ? vdisk_attach(engine, &options.config, disk_changed, NULL) : NULL;
     if (!disk) {
         fputs("leat-nbd: no memory\n", stderr);
         return 1;
     }
-    run(port);
+    run(options.port);
     return 0;
 }

@@ -26,6 +26,8 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
     void (*extent)(struct nbd_command *command, uint64_t offset, uint32_t length, uint32_t flags);
     /* error: enum nbd_error as the server sent it, 0: success */
     void (*done)(struct nbd_command *command, uint32_t error);
+    /* NULL, or what its owner does when the session was lost before the answer */
+    void (*lost)(struct nbd_command *command);
     void *owner;
     /* -- the session's -- */
     struct list node;

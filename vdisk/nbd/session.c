@@ -6,7 +6,7 @@
 
 #include "vdisk/nbd/proto.h"
 
-#define CONNECT_NS 10000000000ull /* for connect and negotiation together */
+#define PING_BYTES 512u
 #define AGE_FACTOR                                                                                 \
     4u /* the oldest command may be this much older than the silence that is allowed */
 
@@ -32,11 +32,11 @@ static void on_closed(void *owner, const char *why)
 static const struct vdisk_conn_events conn_events = {on_connected, on_progress, on_closed};
 
 void nbd_session_init(struct nbd_session *s, const struct vdisk_platform *platform,
-                      uint64_t silence_ns)
+                      const struct nbd_patience *patience)
 {
     memset(s, 0, sizeof *s);
     s->platform = platform;
-    s->silence_ns = silence_ns;
+    s->patience = *patience;
     list_init(&s->queue);
     list_init(&s->flying);
 }
@@ -143,7 +143,7 @@ struct nbd_command *nbd_session_take_back(struct nbd_session *s)
         return NULL;
     struct nbd_command *c = LIST_ENTRY(from->next, struct nbd_command, node);
     forget(s, c);
-    return c;
+    return c == &s->ping ? nbd_session_take_back(s) : c; /* there is only one */
 }
 
 /* Puts as much of the command as fits; true: all of it. */
@@ -197,13 +197,40 @@ static uint64_t oldest_ns(const struct nbd_session *s)
 uint64_t nbd_session_deadline(const struct nbd_session *s)
 {
     if (s->state == NBD_CONNECTING || s->state == NBD_NEGOTIATING)
-        return s->started_ns + CONNECT_NS;
-    if (s->state != NBD_READY || !s->in_flight)
+        return s->started_ns + s->patience.connect_ns;
+    if (s->state != NBD_READY)
         return UINT64_MAX;
+    if (!s->in_flight)
+        return s->moved_ns + s->patience.idle_ns;
     uint64_t oldest = oldest_ns(s);
-    uint64_t silent = (s->moved_ns > oldest ? s->moved_ns : oldest) + s->silence_ns;
-    uint64_t aged = oldest + AGE_FACTOR * s->silence_ns;
+    uint64_t silent = (s->moved_ns > oldest ? s->moved_ns : oldest) + s->patience.silence_ns;
+    uint64_t aged = oldest + AGE_FACTOR * s->patience.silence_ns;
     return silent < aged ? silent : aged;
+}
+
+static void pong(struct nbd_command *command, uint32_t error)
+{
+    (void)command, (void)error; /* an error is an answer too */
+}
+
+/* The smallest read that the server allows; its data goes nowhere. */
+static void ping(struct nbd_session *s, uint64_t now_ns)
+{
+    static uint8_t nowhere[NBD_PAGE_BYTES];
+    static uint8_t *const pages[] = {[0 ... 15] = nowhere}; /* 64 KiB: the largest minimum */
+    const struct nbd_export *x = &s->handshake.result;
+    s->ping.type = NBD_CMD_READ;
+    s->ping.length = x->min_block > PING_BYTES ? x->min_block : PING_BYTES;
+    if (s->ping.length > x->size_bytes)
+        s->ping.length = (uint32_t)x->size_bytes;
+    s->ping.pages = pages;
+    s->ping.done = pong;
+    s->moved_ns = now_ns;
+    if (!s->ping.length)
+        return;
+    nbd_session_send(s, &s->ping, now_ns);
+    send_queue(s);
+    s->moved_seen = s->stream.moved;
 }
 
 static void judge_silence(struct nbd_session *s, uint64_t now_ns)
@@ -218,6 +245,8 @@ static void judge_silence(struct nbd_session *s, uint64_t now_ns)
         nbd_session_lose(s, "no answer to the connection request");
     else if (s->state == NBD_NEGOTIATING)
         nbd_session_lose(s, "the server does not finish the NBD negotiation");
+    else if (!s->in_flight)
+        ping(s, now_ns);
     else
         nbd_session_lose(s, "the server owes answers and is silent");
 }

@@ -20,6 +20,13 @@ enum nbd_session_state {
     NBD_LOST, /* `why` says the reason; the connection is closed already */
 };
 
+/* How long what may take. */
+struct nbd_patience {
+    uint64_t connect_ns; /* connecting and negotiating */
+    uint64_t silence_ns; /* a server that owes an answer */
+    uint64_t idle_ns;    /* nothing to do, until a small read asks whether the server is there */
+};
+
 /* How far the answer that is arriving has been read: reply.c. */
 struct nbd_reply_state {
     uint8_t at;
@@ -32,7 +39,7 @@ struct nbd_reply_state {
 struct nbd_session {
     const struct vdisk_platform *platform;
     enum nbd_session_state state;
-    uint64_t silence_ns;
+    struct nbd_patience patience;
     uint64_t started_ns, moved_ns; /* start of the connection; last sign of life */
     uint64_t moved_seen;
     bool is_conn_closed; /* the platform said so; what had arrived is still being read */
@@ -41,6 +48,7 @@ struct nbd_session {
     uint32_t queue_sent; /* bytes of the first one that have been put, header included */
     struct list flying;  /* sent, in the order of sending */
     struct nbd_command *slots[NBD_SESSION_SLOTS];
+    struct nbd_command ping;
     uint32_t in_flight;
     uint64_t bytes_in_flight;
     uint64_t serial;
@@ -49,9 +57,8 @@ struct nbd_session {
     char why[160];
 };
 
-/* silence_ns: how long a server that owes an answer may be silent. */
 void nbd_session_init(struct nbd_session *s, const struct vdisk_platform *platform,
-                      uint64_t silence_ns);
+                      const struct nbd_patience *patience);
 /* From NBD_CLOSED. False: the platform has no free connection. export_name must stay valid. */
 bool nbd_session_start(struct nbd_session *s, const char *host, uint16_t port,
                        const char *export_name, uint64_t now_ns);

@@ -32,10 +32,43 @@ static const char *bad(char *why, size_t size, const char *key, const char *valu
     return why;
 }
 
+/* One HOST[:PORT] of the fallback servers. */
+static bool parse_server(const char *text, size_t size, struct vdisk_server *server)
+{
+    const char *colon = memchr(text, ':', size);
+    size_t host = colon ? (size_t)(colon - text) : size;
+    uint64_t port = NBD_PORT;
+    char digits[8] = "";
+    if (!host || host >= sizeof server->host || (colon && size - host - 1 >= sizeof digits))
+        return false;
+    memcpy(server->host, text, host);
+    server->host[host] = 0;
+    if (colon)
+        memcpy(digits, colon + 1, size - host - 1);
+    if (colon && (!parse_number(digits, UINT16_MAX, &port) || !port))
+        return false;
+    server->port = (uint16_t)port;
+    return true;
+}
+
+static bool parse_fallback(const char *text, struct vdisk_config *config)
+{
+    for (;;) {
+        text += strspn(text, ", ");
+        size_t size = strcspn(text, ", ");
+        if (!size)
+            return true;
+        if (config->more_count == VDISK_SERVERS - 1 ||
+            !parse_server(text, size, &config->more[config->more_count++]))
+            return false;
+        text += size;
+    }
+}
+
 const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
                         char *why, size_t size)
 {
-    char text[64];
+    char text[64], servers[256];
     uint64_t number;
     memset(config, 0, sizeof *config);
     snprintf(config->name, sizeof config->name, "%s", name);
@@ -62,5 +95,13 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
     if (args->get(args->ctx, "overlay", text, sizeof text) &&
         !parse_number(text, UINT64_MAX, &config->overlay_bytes))
         return bad(why, size, "overlay", text);
+    if (args->get(args->ctx, "fallback", servers, sizeof servers) &&
+        !parse_fallback(servers, config))
+        return bad(why, size, "fallback", servers);
+    if (args->get(args->ctx, "give_up", text, sizeof text)) {
+        if (!parse_number(text, UINT32_MAX, &number))
+            return bad(why, size, "give_up", text);
+        config->give_up_ns = number * 1000000000ull;
+    }
     return NULL;
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vdisk/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vdisk/engine.h"
+#include "vdisk/nbd/proto.h"
+
+#define PARTITION_OFFSET (1ull << 20)
+#define SUM_START 0xcbf29ce484222325ull /* FNV-1a, 64 bits */
+#define SUM_PRIME 0x100000001b3ull
+
+static uint32_t sample_bytes(const struct vdisk_export *e)
+{
+    uint32_t unit = e->identity.min_block;
+    uint32_t bytes = unit > CACHE_BLOCK_BYTES ? unit : CACHE_BLOCK_BYTES;
+    return bytes < e->identity.size_bytes ? bytes : (uint32_t)e->identity.size_bytes;
+}
+
+static uint64_t sample_offset(const struct vdisk_export *e, uint32_t i)
+{
+    uint64_t size = e->identity.size_bytes, bytes = sample_bytes(e);
+    uint64_t offset = i == 0 ? 0 : i == 1 ? PARTITION_OFFSET : size / IDENTITY_SAMPLES * i;
+    if (offset > size - bytes)
+        offset = size - bytes;
+    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    return offset - offset % unit;
+}
+
+static void taken(struct nbd_command *command, uint32_t error)
+{
+    struct vdisk_export *e = command->owner;
+    struct identity_sample *s = LIST_ENTRY(command, struct identity_sample, command);
+    uint64_t sum = SUM_START;
+    for (uint32_t i = 0; !error && i < command->length; i++)
+        sum = (sum ^ s->pages[i / NBD_PAGE_BYTES][i % NBD_PAGE_BYTES]) * SUM_PRIME;
+    if (!error && s->is_known && s->sum != sum)
+        e->content.has_changed = true;
+    if (!error && !s->is_known) {
+        s->is_known = true;
+        s->sum = sum;
+    }
+    s->is_wanted = false;
+    if (--e->content.wanted == 0)
+        identity_end(e);
+}
+
+static void begin_sample(struct vdisk_export *e, uint32_t i)
+{
+    struct identity_sample *s = &e->content.samples[i];
+    uint32_t bytes = sample_bytes(e);
+    for (uint32_t p = 0; p * NBD_PAGE_BYTES < bytes; p++)
+        s->pages[p] = e->content.memory + (i * IDENTITY_PAGES + p) * NBD_PAGE_BYTES;
+    s->command.type = NBD_CMD_READ;
+    s->command.offset = sample_offset(e, i);
+    s->command.length = bytes;
+    s->command.pages = s->pages;
+    s->command.done = taken;
+    s->command.owner = e;
+    s->is_wanted = true;
+    s->is_sent = false;
+}
+
+void identity_begin(struct vdisk_export *e)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
+            return;
+    e->content.memory = malloc(IDENTITY_SAMPLES * IDENTITY_PAGES * NBD_PAGE_BYTES);
+    if (!e->content.memory)
+        return;
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
+        begin_sample(e, i);
+    e->content.wanted = IDENTITY_SAMPLES;
+}
+
+bool identity_pump(struct vdisk_export *e)
+{
+    bool any = false;
+    for (uint32_t i = 0; e->content.wanted && i < IDENTITY_SAMPLES; i++) {
+        struct identity_sample *s = &e->content.samples[i];
+        struct nbd_session *session = NULL;
+        if (s->is_wanted && !s->is_sent)
+            session = link_room(e, s->command.length, false);
+        if (!session)
+            continue;
+        s->is_sent = any = true;
+        nbd_session_send(session, &s->command, e->engine->now_ns);
+    }
+    return any;
+}
+
+void identity_end(struct vdisk_export *e)
+{
+    free(e->content.memory);
+    e->content.memory = NULL;
+    e->content.wanted = 0;
+}
+
+bool identity_is_judged(const struct vdisk_export *e)
+{
+    for (uint32_t i = 0; e->content.wanted && i < IDENTITY_SAMPLES; i++)
+        if (e->content.samples[i].is_wanted && e->content.samples[i].is_known)
+            return false;
+    return true;
+}

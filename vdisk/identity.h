@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Is it still the same image? Asked at each reconnect, before anything is read for a guest: two
+ * images under one name must never be mixed. The size is compared by link.c; here a few samples of
+ * the content: the first block, the one at 1 MiB (where the first partition begins) and others
+ * spread over the image, taken behind the first connect. This finds mistakes, not malice.
+ *
+ * An image that this engine writes to changes: of such one only the size is compared.
+ */
+#ifndef VDISK_IDENTITY_H
+#define VDISK_IDENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vdisk/nbd/command.h"
+
+#define IDENTITY_SAMPLES 8u
+#define IDENTITY_PAGES 16u /* of one sample: the largest minimum block size, 64 KiB */
+
+struct vdisk_export;
+
+struct identity_sample {
+    struct nbd_command command;
+    uint8_t *pages[IDENTITY_PAGES];
+    uint64_t sum; /* of the first time */
+    bool is_known, is_wanted, is_sent;
+};
+
+struct identity {
+    uint32_t wanted; /* samples that are still to be taken or compared on this connection */
+    bool has_changed;
+    uint8_t *memory; /* of the samples, while some are wanted */
+    struct identity_sample samples[IDENTITY_SAMPLES];
+};
+
+/* The connection is there: takes the samples, or compares them if they were taken before. Without
+   memory nothing is compared. */
+void identity_begin(struct vdisk_export *e);
+/* Sends what is wanted; true: something. */
+bool identity_pump(struct vdisk_export *e);
+/* The link is lost or has failed. */
+void identity_end(struct vdisk_export *e);
+/* False: what was taken before has not been compared yet. */
+bool identity_is_judged(const struct vdisk_export *e);
+
+#endif

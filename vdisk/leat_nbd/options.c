@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vdisk/leat_nbd/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_NS 1000000000ull
+
+static const char usage[] =
+    "usage: leat-nbd [options] SERVER[,SERVER...] EXPORT\n"
+    "  SERVER             HOST:PORT or unix:PATH; up to 4 of the same image, tried in turn\n"
+    "  --socket PATH      serve on this Unix socket\n"
+    "  --port N           serve on this TCP port of 127.0.0.1\n"
+    "  --mode private|ram where writes go (private: to the server)\n"
+    "  --read-only\n"
+    "  --cache BYTES      of the RAM cache (64 MiB)\n"
+    "  --overlay BYTES    bound of mode ram (1 GiB)\n"
+    "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
+    "  --silence SECONDS  before a silent server is given up (30)\n"
+    "  --idle SECONDS     before an idle connection is tried by a small read (15)\n"
+    "  --give-up SECONDS  so long a request waits for a server that is away (for ever)\n"
+    "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
+
+static _Noreturn void refuse(void)
+{
+    fputs(usage, stderr);
+    exit(2);
+}
+
+static uint64_t number(const char *text)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 0);
+    if (end == text || *end) {
+        fprintf(stderr, "leat-nbd: %s is not a number\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+static struct vdisk_server server(const char *text, size_t size)
+{
+    struct vdisk_server s = {.port = 0};
+    const char *colon = memrchr(text, ':', size);
+    if (size > 6 && !strncmp(text, "unix:/", 6)) {
+        snprintf(s.host, sizeof s.host, "%.*s", (int)size - 5, text + 5);
+    } else if (colon) {
+        char port[8];
+        snprintf(port, sizeof port, "%.*s", (int)(text + size - colon - 1), colon + 1);
+        snprintf(s.host, sizeof s.host, "%.*s", (int)(colon - text), text);
+        s.port = (uint16_t)number(port);
+    } else {
+        refuse();
+    }
+    return s;
+}
+
+static void set_servers(struct vdisk_config *config, const char *text)
+{
+    for (uint32_t i = 0;; i++) {
+        size_t size = strcspn(text, ",");
+        if (i == VDISK_SERVERS)
+            refuse();
+        struct vdisk_server s = server(text, size);
+        if (i > 0) {
+            config->more[config->more_count++] = s;
+        } else {
+            memcpy(config->host, s.host, sizeof config->host);
+            config->port = s.port;
+        }
+        if (!text[size])
+            return;
+        text += size + 1;
+    }
+}
+
+void options_parse(struct options *o, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},
+        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},   {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'}, {"idle", 1, NULL, 'i'},
+        {"give-up", 1, NULL, 'g'},   {NULL, 0, NULL, 0}};
+    *o = (struct options){.limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30}};
+    for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        if (c == 's')
+            o->socket_path = optarg;
+        else if (c == 'p')
+            o->port = (uint16_t)number(optarg);
+        else if (c == 'm' && (!strcmp(optarg, "ram") || !strcmp(optarg, "private")))
+            o->config.mode = optarg[0] == 'r' ? VDISK_RAM : VDISK_PRIVATE;
+        else if (c == 'r')
+            o->config.is_read_only = true;
+        else if (c == 'c')
+            o->limits.cache_bytes = number(optarg);
+        else if (c == 'o')
+            o->limits.overlay_bytes = number(optarg);
+        else if (c == 'u')
+            o->limits.log_bytes = number(optarg);
+        else if (c == 'q')
+            o->limits.silence_ns = number(optarg) * SECOND_NS;
+        else if (c == 'i')
+            o->limits.idle_ns = number(optarg) * SECOND_NS;
+        else if (c == 'g')
+            o->config.give_up_ns = number(optarg) * SECOND_NS;
+        else
+            refuse();
+    }
+    if (optind + 2 != argc || (!o->socket_path && !o->port))
+        refuse();
+    const char *export = argv[optind + 1];
+    set_servers(&o->config, argv[optind]);
+    snprintf(o->config.export_name, sizeof o->config.export_name, "%s", export);
+    snprintf(o->config.name, sizeof o->config.name, "%.63s", export[0] ? export : "default");
+}

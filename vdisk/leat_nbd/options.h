@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* leat-nbd's command line. */
+#ifndef VDISK_LEAT_NBD_OPTIONS_H
+#define VDISK_LEAT_NBD_OPTIONS_H
+
+#include "vdisk/vdisk.h"
+
+struct options {
+    struct vdisk_limits limits;
+    struct vdisk_config config;
+    const char *socket_path; /* NULL: a TCP port */
+    uint16_t port;
+};
+
+/* Ends the program, with the usage, when the command line makes no sense. */
+void options_parse(struct options *o, int argc, char **argv);
+
+#endif

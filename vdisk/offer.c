@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Is what a server offers good enough, at first and after each reconnect? */
+#include "vdisk/engine.h"
+#include "vdisk/nbd/proto.h"
+
+#define SECTOR_BYTES 512u
+
+/* What a server must go on offering once it has. */
+#define FLAGS_KEPT                                                                                 \
+    (NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA | NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES)
+
+uint64_t offer_size(const struct vdisk_export *e, uint64_t size_bytes)
+{
+    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    return size_bytes - size_bytes % unit;
+}
+
+/* Does anything of the server's offers for writing matter? */
+static bool has_writer(const struct vdisk_export *e)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
+            return true;
+    return !wlog_is_drained(e);
+}
+
+const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x)
+{
+    e->identity = *x;
+    e->block_size = x->min_block > SECTOR_BYTES ? CACHE_BLOCK_BYTES : SECTOR_BYTES;
+    if (x->min_block > CACHE_BLOCK_BYTES && has_writer(e))
+        return "the server's minimum block size is above 4096: only mode=ram and read_only=yes "
+               "can use it";
+    e->identity.size_bytes = offer_size(e, x->size_bytes);
+    if (e->identity.size_bytes == 0)
+        return "the export is empty";
+    if (e->identity.size_bytes != x->size_bytes)
+        link_say(e, "the size is no multiple of the block size: the end is cut off", "");
+    e->was_up = true;
+    extents_init(e);
+    return NULL;
+}
+
+const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x)
+{
+    uint32_t missing = has_writer(e) ? e->identity.flags & ~x->flags & FLAGS_KEPT : 0;
+    uint32_t gained = has_writer(e) ? x->flags & ~e->identity.flags & NBD_FLAG_READ_ONLY : 0;
+    if (gained)
+        return "the export has become read-only";
+    if (missing)
+        return "the server no longer offers what it did (flush, FUA, trim or write zeroes)";
+    bool is_smaller = x->max_block < e->identity.max_block;
+    if (x->min_block > e->identity.min_block ||
+        (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
+        return "the server's block sizes have changed";
+    if (is_smaller) /* no read that is waiting is longer */
+        e->identity.max_block = x->max_block - x->max_block % e->identity.min_block;
+    return NULL;
+}
