@@ -39,6 +39,7 @@ static void free_export(struct vdisk_export *e)
     cache_drop_export(&e->engine->cache, e->id);
     extents_free(e);
     identity_end(e);
+    free(e->conns);
     list_remove(&e->node);
     free(e);
 }

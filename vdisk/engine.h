@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * link.c (the way to the server), offer.c (what it offers), fetch.c (reads), extents.c (holes), identity.c (is it
+ * link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c (reads), extents.c (holes), identity.c (is it
  * the same image?) and wlog.c (writes).
  */
 #ifndef VDISK_ENGINE_H
@@ -66,6 +66,11 @@ enum link_state {
     LINK_FAILED, /* for good */
 };
 
+struct conn {
+    struct nbd_session session;
+    bool is_good; /* negotiated, and found to be the same export */
+};
+
 /* One export of one server: its connection, its unflushed writes, its place in the cache. */
 struct vdisk_export {
     struct list node; /* in engine->exports */
@@ -89,6 +94,10 @@ struct vdisk_export {
     uint64_t connects;
     char why[160]; /* of the last trouble */
     struct nbd_session session;
+    struct conn *conns; /* further ones: conns.c */
+    uint32_t conn_count;
+    bool is_busy;           /* there is much to do for the first one */
+    uint64_t conns_when_ns; /* not before: more connections */
     struct extents extents;
     struct identity content;
 
@@ -157,11 +166,17 @@ uint64_t link_run(struct vdisk_export *e);
 void link_close(struct vdisk_export *e);
 void link_retry_now(struct vdisk_export *e);          /* ends a pause between two tries */
 bool link_is_connected(const struct vdisk_export *e); /* writes may be sent */
-/* A connection on which a command with that many payload bytes may be sent now; NULL: none.
-   is_ahead: nobody waits for it yet. */
-struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ahead);
 
 void link_say(struct vdisk_export *e, const char *what, const char *why); /* in the log */
+
+/* -- conns.c -- */
+/* The connection with the least to do on which a command with that many payload bytes may be sent
+   now; NULL: none. */
+struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes);
+/* Makes and runs the further connections. Not NULL: the link is lost, and why. */
+const char *conns_run(struct vdisk_export *e);
+uint64_t conns_deadline(const struct vdisk_export *e);
+void conns_close(struct vdisk_export *e); /* what they owed is taken back */
 
 /* -- offer.c -- */
 /* What of an export's size can be used: whole blocks, and whole requests of the server's. */

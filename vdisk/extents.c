@@ -238,7 +238,7 @@ bool extents_pump(struct vdisk_export *e)
     ask_on(e);
     for (uint32_t i = 0; i < EXTENTS_QUERIES; i++) {
         struct extents_query *q = &x->queries[i];
-        struct nbd_session *s = q->is_used && !q->is_sent ? link_room(e, 0, false) : NULL;
+        struct nbd_session *s = q->is_used && !q->is_sent ? link_room(e, 0) : NULL;
         if (!s || !s->handshake.result.has_block_status) /* this server may have none */
             continue;
         q->is_sent = true;

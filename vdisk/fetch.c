@@ -298,7 +298,7 @@ bool fetch_pump(struct vdisk_export *e)
         if (list_is_empty(from))
             return any;
         struct fetch *f = LIST_ENTRY(from->next, struct fetch, node);
-        struct nbd_session *s = link_room(e, f->command.length, f->is_ahead);
+        struct nbd_session *s = link_room(e, f->command.length);
         if (!s)
             return any;
         list_remove(&f->node);

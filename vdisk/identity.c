@@ -82,7 +82,7 @@ bool identity_pump(struct vdisk_export *e)
         struct identity_sample *s = &e->content.samples[i];
         struct nbd_session *session = NULL;
         if (s->is_wanted && !s->is_sent)
-            session = link_room(e, s->command.length, false);
+            session = link_room(e, s->command.length);
         if (!session)
             continue;
         s->is_sent = any = true;

@@ -45,12 +45,6 @@ bool link_is_connected(const struct vdisk_export *e)
     return e->link == LINK_UP || e->link == LINK_REPLAY;
 }
 
-struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes, bool is_ahead)
-{
-    (void)is_ahead;
-    return nbd_session_has_room(&e->session, bytes) ? &e->session : NULL;
-}
-
 void link_say(struct vdisk_export *e, const char *what, const char *why)
 {
     char line[400];
@@ -85,6 +79,7 @@ static void schedule_retry(struct vdisk_export *e)
 static void take_back_all(struct vdisk_export *e)
 {
     struct nbd_command *c;
+    conns_close(e);
     while ((c = nbd_session_take_back(&e->session)))
         if (c->lost)
             c->lost(c);
@@ -202,6 +197,11 @@ static bool step(struct vdisk_export *e)
         lost(e, e->session.why);
         return true;
     }
+    const char *why = e->link == LINK_UP ? conns_run(e) : NULL;
+    if (why) {
+        lost(e, why);
+        return true;
+    }
     if (e->is_replay_refused) {
         lost(e, "the server refuses a write that it had accepted before");
         return true;
@@ -260,6 +260,9 @@ uint64_t link_run(struct vdisk_export *e)
         e->tick_ns = now_ns + SECOND_NS;
     }
     uint64_t when = e->link == LINK_WAITING ? e->next_try_ns : nbd_session_deadline(&e->session);
+    uint64_t conns = conns_deadline(e);
+    if (conns < when)
+        when = conns;
     uint64_t give_up = give_up_waiting(e);
     if (give_up < when)
         when = give_up;

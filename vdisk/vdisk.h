@@ -25,6 +25,7 @@ struct vdisk_limits {
     uint64_t overlay_bytes; /* default bound of a disk's overlay */
     uint64_t log_bytes;     /* copies of unflushed writes of one export; 0: 32 MiB */
     uint64_t silence_ns;    /* a server that owes answers may be silent that long; 0: 30 s */
+    uint32_t connections;   /* to one export, if its server allows several; 0: one */
     uint64_t idle_ns;       /* a connection with nothing to do is tried by a small read; 0: 15 s */
 };
 

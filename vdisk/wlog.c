@@ -284,7 +284,7 @@ static bool send_flush(struct vdisk_export *e)
 {
     if (e->link != LINK_UP || e->is_flushing || !wants_flush(e))
         return false;
-    struct nbd_session *s = link_room(e, 0, false);
+    struct nbd_session *s = link_room(e, 0);
     if (!s)
         return false;
     struct list *node;
@@ -306,7 +306,7 @@ static bool send_part(struct vdisk_export *e)
     if (w->type == NBD_CMD_WRITE && most > PART_BYTES)
         most = PART_BYTES - PART_BYTES % e->identity.min_block;
     uint32_t length = left < most ? (uint32_t)left : most;
-    struct nbd_session *s = link_room(e, w->type == NBD_CMD_WRITE ? length : 0, false);
+    struct nbd_session *s = link_room(e, w->type == NBD_CMD_WRITE ? length : 0);
     if (!s)
         return false;
     list_remove(&w->ready_node);

@@ -404,6 +404,7 @@ static void go(struct sim_conn *c)
     uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES;
     flags |= sim_profile.has_flush ? NBD_FLAG_SEND_FLUSH : 0;
     flags |= sim_profile.has_fua ? NBD_FLAG_SEND_FUA : 0;
+    flags |= sim_profile.has_multi_conn ? NBD_FLAG_CAN_MULTI_CONN : 0;
     flags |= sim_profile.has_trim ? NBD_FLAG_SEND_TRIM : 0;
     be16_put(info, NBD_INFO_EXPORT);
     be64_put(info + 2, sectors * SIM_SECTOR);

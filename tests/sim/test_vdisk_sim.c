@@ -199,6 +199,7 @@ static void choose_profile(void)
                             .has_fua = sim_random() % 2,
                             .has_flush = sim_random() % 8 != 0,
                             .has_trim = sim_random() % 4 != 0,
+                            .has_multi_conn = sim_random() % 2,
                             .is_sparse = sim_random() % 2,
                             .min_block = sim_random() % 4 ? 1 : 4096,
                             .max_block = sim_random() % 2 ? 32u << 20 : 64u << 10};
@@ -266,6 +267,7 @@ static void run_seed(uint64_t seed)
         sector_count += sim_random() % 8;
     sim_server_init(sector_count);
     struct vdisk_limits limits = {.cache_bytes = 2u << 20,
+                                  .connections = 1 + (uint32_t)(seed % 4),
                                   .overlay_bytes = 64u << 20,
                                   .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
     engine = vdisk_create(&sim_platform, &limits);

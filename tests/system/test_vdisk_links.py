@@ -6,6 +6,7 @@ silence, another image.
 usage: test_vdisk_links.py LEAT_NBD [TestClass.test_name ...]
 Needs what test_vdisk_servers.py needs.
 """
+import re
 import shutil
 import signal
 import socket
@@ -174,6 +175,47 @@ class Patience(Case):
         self.serve("file", image)
         wait_for(lambda: "server back" in self.log_of(leat), 20, self.log_of(leat))
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 64k", leat.uri)
+
+
+class Connections(Case):
+    def count(self, *parameters, filters=(), options=(), write=False):
+        """Copies an image, and counts the connections that the server has seen."""
+        image = self.make_file("image", 32 * MIB)
+        log = self.path("connections")
+        _, uri = self.serve("--filter=log", *filters, "--filter=delay", "file", image, f"logfile={log}",
+                            "delay-read=10ms", *parameters)
+        leat = self.leat(uri, "", *options)
+        if write:
+            source = self.make_file("source", 32 * MIB, seed=8)
+            self.run_tool("nbdcopy", "--flush", source, leat.uri)
+            self.stop(leat)
+            self.same_files(source, image)
+        else:
+            self.run_tool("nbdcopy", leat.uri, self.path("out"))
+            self.same_files(image, self.path("out"))
+        with open(log) as f:
+            return len(set(re.findall(r"connection=(\d+)", f.read())))
+
+    def test_several(self):
+        self.assertEqual(self.count(), 4)
+
+    def test_several_for_writes(self):
+        self.assertEqual(self.count(write=True), 4)
+
+    def test_not_wanted(self):
+        self.assertEqual(self.count(options=("--connections", "1")), 1)
+
+    def test_not_allowed(self):
+        self.assertEqual(self.count("multi-conn-mode=disable", filters=["--filter=multi-conn"]), 1)
+
+    def test_server_takes_only_one(self):
+        image = self.make_file("image", 16 * MIB)
+        path = self.path("server")
+        p = self.spawn("qemu-nbd", "-t", "-f", "raw", "-k", path, "-x", "root1", "-r", "-e", "1", image)
+        wait_for(lambda: vdisk_case.can_connect(path), 10, self.log_of(p))
+        leat = self.leat(f"unix:{path}", "root1")
+        self.run_tool("nbdcopy", leat.uri, self.path("out"), timeout=30)
+        self.same_files(image, self.path("out"))
 
 
 class AnotherImage(Case):

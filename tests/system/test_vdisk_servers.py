@@ -3,7 +3,7 @@
 """The streaming engine, as leat-nbd, between real NBD servers and real NBD clients.
 
 usage: test_vdisk_servers.py LEAT_NBD [TestClass.test_name ...]
-Needs nbdkit, qemu-nbd, nbd-server, nbdinfo, nbdcopy, qemu-io, qemu-img; no root, Unix sockets and loopback only.
+Needs nbdkit, qemu-nbd, nbd-server, nbdinfo, nbdcopy, qemu-io, qemu-img, fio; no root, Unix sockets and loopback only.
 """
 import os
 import random
@@ -225,6 +225,24 @@ class Outages(Case):
         self.restart_while(copy, image, "--filter=rate")
         self.stop(leat)
         self.same_files(source, image)
+
+    def test_verify_over_restarts(self):
+        """fio writes and verifies at random, with flushes, while the server is killed and restarted."""
+        image = self.make_file("image", 16 * MIB)
+        self.server, uri = self.serve("file", image)
+        leat = self.leat(uri, "", "--cache", str(4 * MIB))
+        fio = self.spawn("fio", "--name=verify", "--ioengine=nbd", f"--uri={leat.uri}", "--rw=randwrite", "--size=16M",
+                         "--bsrange=4k-64k", "--iodepth=16", "--fsync=20", "--verify=crc32c", "--verify_backlog=64",
+                         "--loops=3", "--rate_iops=600", "--randseed=5")
+        kills = 0
+        while fio.poll() is None:
+            time.sleep(0.3)
+            self.stop(self.server, signal.SIGKILL)
+            kills += 1
+            self.server, _ = self.serve("file", image)
+        self.assertEqual(fio.returncode, 0, self.log_of(fio))
+        self.assertIn("err= 0", self.log_of(fio))
+        self.assertGreater(kills, 4, self.log_of(fio))
 
     def test_unflushed_writes_are_sent_again(self):
         """The server loses its volatile cache at a restart: what was written comes again."""

@@ -96,7 +96,8 @@ class Case(unittest.TestCase):
         if os.path.exists(path):
             os.unlink(path)
         p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-U", path, *options.get("flags", ()), *arguments)
-        wait_for(lambda: can_connect(path), 10, "nbdkit starts: " + self.log_of(p))
+        wait_for(lambda: can_connect(path) or p.poll() is not None, 10, "nbdkit starts")
+        self.assertIsNone(p.poll(), self.log_of(p))
         return p, f"unix:{path}"
 
     def leat(self, server, export="", *options, name="leat", wait=True):

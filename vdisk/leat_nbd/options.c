@@ -20,6 +20,7 @@ static const char usage[] =
     "  --unflushed BYTES  copies of unflushed writes (32 MiB)\n"
     "  --silence SECONDS  before a silent server is given up (30)\n"
     "  --idle SECONDS     before an idle connection is tried by a small read (15)\n"
+    "  --connections N    to the server, if it allows several (4)\n"
     "  --give-up SECONDS  so long a request waits for a server that is away (for ever)\n"
     "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
 
@@ -79,11 +80,12 @@ static void set_servers(struct vdisk_config *config, const char *text)
 void options_parse(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},
-        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},   {"overlay", 1, NULL, 'o'},
-        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'}, {"idle", 1, NULL, 'i'},
-        {"give-up", 1, NULL, 'g'},   {NULL, 0, NULL, 0}};
-    *o = (struct options){.limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30}};
+        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},        {"mode", 1, NULL, 'm'},
+        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'},     {"idle", 1, NULL, 'i'},
+        {"give-up", 1, NULL, 'g'},   {"connections", 1, NULL, 'n'}, {NULL, 0, NULL, 0}};
+    *o = (struct options){
+        .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         if (c == 's')
             o->socket_path = optarg;
@@ -103,6 +105,8 @@ void options_parse(struct options *o, int argc, char **argv)
             o->limits.silence_ns = number(optarg) * SECOND_NS;
         else if (c == 'i')
             o->limits.idle_ns = number(optarg) * SECOND_NS;
+        else if (c == 'n')
+            o->limits.connections = (uint32_t)number(optarg);
         else if (c == 'g')
             o->config.give_up_ns = number(optarg) * SECOND_NS;
         else

@@ -327,6 +327,7 @@ int main(void)
     struct vdisk_limits limits = {.cache_bytes = number_arg("cache", DEFAULT_CACHE_BYTES)};
     limits.overlay_bytes = number_arg("overlay", DEFAULT_OVERLAY_BYTES);
     limits.log_bytes = number_arg("unflushed", 8ull << 20);
+    limits.connections = (uint32_t)number_arg("connections", 1);
     limits.silence_ns = number_arg("silence", 30) * 1000000000ull;
     leat_loop_init(&service.loop, leat_start_notif());
     leat_loop_timer(&service.loop, &service.timer, woken, NULL);
