@@ -108,12 +108,18 @@ def span(the_lab, names, since=0):
     return max(since, *(p[0][0] for p in points)), min(p[-1][0] for p in points)
 
 
+def round_ticks(the_lab, names):
+    """What a round of work takes. It is the same work in each VM, and one that measured it while another CPU was not in
+    step has found too little."""
+    return max(lines(the_lab, name, "BENCH round_ticks")[-1][0] for name in names)
+
+
 def shares(the_lab, names, since=0):
     """{name: percent of one CPU that its work has had} in the stretch of which all tell, from the TSC `since` on."""
     begin, end = span(the_lab, names, since)
     lab.check(end > begin, "the VMs' lines have no stretch of time in common")
-    return {name: 100 * lines(the_lab, name, "BENCH round_ticks")[-1][0]
-            * (done_until(points, end) - done_until(points, begin)) / (end - begin)
+    each = round_ticks(the_lab, names)
+    return {name: 100 * each * (done_until(points, end) - done_until(points, begin)) / (end - begin)
             for name, points in ((name, work(the_lab, name)) for name in names)}
 
 
