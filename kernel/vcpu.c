@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "kernel/vcpu.h"
 #include "kernel/frame.h"
+#include "kernel/info.h"
 #include "kernel/kmem.h"
 #include "kernel/mem.h"
 #include "kernel/sched.h"
@@ -41,9 +42,18 @@ static void vcpu_destroy(struct object *object)
 
 static const struct object_type vcpu_type = {OBJECT_VCPU, "vcpu", vcpu_destroy};
 
-static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, struct mem *mem,
-                     struct vcpu **made)
+static bool is_ratio(uint64_t ratio)
 {
+    uint64_t bits = kernel_info.tsc_fraction_bits;
+    uint64_t lacking = (1ull << (LEAT_TSC_FRACTION_BITS - bits)) - 1;
+    return ratio == LEAT_TSC_ONE ||
+           (bits && ratio && ratio < LEAT_TSC_RATIO_END && !(ratio & lacking));
+}
+
+static int vcpu_make(struct quota *payer, struct guest *guest, const uint64_t args[6],
+                     struct mem *mem, struct vcpu **made)
+{
+    uint32_t index = (uint32_t)args[1];
     if (quota_charge(payer, VCPU_PAGES) != LEAT_OK)
         return LEAT_ENOMEM;
     struct vcpu *vcpu = kzalloc(virt->vcpu_bytes);
@@ -56,6 +66,7 @@ static int vcpu_make(struct quota *payer, struct guest *guest, uint32_t index, s
     vcpu->page_mem = mem;
     vcpu->page = phys_to_ptr(mem_hpa(mem, 0));
     vcpu->index = index;
+    vcpu->tsc_ratio = args[3];
     vcpu->cpu = this_cpu()->index;
     vcpu->is_new = true;
     vcpu->irq_vector = -1;
@@ -80,7 +91,7 @@ SYSCALL(vcpu_create)
     struct guest *guest = guest_of(object);
     struct object *mem HELD = NULL;
     struct vcpu *vcpu;
-    if (args[1] >= VCPU_MAX_INDEX)
+    if (args[1] >= VCPU_MAX_INDEX || !is_ratio(args[3]))
         return LEAT_EINVAL;
     int error = syscall_get(self, args[2], OBJECT_MEM, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE, &mem);
     if (error != LEAT_OK)
@@ -89,7 +100,7 @@ SYSCALL(vcpu_create)
         return LEAT_EINVAL; /* the kernel writes it through its map of RAM */
     if (guest->vcpus & (1ull << args[1]))
         return LEAT_EBUSY;
-    error = vcpu_make(self->domain->quota, guest, (uint32_t)args[1], mem_of(mem), &vcpu);
+    error = vcpu_make(self->domain->quota, guest, args, mem_of(mem), &vcpu);
     return error != LEAT_OK ? error : syscall_give(self, &vcpu->object, LEAT_RIGHT_ALL);
 }
 

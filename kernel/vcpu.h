@@ -36,6 +36,7 @@ struct vcpu {
     struct fpu fpu;
     uint64_t cr2, xcr0;
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base;
+    uint64_t tsc_ratio; /* constant, 16.48 */
     uint32_t spec_ctrl; /* MSR SPEC_CTRL, as the guest has written it */
 };
 

@@ -10,7 +10,7 @@ void virt_probe(struct leat_info *info)
     const char *name = "";
     for (unsigned i = 0; i < 2; i++) {
         name = known[i]->name;
-        info->virt = known[i]->probe(info->virt_lacks);
+        info->virt = known[i]->probe(info);
         if (info->virt == LEAT_VIRT_VMX || info->virt == LEAT_VIRT_SVM) {
             virt = known[i];
             klog("guests run on %s", name);

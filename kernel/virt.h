@@ -25,9 +25,9 @@ struct nested; /* a guest-physical address space of the back end */
 struct virt_ops {
     const char *name;
 
-    /* What this CPU has; for LEAT_VIRT_LACKING writes to lacks what is missing. A usable one is
-       enabled. */
-    enum leat_virt (*probe)(char lacks[64]);
+    /* What this CPU has; for LEAT_VIRT_LACKING fills virt_lacks. A usable one is enabled, and fills
+       tsc_fraction_bits. */
+    enum leat_virt (*probe)(struct leat_info *info);
     /* On each further CPU, once, after probe has succeeded on the first. NULL, or what it lacks that the
        first has. */
     const char *(*enable_cpu)(void);
@@ -71,7 +71,7 @@ extern const struct virt_ops vmx_ops, svm_ops;
 /* The one in use; NULL: this machine cannot run guests. */
 extern const struct virt_ops *virt;
 
-/* Chooses and enables, on the CPU that boots; fills info->virt and info->virt_lacks. Once, at start. */
+/* Chooses and enables, on the CPU that boots; fills what info has about it. Once, at start. */
 void virt_probe(struct leat_info *info);
 
 #endif

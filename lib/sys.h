@@ -174,9 +174,10 @@ static inline int64_t leat_guest_cpuid(leat_handle_t guest, const struct leat_cp
     return leat_syscall(LEAT_SYS_GUEST_CPUID, guest, (uintptr_t)entries, count, 0, 0, 0);
 }
 
-static inline int64_t leat_vcpu_create(leat_handle_t guest, uint32_t index, leat_handle_t state)
+static inline int64_t leat_vcpu_create(leat_handle_t guest, uint32_t index, leat_handle_t state,
+                                       uint64_t tsc_ratio)
 {
-    return leat_syscall(LEAT_SYS_VCPU_CREATE, guest, index, state, 0, 0, 0);
+    return leat_syscall(LEAT_SYS_VCPU_CREATE, guest, index, state, tsc_ratio, 0, 0);
 }
 
 static inline int64_t leat_vcpu_run(leat_handle_t vcpu)

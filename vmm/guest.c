@@ -48,7 +48,7 @@ static uint64_t host_xcr0(void)
 static void set_cpuid(struct vm *vm)
 {
     struct leat_cpuid_entry entries[CPUID_MAX_ENTRIES];
-    const struct cpuid_host host = {host_cpuid, host_xcr0(), vm_tsc_hz(vm), vm->cpu_count};
+    const struct cpuid_host host = {host_cpuid, host_xcr0(), vm->tsc.hz, vm->cpu_count};
     unsigned count = cpuid_build(&host, entries);
     vm->is_amd = cpuid_is_amd(&host);
     int64_t error = leat_guest_cpuid(vm->host->guest, entries, count);
@@ -96,6 +96,22 @@ static unsigned cpu_count(struct vm *vm)
     return (unsigned)n;
 }
 
+/* The supervisor has seen before that the CPU can do it. */
+static void choose_tsc(struct vm *vm)
+{
+    const volatile struct leat_info *info = leat_info();
+    const struct tsc_host host = {info->tsc_hz, info->tsc_mult, (unsigned)info->tsc_fraction_bits};
+    char text[16] = "";
+    leat_start_arg("tsc_mhz", text, sizeof(text));
+    int error = tsc_rate_choose(&host, (unsigned)strtoul(text, NULL, 10), &vm->tsc);
+    if (error != LEAT_OK)
+        leat_fatal("VM '%s': this CPU cannot scale its TSC to %s MHz (error %d)", vm->name, text,
+                   error);
+    if (vm->tsc.ratio != LEAT_TSC_ONE)
+        vm_log(vm, "VM '%s': its TSC has %s MHz: one of the machine's ticks is %llu / 2^48 of its",
+               vm->name, text, (unsigned long long)vm->tsc.ratio);
+}
+
 static void must(struct vm *vm, int error, const char *what)
 {
     if (error != LEAT_OK)
@@ -114,6 +130,7 @@ void guest_create(struct vm *vm)
     if (!leat_start_arg("cmdline", guest.cmdline, sizeof(guest.cmdline)))
         guest.cmdline[0] = 0;
     map_memory(vm);
+    choose_tsc(vm);
     set_cpuid(vm);
     must(vm, platform_init(&guest.platform, vm), "its platform devices");
     rtc_set_memory(&guest.platform.rtc, guest.low_ram, guest.high_ram);
@@ -192,7 +209,8 @@ int guest_start(struct vm *vm, bool is_first)
             memset(vm->memory.regions[i].host, 0, vm->memory.regions[i].size);
         vm_reset_devices(vm);
     }
-    uint64_t tsc_offset = -leat_rdtsc(); /* the guest's TSC starts at 0 */
+    uint64_t start = leat_rdtsc(); /* there the guest's TSC is 0 */
+    uint64_t tsc_offset = -tsc_from_host(&vm->tsc, start);
     for (unsigned i = 0; i < vm->cpu_count; i++) {
         vm->platform->lapics[i].tsc_offset = tsc_offset;
         vcpu_reset(vm->cpus[i]);
@@ -209,7 +227,7 @@ int guest_start(struct vm *vm, bool is_first)
     int error = load_kernel(vm);
     if (error == LEAT_OK)
         vm_log(vm, "VM '%s': its TSC counts from the machine's %llu on; its kernel begins at %llu",
-               vm->name, (unsigned long long)-tsc_offset,
-               (unsigned long long)(leat_rdtsc() + tsc_offset));
+               vm->name, (unsigned long long)start,
+               (unsigned long long)(vm_now_tsc(vm) + tsc_offset));
     return error;
 }

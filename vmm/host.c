@@ -105,20 +105,7 @@ uint64_t vm_now_ns(struct vm *vm)
 
 uint64_t vm_now_tsc(struct vm *vm)
 {
-    (void)vm;
-    return leat_rdtsc();
-}
-
-uint64_t vm_tsc_hz(struct vm *vm)
-{
-    (void)vm;
-    return leat_info()->tsc_hz;
-}
-
-uint64_t vm_tsc_mult(struct vm *vm)
-{
-    (void)vm;
-    return leat_info()->tsc_mult;
+    return tsc_from_host(&vm->tsc, leat_rdtsc());
 }
 
 int64_t vm_wall_clock_s(struct vm *vm)
@@ -140,7 +127,7 @@ void vm_log(struct vm *vm, const char *format, ...)
         leat_log("%s", line);
 }
 
-/* vCPU 0 enters the guest with the earliest timer as its deadline: here in TSC ticks. */
+/* vCPU 0 enters the guest with the earliest timer as its deadline: here in ticks of the VM's TSC. */
 static void timers_changed(void *context)
 {
     struct vm *vm = context;
@@ -150,7 +137,8 @@ static void timers_changed(void *context)
     uint64_t due_ns = vm->timers.earliest_ns, now_ns = leat_clock_ns();
     uint64_t old = cpu->timers_tsc, next = 0;
     if (due_ns)
-        next = leat_rdtsc() + (due_ns > now_ns ? leat_ns_to_tsc(due_ns - now_ns) : 0);
+        next = tsc_from_host(&vm->tsc, leat_rdtsc() +
+                                           (due_ns > now_ns ? leat_ns_to_tsc(due_ns - now_ns) : 0));
     __atomic_store_n(&cpu->timers_tsc, next, __ATOMIC_RELEASE);
     if (next &&
         (!old ||

@@ -21,7 +21,7 @@ struct leat_vcpu *host_vcpu_create(struct vm *vm, unsigned index)
     struct leat_vcpu *page = leat_map_pages(LEAT_PAGE_SIZE, 0, &mem);
     if (!page)
         return NULL;
-    int64_t handle = leat_vcpu_create(vm->host->guest, index, mem);
+    int64_t handle = leat_vcpu_create(vm->host->guest, index, mem, vm->tsc.ratio);
     if (handle < 0)
         return NULL;
     vm->host->vcpus[index] = (leat_handle_t)handle;

@@ -11,6 +11,7 @@
 #define VMM_VM_H
 
 #include <leat/types.h>
+#include "lib/tsc.h"
 #include "vmm/bus.h"
 #include "vmm/layout.h"
 #include "vmm/memory.h"
@@ -47,8 +48,9 @@ struct vm {
     struct vm_host *host;
     enum vm_end end;
     char end_why[128];
-    bool is_amd;            /* what CPUID tells the guest of its maker */
-    uint64_t clock_tsc;     /* host TSC at the guest's start: zero of its paravirtual clock */
+    bool is_amd; /* what CPUID tells the guest of its maker */
+    struct tsc_rate tsc;
+    uint64_t clock_tsc;     /* vm_now_tsc at the guest's start: zero of its paravirtual clock */
     uint64_t clock_wall_ns; /* UTC at that moment, since 1970 */
     uint64_t clock_wall_msr;
     unsigned reset_count;
@@ -95,11 +97,10 @@ int vm_doorbell(struct vm *vm, uint16_t port, uint64_t bits);
 /* Signals a peer's notification (leat_start_entry.peer, .peer_bits). */
 void vm_signal_peer(struct vm *vm, uint32_t peer, uint64_t bits);
 
-/* leat_clock, in ns; the host's TSC, its rate; UTC seconds since 1970. */
+/* leat_clock, in ns; the TSC of the VM: the host's at the rate of vm->tsc, to which each vCPU has an offset; UTC seconds
+   since 1970. All times of TSCs in the vmm are the VM's; only a vCPU's page has the host's. */
 uint64_t vm_now_ns(struct vm *vm);
 uint64_t vm_now_tsc(struct vm *vm);
-uint64_t vm_tsc_hz(struct vm *vm);
-uint64_t vm_tsc_mult(struct vm *vm); /* ns = (ticks * it) >> 32 */
 int64_t vm_wall_clock_s(struct vm *vm);
 
 /* A line in the log of this VMM; bounded by the caller where a guest can cause it. */

@@ -132,8 +132,8 @@ enum leat_syscall {
        and 0x1f is its index). Leaves that are not in the table answer zero. */
     LEAT_SYS_GUEST_CPUID,
 
-    /* vcpu_create(guest, index, state) -> vcpu. state: a mem object of one page that holds struct
-       leat_vcpu (vcpu.h); it starts in the state that the page describes. */
+    /* vcpu_create(guest, index, state, tsc_ratio) -> vcpu. state: a mem object of one page that holds struct
+       leat_vcpu (vcpu.h); it starts in the state that the page describes. tsc_ratio: see vcpu.h. */
     LEAT_SYS_VCPU_CREATE,
     /* vcpu_run(vcpu) -> enum leat_exit. Blocks. One thread at a time (LEAT_EBUSY). */
     LEAT_SYS_VCPU_RUN,
@@ -243,6 +243,7 @@ struct leat_info {
     char virt_lacks[64];
     uint64_t log_head; /* absolute position of the next byte of the kernel's log */
     uint64_t log_size; /* bytes kept */
+    uint64_t tsc_fraction_bits; /* of a vCPU's tsc_ratio, that the CPU has; 0: it does not scale */
 };
 #define LEAT_INFO_MAGIC 0x6f666e695f74656cull
 _Static_assert(offsetof(struct leat_info, cpus) == 0x28 && offsetof(struct leat_info, virt) == 0x2c,

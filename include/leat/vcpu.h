@@ -24,6 +24,15 @@ enum leat_vcpu_group {
 };
 #define LEAT_VCPU_ALL 0x3fu
 
+/*
+ * The rate of a vCPU's TSC, vcpu_create's tsc_ratio: ticks for one of the host's, a fixed-point number. The guest reads
+ * ((host TSC * ratio) >> LEAT_TSC_FRACTION_BITS) + tsc_offset. Ratios are above 0 and below LEAT_TSC_RATIO_END (256), what
+ * both vendors' CPUs have; of the fraction bits the CPU has the upper leat_info.tsc_fraction_bits, 0: only LEAT_TSC_ONE.
+ */
+#define LEAT_TSC_FRACTION_BITS 48
+#define LEAT_TSC_ONE (1ull << LEAT_TSC_FRACTION_BITS)
+#define LEAT_TSC_RATIO_END (256 * LEAT_TSC_ONE)
+
 enum leat_gpr { /* the hardware's numbering, Intel SDM vol. 2, table 2-2 */
     LEAT_RAX, LEAT_RCX, LEAT_RDX, LEAT_RBX, LEAT_RSP, LEAT_RBP, LEAT_RSI, LEAT_RDI,
     LEAT_R8, LEAT_R9, LEAT_R10, LEAT_R11, LEAT_R12, LEAT_R13, LEAT_R14, LEAT_R15,

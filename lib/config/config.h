@@ -15,7 +15,8 @@
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
- *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs
+ *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs;
+ *                         tsc_mhz = N: the rate of its time stamp counter
  *
  * A ';' or '#' at the start of a line, and a ';' after a space, start a comment. Sizes take the
  * suffixes K, M and G. Whatever is unknown, twice there, too long or does not fit together is an
@@ -36,6 +37,8 @@
 #define LEAT_CONFIG_HOST_CPUS 64u
 #define LEAT_CONFIG_WEIGHT 100u
 #define LEAT_CONFIG_MAX_WEIGHT 10000u
+#define LEAT_CONFIG_MIN_TSC_MHZ 10u
+#define LEAT_CONFIG_MAX_TSC_MHZ 10000u
 #define LEAT_CONFIG_NAME 32u  /* bytes of a VM's or disk's name, with its NUL */
 #define LEAT_CONFIG_HOST 128u /* as in struct leat_net_slot */
 #define LEAT_CONFIG_EXPORT 256u
@@ -94,6 +97,7 @@ struct leat_config_vm {
     unsigned cap_percent;             /* of one host CPU's time, all vCPUs together; 0: no cap */
     uint64_t pin;                     /* bit n: may run on host CPU n; 0: on all */
     enum leat_config_choice own_core; /* YES or NO after a successful parse */
+    unsigned tsc_mhz;                 /* 10 ... 10000; 0: the host's */
     enum leat_config_boot boot;
     char kernel[LEAT_CONFIG_FILE];
     char initrd[LEAT_CONFIG_FILE]; /* empty: none; with multiboot: the first module */

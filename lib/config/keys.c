@@ -224,6 +224,16 @@ static const char *vm_weight(struct config_parser *p, const char *value)
     return reason;
 }
 
+static const char *vm_tsc_mhz(struct config_parser *p, const char *value)
+{
+    uint64_t number = 0;
+    const char *reason = value_number(value, 0, UINT64_MAX, &number);
+    if (reason == NULL && (number < LEAT_CONFIG_MIN_TSC_MHZ || number > LEAT_CONFIG_MAX_TSC_MHZ))
+        reason = "out of range; a time stamp counter may have 10 to 10000 MHz";
+    p->vm->tsc_mhz = (unsigned)number;
+    return reason;
+}
+
 static const char *vm_cap(struct config_parser *p, const char *value)
 {
     return value_percent(value, 100 * LEAT_CONFIG_HOST_CPUS, &p->vm->cap_percent);
@@ -357,6 +367,7 @@ static const struct {
     {CONFIG_VM, "cap", vm_cap},
     {CONFIG_VM, "pin", vm_pin},
     {CONFIG_VM, "own_core", vm_own_core},
+    {CONFIG_VM, "tsc_mhz", vm_tsc_mhz},
     {CONFIG_VM, "kernel", vm_kernel},
     {CONFIG_VM, "boot", vm_boot},
     {CONFIG_VM, "initrd", vm_initrd},

@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "lib/tsc.h"
 #include "services/supervisor/cpu_text.h"
 #include "services/supervisor/machine.h"
 
@@ -40,6 +41,26 @@ static bool has_file(const struct leat_config_vm *config, const char *what, cons
     return true;
 }
 
+static bool has_tsc_rate(const struct leat_config_vm *config)
+{
+    const volatile struct leat_info *info = leat_info();
+    const struct tsc_host host = {info->tsc_hz, info->tsc_mult, (unsigned)info->tsc_fraction_bits};
+    struct tsc_rate rate;
+    int error = tsc_rate_choose(&host, config->tsc_mhz, &rate);
+
+    if (error == LEAT_ENOSYS) {
+        leat_log(
+            "vm %s: tsc_mhz = %u: this machine's CPU cannot scale its time stamp counter of %u "
+            "MHz for guests: leave the key out",
+            config->name, config->tsc_mhz, tsc_host_mhz(&host));
+    } else if (error != LEAT_OK) {
+        leat_log("vm %s: tsc_mhz = %u: too far from this machine's %u MHz: less than 256 times "
+                 "that is possible",
+                 config->name, config->tsc_mhz, tsc_host_mhz(&host));
+    }
+    return error == LEAT_OK;
+}
+
 static bool has_all(const struct vm *vm)
 {
     const struct leat_config_vm *config = vm->config;
@@ -54,6 +75,9 @@ static bool has_all(const struct vm *vm)
         if (!has_file(config, "module", config->modules[i])) {
             return false;
         }
+    }
+    if (!has_tsc_rate(config)) {
+        return false;
     }
     if (config->disk_count != 0 && services_vdisk() == NULL) {
         leat_log("vm %s: its disks cannot be had: the disk service does not run", config->name);
@@ -177,6 +201,7 @@ static bool give_arguments(struct process *vmm, const struct leat_config_vm *con
 {
     return process_argument(vmm, "name=%s", config->name) == LEAT_OK &&
            process_argument(vmm, "cpus=%u", config->cpus) == LEAT_OK &&
+           process_argument(vmm, "tsc_mhz=%u", config->tsc_mhz) == LEAT_OK &&
            process_argument(vmm, "memory=%llu", (unsigned long long)config->memory_bytes) ==
                LEAT_OK &&
            process_argument(vmm, "boot=%s",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-set(fuzz_vmm_sources unit/vmm_fake.c ${CMAKE_BINARY_DIR}/libzydis_host.a)
+set(fuzz_vmm_sources unit/vmm_fake.c ${CMAKE_SOURCE_DIR}/lib/tsc.c ${CMAKE_BINARY_DIR}/libzydis_host.a)
 foreach(source bus memory timer vm cpu/access cpu/decode cpu/execute cpu/execute_string cpu/exit_io
         cpu/enter cpu/exit_mmio cpu/exit_msr cpu/kvmclock cpu/msr cpu/msr_mtrr cpu/page_walk cpu/report
         cpu/vcpu platform/acpi_pm

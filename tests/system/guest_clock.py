@@ -46,7 +46,9 @@ def host_clock(log):
     """A function from the guest's TSC to the host's clock in ns."""
     base, multiplier = map(int, re.search(r"the kernel began at (\d+); a tick is (\d+) / 2\^32 ns", log).groups())
     start = int(re.search(rf"VM '{NAME}': its TSC counts from the machine's (\d+) on", log)[1])
-    return lambda tsc: (start + tsc - base) * multiplier >> 32
+    scaled = re.search(rf"VM '{NAME}': .* one of the machine's ticks is (\d+) / 2\^48 of its", log)
+    ratio = int(scaled[1]) if scaled else 1 << 48
+    return lambda tsc: (start + (tsc << 48) // ratio - base) * multiplier >> 32
 
 
 def drifts(the_lab):

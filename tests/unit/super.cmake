@@ -2,6 +2,7 @@
 find_package(Threads REQUIRED)
 leat_unit_test(test_ring SOURCES unit/test_ring.c LIBS leat_ring_host Threads::Threads)
 leat_unit_test(test_args SOURCES unit/test_args.c LIBS leat_ring_host)
+leat_unit_test(test_tsc SOURCES unit/test_tsc.c LIBS leat_ring_host)
 leat_unit_test(test_elf SOURCES unit/test_elf.c LIBS supervisor_parsers_host)
 leat_unit_test(test_pci_scan SOURCES unit/test_pci_scan.c LIBS supervisor_parsers_host)
 leat_unit_test(test_overlay_plan SOURCES unit/test_overlay_plan.c LIBS supervisor_parsers_host config_host)

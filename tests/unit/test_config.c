@@ -107,7 +107,7 @@ static void test_share_of_cpus(void **state)
     (void)state;
     assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k\n"
                            "[vm b]\nmemory=64M\nkernel=k\ncpus=16\nweight=10000\ncap=6400%\n"
-                           "pin= 0 , 2 - 3,63\nown_core=no\n"
+                           "pin= 0 , 2 - 3,63\nown_core=no\ntsc_mhz=2400\n"
                            "[vm c]\nmemory=64M\nkernel=k\ncpus=2\nweight=1\ncap=1%\npin=0-63\n"
                            "[machine]\nown_core=yes\n"),
                      0);
@@ -115,6 +115,8 @@ static void test_share_of_cpus(void **state)
     assert_int_equal(a->cpus, 1);
     assert_int_equal(a->weight, 100);
     assert_int_equal(a->cap_percent, 0);
+    assert_int_equal(a->tsc_mhz, 0);
+    assert_int_equal(b->tsc_mhz, 2400);
     assert_int_equal(a->pin, 0);
     assert_int_equal(a->own_core, LEAT_CONFIG_YES); /* as [machine] says, though that comes last */
     assert_int_equal(b->cpus, 16);
@@ -212,6 +214,13 @@ static void test_errors(void **state)
         {"[vm a]\nweight=0\n", 2, "leat.conf line 2: [vm a] weight = 0: too small"},
         {"[vm a]\nweight=10001\n", 2,
          "leat.conf line 2: [vm a] weight = 10001: too large; weights go from 1 to 10000"},
+        {"[vm a]\ntsc_mhz=9\n", 2,
+         "leat.conf line 2: [vm a] tsc_mhz = 9: out of range; a time stamp counter may have 10 to "
+         "10000 MHz"},
+        {"[vm a]\ntsc_mhz=10001\n", 2,
+         "leat.conf line 2: [vm a] tsc_mhz = 10001: out of range; a time stamp counter may have 10 "
+         "to 10000 MHz"},
+        {"[vm a]\ntsc_mhz=2.4G\n", 2, "leat.conf line 2: [vm a] tsc_mhz = 2.4G: not a number"},
         {"[vm a]\ncap=25\n", 2,
          "leat.conf line 2: [vm a] cap = 25: not a share of one host CPU; write for example 25%"},
         {"[vm a]\ncap=0%\n", 2,

@@ -147,6 +147,30 @@ static void own_timer_alone(void **state)
     vmm_fake_free(&f);
 }
 
+/* The kernel is told the host's tick: the first at which the guest's TSC has got there. */
+static void deadline_of_a_scaled_tsc(void **state)
+{
+    struct vcpu *cpu = &f.cpus[0];
+    struct lapic *l = start(1);
+    (void)state;
+    vmm_fake_tsc(&f, 3000);
+    assert_true(lapic_msr_write(l, LAPIC_LVT_TIMER, 2u << 17 | 0xec));
+    vcpu_prepare(cpu);
+    const uint64_t host_now = f.now_ns * 2, deadline = vm_now_tsc(&f.vm) + 3000;
+    f.pages[0].detail.msr = (struct leat_exit_msr){.index = 0x6e0, .value = deadline};
+    assert_true(vcpu_handle_alone(cpu, LEAT_EXIT_MSR_WRITE));
+    assert_true(vcpu_prepare_alone(cpu));
+    uint64_t host = f.pages[0].deadline_tsc;
+    assert_true(host - host_now >= 1999 && host - host_now <= 2001);
+    assert_true(tsc_from_host(&f.vm.tsc, host) >= deadline);
+    assert_true(tsc_from_host(&f.vm.tsc, host - 1) < deadline);
+    f.pages[0].deadline_tsc = 0; /* as the kernel does; nothing else has changed */
+    assert_true(vcpu_handle_alone(cpu, LEAT_EXIT_KICK));
+    assert_true(vcpu_prepare_alone(cpu));
+    assert_int_equal(f.pages[0].deadline_tsc, host);
+    vmm_fake_free(&f);
+}
+
 static void extint_needs_the_lock(void **state)
 {
     struct lapic *l = start(1);
@@ -278,10 +302,15 @@ static void parallel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kicks_once_a_run),       cmocka_unit_test(held_vectors_kick_nobody),
-        cmocka_unit_test(alone_or_with_the_lock), cmocka_unit_test(own_timer_alone),
-        cmocka_unit_test(extint_needs_the_lock),  cmocka_unit_test(init_and_sipi),
-        cmocka_unit_test(nmi_is_not_lost),        cmocka_unit_test(parallel),
+        cmocka_unit_test(kicks_once_a_run),
+        cmocka_unit_test(held_vectors_kick_nobody),
+        cmocka_unit_test(alone_or_with_the_lock),
+        cmocka_unit_test(own_timer_alone),
+        cmocka_unit_test(deadline_of_a_scaled_tsc),
+        cmocka_unit_test(extint_needs_the_lock),
+        cmocka_unit_test(init_and_sipi),
+        cmocka_unit_test(nmi_is_not_lost),
+        cmocka_unit_test(parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,6 +67,30 @@ static void follows_the_host(void **state)
     vmm_fake_free(&f);
 }
 
+/* At other rates than the host's: behind it by less than a tick of the guest's, after ten years too. */
+static void follows_the_host_scaled(void **state)
+{
+    static const unsigned mhz[] = {10, 333, 1500, 3333, 7000};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(mhz) / sizeof(mhz[0]); i++) {
+        vmm_fake_init(&f, 2);
+        vmm_fake_tsc(&f, mhz[i]);
+        f.now_ns = 5700000000;
+        kvmclock_start(&f.vm);
+        const uint64_t tick_ns = 1000 / mhz[i] + 1, start_ns = f.now_ns;
+        assert_true(wrmsr(0, MSR_KVM_SYSTEM_TIME, PAGE | 1));
+        assert_true(wrmsr(1, MSR_KVM_SYSTEM_TIME, (PAGE + 64) | 1));
+        for (uint64_t ns = 1000; ns < 315576000ull * 1000000000; ns = ns * 7 + 5) {
+            f.now_ns = start_ns + ns;
+            uint64_t is = guest_ns(0, PAGE),
+                     allowed = tick_ns + ns / (mhz[i] < 1000 ? 1000000000000 : 10000000000000);
+            assert_true(is <= ns + allowed && is + allowed >= ns);
+            assert_int_equal(guest_ns(1, PAGE + 64), is);
+        }
+        vmm_fake_free(&f);
+    }
+}
+
 static void follows_a_moved_tsc(void **state)
 {
     (void)state;
@@ -114,9 +138,8 @@ static void refuses_what_is_not_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_host),
-        cmocka_unit_test(follows_a_moved_tsc),
-        cmocka_unit_test(tells_the_wall_clock),
+        cmocka_unit_test(follows_the_host),           cmocka_unit_test(follows_the_host_scaled),
+        cmocka_unit_test(follows_a_moved_tsc),        cmocka_unit_test(tells_the_wall_clock),
         cmocka_unit_test(refuses_what_is_not_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,33 @@ static void tsc_deadline(void **state)
     vmm_fake_free(&f);
 }
 
+/* The timer counts the guest's TSC, whatever rate that has. */
+static void scaled(void **state)
+{
+    struct lapic *l = start(1);
+    (void)state;
+    vmm_fake_tsc(&f, 500); /* a quarter of the host's */
+    lapic_set_tsc_offset(l, 5000);
+    assert_true(lapic_msr_write(l, LAPIC_LVT_TIMER, 2u << 17 | 0x40));
+    lapic_set_tsc_deadline(l, vm_now_tsc(&f.vm) + 5000 + 1000);
+    f.now_ns += 1998; /* a ns before */
+    lapic_timer_expire(l, vm_now_tsc(&f.vm));
+    assert_int_equal(lapic_pending(l), -1);
+    f.now_ns += 4;
+    lapic_timer_expire(l, vm_now_tsc(&f.vm));
+    assert_int_equal(lapic_pending(l), 0x40);
+    assert_true(lapic_msr_write(l, LAPIC_TIMER_DIVIDE, 0xb)); /* by 1 */
+    assert_true(lapic_msr_write(l, LAPIC_LVT_TIMER, 0x41));
+    assert_true(lapic_msr_write(l, LAPIC_TIMER_INITIAL, 1000));
+    f.now_ns += 1000;
+    uint64_t left = rd(l, LAPIC_TIMER_CURRENT);
+    assert_true(left >= 499 && left <= 501);
+    f.now_ns += 1002;
+    lapic_timer_expire(l, vm_now_tsc(&f.vm));
+    assert_int_equal(lapic_pending(l), 0x41);
+    vmm_fake_free(&f);
+}
+
 static void one_shot_and_periodic(void **state)
 {
     struct lapic *l = start(1);
@@ -252,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(priorities),
         cmocka_unit_test(tsc_deadline),
+        cmocka_unit_test(scaled),
         cmocka_unit_test(one_shot_and_periodic),
         cmocka_unit_test(ipis),
         cmocka_unit_test(destinations),

@@ -34,19 +34,7 @@ uint64_t vm_now_ns(struct vm *vm)
 }
 uint64_t vm_now_tsc(struct vm *vm)
 {
-    return of(vm)->now_ns * (FAKE_TSC_HZ / 1000000000u);
-}
-
-uint64_t vm_tsc_hz(struct vm *vm)
-{
-    (void)vm;
-    return FAKE_TSC_HZ;
-}
-
-uint64_t vm_tsc_mult(struct vm *vm)
-{
-    (void)vm;
-    return (1000000000ull << 32) / FAKE_TSC_HZ;
+    return tsc_from_host(&vm->tsc, of(vm)->now_ns * (FAKE_TSC_HZ / 1000000000u));
 }
 
 int64_t vm_wall_clock_s(struct vm *vm)
@@ -74,6 +62,7 @@ void vmm_fake_init(struct vmm_fake *f, unsigned cpus)
     memset(f, 0, sizeof(*f));
     f->vm.name = "test";
     f->vm.cpu_count = cpus;
+    vmm_fake_tsc(f, 0);
     f->now_ns = 1000000000;
     f->ram = calloc(1, FAKE_RAM);
     guest_memory_add(&f->vm.memory, gpa(0), FAKE_RAM, f->ram);
@@ -83,6 +72,13 @@ void vmm_fake_init(struct vmm_fake *f, unsigned cpus)
         vcpu_init(&f->cpus[i], &f->vm, i, &f->pages[i]);
         f->vm.cpus[i] = &f->cpus[i];
     }
+}
+
+void vmm_fake_tsc(struct vmm_fake *f, unsigned mhz)
+{
+    const struct tsc_host host = {FAKE_TSC_HZ, (1000000000ull << 32) / FAKE_TSC_HZ, 48};
+    if (tsc_rate_choose(&host, mhz, &f->vm.tsc) != LEAT_OK)
+        abort();
 }
 
 void vmm_fake_free(struct vmm_fake *f)

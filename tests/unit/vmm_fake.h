@@ -8,7 +8,7 @@
 #include "vmm/platform/platform.h"
 
 #define FAKE_RAM (256u << 10)
-#define FAKE_TSC_HZ 2000000000ull /* two ticks a ns */
+#define FAKE_TSC_HZ 2000000000ull /* of the host: two ticks a ns */
 
 struct vmm_fake {
     struct vm vm;
@@ -27,6 +27,8 @@ struct vmm_fake {
 /* With that many vCPUs, all devices on their buses. */
 void vmm_fake_init(struct vmm_fake *fake, unsigned cpus);
 void vmm_fake_free(struct vmm_fake *fake);
+/* The guest's TSC has that rate; 0: the host's. Before its clock is used. */
+void vmm_fake_tsc(struct vmm_fake *fake, unsigned mhz);
 
 /* All its vCPUs run, their local APICs on and in x2APIC mode. False: an APIC will not. */
 bool vmm_fake_run_cpus(struct vmm_fake *fake, unsigned cpus);

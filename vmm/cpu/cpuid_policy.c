@@ -56,7 +56,7 @@ const struct cpuid_row cpuid_rows[] = {
     BIT(0x1, EDX, 1, "VME", "virtual-8086 mode is the CPU's business")
     BIT(0x1, EDX, 2, "DE", "I/O breakpoints; debug registers are switched")
     BIT(0x1, EDX, 3, "PSE", PAGES)
-    BIT(0x1, EDX, 4, "TSC", "with the offset of the VM, equal on all its vCPUs")
+    BIT(0x1, EDX, 4, "TSC", "with the rate and offset of the VM, equal on all its vCPUs")
     BIT(0x1, EDX, 5, "MSR", "the MSRs of vmm/cpu/msr.c")
     BIT(0x1, EDX, 6, "PAE", PAGES)
     BIT(0x1, EDX, 7, "MCE", "the guest may switch it on; it has no banks and gets none")
@@ -158,7 +158,7 @@ const struct cpuid_row cpuid_rows[] = {
     ROW(0xd, 1, EAX, 0, 3, MADE, ANY, NO_NEED, "XSAVEOPT, XSAVEC, XGETBV 1", "the host's")
     ROW(0xd, 1, EAX, 3, 1, OFF, ANY, NO_NEED, "XSAVES", "supervisor state is not switched")
     ROW(0x14, 0, EAX, 0, 32, OFF, INTEL, NO_NEED, "processor trace", NO_PMU)
-    ROW(0x15, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "TSC and crystal", "the rate that the kernel measured")
+    ROW(0x15, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "TSC and crystal", "the rate that the kernel measured, or tsc_mhz")
     ROW(0x16, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "frequencies", "the TSC's, in MHz")
     ROW(0x1f, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "topology", "as 0xb")
 

@@ -89,12 +89,22 @@ static uint64_t earlier(uint64_t a, uint64_t b) /* 0: never */
     return !a || (b && b < a) ? b : a;
 }
 
+/* The division is saved where the deadline has not moved. */
+static uint64_t host_deadline(struct vcpu *cpu, uint64_t deadline)
+{
+    if (deadline != cpu->deadline_tsc) {
+        cpu->deadline_tsc = deadline;
+        cpu->deadline_host = tsc_to_host(&cpu->vm->tsc, deadline);
+    }
+    return cpu->deadline_host;
+}
+
 static void fill_orders(struct vcpu *cpu, int vector, bool from_pic)
 {
     uint64_t timers = __atomic_load_n(&cpu->timers_tsc, __ATOMIC_RELAXED);
     ask_interrupt(cpu, vector, from_pic);
     ask_nmi(cpu);
-    cpu->page->deadline_tsc = earlier(cpu->lapic->deadline_tsc, timers);
+    cpu->page->deadline_tsc = host_deadline(cpu, earlier(cpu->lapic->deadline_tsc, timers));
 }
 
 void vcpu_prepare(struct vcpu *cpu)

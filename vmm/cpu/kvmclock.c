@@ -21,7 +21,7 @@ struct wall_page { /* struct pvclock_wall_clock */
 };
 
 /* ns = ((ticks << shift) * mul) >> 32, where leat_clock has ns = (ticks * mult) >> 32. Exact for a TSC of 1
-   GHz and more; below, the error is less than 2^-31. */
+   GHz and more, and for a scaled one (lib/tsc.h); else the error is less than 2^-31. */
 static void scale(uint64_t mult, uint32_t *mul, int8_t *shift)
 {
     int n = 0;
@@ -77,7 +77,7 @@ static bool write_page(struct vcpu *cpu)
     begin_write(&page->version);
     page->tsc_timestamp = vm->clock_tsc + cpu->lapic->tsc_offset;
     page->system_time = 0;
-    scale(vm_tsc_mult(vm), &page->mul, &page->shift);
+    scale(vm->tsc.mult, &page->mul, &page->shift);
     page->flags = are_tscs_equal(vm) ? FLAG_TSC_STABLE : 0;
     end_write(&page->version);
     return true;

@@ -25,7 +25,10 @@ struct vcpu {
     uint32_t kicked;  /* the run for which vcpu_kick has been called */
     int asked_vector; /* what irq_vector was set to; -1: nothing */
     bool asked_from_pic;
-    uint64_t timers_tsc; /* vCPU 0: host TSC of the earliest VM timer; 0: none. Set by any thread */
+    uint64_t
+        timers_tsc; /* vCPU 0: vm_now_tsc of the earliest VM timer; 0: none. Set by any thread */
+    uint64_t deadline_tsc,
+        deadline_host;   /* the last one asked for, and the same in the host's ticks */
     uint64_t clock_msr;  /* KVM's clock: where the guest wants its page, bit 0 on */
     uint32_t log_budget; /* lines that the guest can still cause */
     struct msr_state msrs;

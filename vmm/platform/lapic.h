@@ -70,11 +70,11 @@ struct lapic {
     struct vm *vm;
     unsigned index;      /* of the vCPU; the APIC id */
     uint64_t base;       /* IA32_APIC_BASE */
-    uint64_t tsc_offset; /* guest TSC - host TSC */
+    uint64_t tsc_offset; /* guest TSC - vm_now_tsc */
     uint32_t tpr, svr, ldr, dfr, esr, esr_pending, icr_high, icr_low, divide;
     uint32_t lvt[LAPIC_LVT_COUNT];
     struct lapic_vectors irr, isr, tmr;
-    uint64_t deadline_tsc; /* host TSC when the timer fires; 0: off */
+    uint64_t deadline_tsc; /* vm_now_tsc when the timer fires; 0: off */
     uint64_t period_tsc;   /* of the one-shot or periodic count */
     uint32_t initial_count;
     bool nmi_pending, init_pending, sipi_pending;

@@ -9,7 +9,7 @@
 #define MODE_PERIODIC 1
 #define MODE_TSC_DEADLINE 2
 
-/* A guest that asks for less would only starve itself of time between two timer exits. */
+/* Host's ticks. A guest that asks for less would only starve itself of time between two timer exits. */
 #define MIN_PERIOD_TSC 2048
 
 static uint32_t timer_lvt(const struct lapic *lapic)
@@ -83,6 +83,13 @@ void lapic_set_tsc_offset(struct lapic *lapic, uint64_t offset)
         lapic_set_tsc_deadline(lapic, armed);
 }
 
+static void set_period(struct lapic *lapic)
+{
+    uint64_t period = (uint64_t)lapic->initial_count << divide_shift(lapic);
+    uint64_t least = tsc_from_host(&lapic->vm->tsc, MIN_PERIOD_TSC);
+    lapic->period_tsc = period < least ? least : period;
+}
+
 void lapic_timer_start(struct lapic *lapic, uint32_t count)
 {
     if (mode(lapic) == MODE_TSC_DEADLINE)
@@ -91,8 +98,7 @@ void lapic_timer_start(struct lapic *lapic, uint32_t count)
     lapic->deadline_tsc = lapic->period_tsc = 0;
     if (!count)
         return;
-    uint64_t period = (uint64_t)count << divide_shift(lapic);
-    lapic->period_tsc = period < MIN_PERIOD_TSC ? MIN_PERIOD_TSC : period;
+    set_period(lapic);
     lapic->deadline_tsc = vm_now_tsc(lapic->vm) + lapic->period_tsc;
 }
 
@@ -113,8 +119,7 @@ void lapic_timer_set_divide(struct lapic *lapic, uint32_t divide)
     lapic->divide = divide & 0xb;
     if (!left)
         return;
-    uint64_t period = (uint64_t)lapic->initial_count << divide_shift(lapic);
-    lapic->period_tsc = period < MIN_PERIOD_TSC ? MIN_PERIOD_TSC : period;
+    set_period(lapic);
     lapic->deadline_tsc = vm_now_tsc(lapic->vm) + ((uint64_t)left << divide_shift(lapic));
 }
 

@@ -13,6 +13,7 @@
 #define LEAF_SVM 0x8000000au
 #define CAN_NESTED (1u << 0)
 #define CAN_NEXT_RIP (1u << 3)
+#define CAN_SCALE_TSC (1u << 4)
 #define CAN_CLEAN (1u << 5)
 #define CAN_FLUSH_BY_ASID (1u << 6)
 #define CAN_DECODE (1u << 7)
@@ -68,6 +69,7 @@ static struct svm_capability read_capability(void)
         .features = r.edx,
         .nested_max_level = cpu_features.pages_1g ? 3 : 2,
         .has_next_rip = r.edx & CAN_NEXT_RIP,
+        .has_tsc_ratio = r.edx & CAN_SCALE_TSC,
         .has_clean = r.edx & CAN_CLEAN,
         .has_flush_by_asid = r.edx & CAN_FLUSH_BY_ASID,
         .has_decode = r.edx & CAN_DECODE,
@@ -98,7 +100,7 @@ static const char *enable_cpu(void)
     return NULL;
 }
 
-static enum leat_virt probe(char lacks[64])
+static enum leat_virt probe(struct leat_info *info)
 {
     if (cpuid(0x80000000, 0).eax < LEAF_SVM || !(cpuid(0x80000001, 0).ecx & 1u << 2))
         return LEAT_VIRT_NONE;
@@ -106,9 +108,11 @@ static enum leat_virt probe(char lacks[64])
         return LEAT_VIRT_LOCKED_OFF;
     svm_capability = read_capability();
     if (!(svm_capability.features & CAN_NESTED) || svm_capability.asids < 2) {
-        format(lacks, 64, "AMD-V lacks: nested paging");
+        format(info->virt_lacks, sizeof(info->virt_lacks), "AMD-V lacks: nested paging");
         return LEAT_VIRT_LACKING;
     }
+    if (svm_capability.has_tsc_ratio)
+        info->tsc_fraction_bits = TSC_RATIO_FRACTION_BITS;
     fill_maps();
     enable_cpu();
     return LEAT_VIRT_SVM;

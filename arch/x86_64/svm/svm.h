@@ -17,6 +17,10 @@
 /* Of EFER a guest may have these; SVME, which VMRUN wants, is hidden from it. */
 #define EFER_GUEST_MAY (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
+/* AMD APM vol. 2, 15.30.5: eight bits before the point, 32 behind it */
+#define MSR_TSC_RATIO 0xc0000104
+#define TSC_RATIO_FRACTION_BITS 32
+
 /* What this machine's AMD-V can; constant after the probe. */
 struct svm_capability {
     uint64_t cr4_guest; /* CR4 bits that guests may set */
@@ -24,7 +28,7 @@ struct svm_capability {
     uint32_t features;  /* EDX of the CPUID leaf */
     unsigned nested_max_level;
     bool has_next_rip, has_clean, has_flush_by_asid, has_decode, has_pause, has_pause_threshold;
-    bool has_rdtscp;
+    bool has_rdtscp, has_tsc_ratio;
 };
 extern struct svm_capability svm_capability;
 
@@ -33,6 +37,8 @@ struct virt_cpu {
     uint64_t asid_generation;
     uint32_t asid_next;
     uint64_t tsc_aux; /* as loaded; the host does not use it */
+    uint64_t
+        tsc_ratio; /* as loaded, in the format of vcpu.h; 0: unknown. It scales in guests only */
 };
 
 struct svm_vcpu {

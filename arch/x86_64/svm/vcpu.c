@@ -112,6 +112,10 @@ void svm_attach(struct vcpu *vcpu)
         cpu->virt->tsc_aux = v->tsc_aux;
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
     }
+    if (svm_capability.has_tsc_ratio && cpu->virt->tsc_ratio != vcpu->tsc_ratio) {
+        cpu->virt->tsc_ratio = vcpu->tsc_ratio;
+        wrmsr(MSR_TSC_RATIO, vcpu->tsc_ratio >> (LEAT_TSC_FRACTION_BITS - TSC_RATIO_FRACTION_BITS));
+    }
     if (v->vmcb->dr7 & DR7_ENABLES)
         svm_debug_load(v);
     if (vcpu->deadline_tsc)

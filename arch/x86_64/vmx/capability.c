@@ -121,7 +121,7 @@ const char *vmx_enable_cpu(void)
     return NULL;
 }
 
-enum leat_virt vmx_probe(char lacks[64])
+enum leat_virt vmx_probe(struct leat_info *info)
 {
     if (!(cpuid(1, 0).ecx & (1u << 5))) /* SDM vol. 2, CPUID: VMX */
         return LEAT_VIRT_NONE;
@@ -129,9 +129,11 @@ enum leat_virt vmx_probe(char lacks[64])
         return LEAT_VIRT_LOCKED_OFF;
     const char *lacking = read_capability(&vmx_capability);
     if (lacking) {
-        format(lacks, 64, "VT-x lacks: %s", lacking);
+        format(info->virt_lacks, sizeof(info->virt_lacks), "VT-x lacks: %s", lacking);
         return LEAT_VIRT_LACKING;
     }
+    if (rdmsr(MSR_VMX_CPU2) >> 32 & CPU2_TSC_SCALING)
+        info->tsc_fraction_bits = LEAT_TSC_FRACTION_BITS;
     void *vmxon = page_alloc();
     vmx_msr_bitmap = page_alloc();
     vmx_io_bitmap_a = page_alloc();

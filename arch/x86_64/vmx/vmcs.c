@@ -143,7 +143,10 @@ static void write_controls(struct vmx_vcpu *v)
     const struct vmx_capability *c = &vmx_capability;
     vmcs_write(VMCS_PIN_CONTROLS, c->pin);
     vmx_set_cpu_controls(v, c->cpu);
-    vmcs_write(VMCS_CPU_CONTROLS_2, c->cpu2);
+    bool is_scaled = v->base.tsc_ratio != LEAT_TSC_ONE;
+    vmcs_write(VMCS_CPU_CONTROLS_2, c->cpu2 | (is_scaled ? CPU2_TSC_SCALING : 0));
+    if (is_scaled) /* 16.48 bits: SDM vol. 3, 25.6.5 */
+        vmcs_write(VMCS_TSC_MULTIPLIER, v->base.tsc_ratio);
     if (c->cpu2 & CPU2_PAUSE_LOOP) {
         vmcs_write(VMCS_PLE_GAP, PAUSE_GAP);
         vmcs_write(VMCS_PLE_WINDOW, PAUSE_WINDOW);

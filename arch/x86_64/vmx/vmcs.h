@@ -23,6 +23,7 @@ enum vmcs_field {
     /* 64-bit fields: B.2 */
     VMCS_IO_BITMAP_A = 0x2000,            VMCS_IO_BITMAP_B = 0x2002,            VMCS_MSR_BITMAP = 0x2004,
     VMCS_TSC_OFFSET = 0x2010,             VMCS_EPTP = 0x201a,                   VMCS_GUEST_PHYSICAL = 0x2400,
+    VMCS_TSC_MULTIPLIER = 0x2032,
     VMCS_LINK_POINTER = 0x2800,           VMCS_GUEST_DEBUGCTL = 0x2802,         VMCS_GUEST_PAT = 0x2804,
     VMCS_GUEST_EFER = 0x2806,             VMCS_HOST_PAT = 0x2c00,               VMCS_HOST_EFER = 0x2c02,
     /* 32-bit control fields: B.3 */
@@ -71,7 +72,7 @@ enum vmx_cpu { /* Primary processor-based controls: table 25-6 */
 enum vmx_cpu2 { /* Secondary processor-based controls: table 25-7 */
     CPU2_EPT = 1u << 1,                   CPU2_RDTSCP = 1u << 3,                CPU2_VPID = 1u << 5,
     CPU2_WBINVD = 1u << 6,                CPU2_UNRESTRICTED = 1u << 7,          CPU2_PAUSE_LOOP = 1u << 10,
-    CPU2_INVPCID = 1u << 12,
+    CPU2_INVPCID = 1u << 12,              CPU2_TSC_SCALING = 1u << 25,
 };
 
 enum vmx_exit_bits { /* VM-exit controls: table 25-13 */

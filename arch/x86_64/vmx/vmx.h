@@ -59,7 +59,7 @@ struct vmx_vcpu {
 };
 
 /* capability.c */
-enum leat_virt vmx_probe(char lacks[64]);
+enum leat_virt vmx_probe(struct leat_info *info);
 const char *vmx_enable_cpu(void);
 void vmx_operation_init(void *vmxon_region); /* enable.c: VMXON on this CPU */
 void vmx_operation_failed(const char *instruction);

@@ -90,7 +90,7 @@ static bool make(void)
     runners[0].page = vm.page;
     runners[1].page = (struct leat_vcpu *)SECOND_PAGE_VA;
     memcpy(runners[1].page, vm.page, sizeof(*vm.page));
-    runners[1].vcpu = (leat_handle_t)leat_vcpu_create(vm.guest, 1, page);
+    runners[1].vcpu = (leat_handle_t)leat_vcpu_create(vm.guest, 1, page, LEAT_TSC_ONE);
     leat_handle_close(page);
     memcpy(vm.ram + FIRST_BASE, (const void *)hold_registers,
            (size_t)(hold_registers_end - (const uint8_t *)hold_registers));

@@ -112,6 +112,18 @@ static bool good(struct vm *vm, int64_t result, const char *what)
     return keep(vm, &ignored, result, what);
 }
 
+/* Rates of the TSC that no CPU has, or not this one. */
+static void refuse_ratios(struct vm *vm, leat_handle_t page_mem)
+{
+    uint64_t bits = leat_info()->tsc_fraction_bits;
+    const uint64_t bad[] = {0, LEAT_TSC_RATIO_END, UINT64_MAX,
+                            bits == LEAT_TSC_FRACTION_BITS ? 0 : LEAT_TSC_ONE + 1,
+                            bits ? 0 : LEAT_TSC_ONE / 2};
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        expect(vm, leat_vcpu_create(vm->guest, 1, page_mem, bad[i]) == LEAT_EINVAL,
+               "a vCPU with a rate that the CPU has not");
+}
+
 bool vm_make(struct vm *vm, uint64_t va)
 {
     static const struct leat_cpuid_entry cpuid[] = {
@@ -139,8 +151,9 @@ bool vm_make(struct vm *vm, uint64_t va)
               "guest_doorbell") ||
         !good(vm, leat_guest_doorbell(vm->guest, PORT_WAKER, vm->bell, BELL_WAKER),
               "guest_doorbell") ||
-        !keep(vm, &vm->vcpu, leat_vcpu_create(vm->guest, 0, page_mem), "vcpu_create"))
+        !keep(vm, &vm->vcpu, leat_vcpu_create(vm->guest, 0, page_mem, LEAT_TSC_ONE), "vcpu_create"))
         return false;
+    refuse_ratios(vm, page_mem);
     leat_handle_close(page_mem);
     expect(vm, leat_guest_map(vm->guest, vm->ram_mem, LARGE, 0, LARGE, rwx) == LEAT_EBUSY,
            "mapping over a mapping");
