@@ -233,7 +233,7 @@ class Outages(Case):
         leat = self.leat(uri, "", "--cache", str(4 * MIB))
         fio = self.spawn("fio", "--name=verify", "--ioengine=nbd", f"--uri={leat.uri}", "--rw=randwrite", "--size=16M",
                          "--bsrange=4k-64k", "--iodepth=16", "--fsync=20", "--verify=crc32c", "--verify_backlog=64",
-                         "--loops=3", "--rate_iops=600", "--randseed=5")
+                         "--verify_state_save=0", "--loops=3", "--rate_iops=600", "--randseed=5")
         kills = 0
         while fio.poll() is None:
             time.sleep(0.3)
