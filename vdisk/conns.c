@@ -57,7 +57,7 @@ static void start(struct vdisk_export *e)
     for (uint32_t i = 0; i < e->conn_count; i++) {
         struct nbd_session *s = &e->conns[i].session;
         if (s->state == NBD_CLOSED)
-            nbd_session_start(s, e->host, e->port, e->name, e->engine->now_ns);
+            nbd_session_start(s, &e->session.target, e->engine->now_ns);
     }
     e->conns_when_ns = e->engine->now_ns + RETRY_NS;
 }

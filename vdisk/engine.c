@@ -107,7 +107,7 @@ static struct vdisk_server server_of(const struct vdisk_config *config, uint32_t
 
 static bool has_servers(const struct vdisk_export *e, const struct vdisk_config *config)
 {
-    if (e->server_count != config->more_count + 1)
+    if (e->tls != config->tls || e->server_count != config->more_count + 1)
         return false;
     for (uint32_t i = 0; i < e->server_count; i++) {
         struct vdisk_server server = server_of(config, i);
@@ -135,6 +135,7 @@ static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_conf
         return NULL;
     e->engine = v;
     e->id = ++v->next_export_id;
+    e->tls = config->tls;
     e->server_count = 1 + config->more_count;
     for (uint32_t i = 0; i < e->server_count; i++)
         e->servers[i] = server_of(config, i);

@@ -82,6 +82,7 @@ struct vdisk_export {
     const char *host; /* of servers[server_at] */
     uint16_t port;
     char name[256];
+    const struct vdisk_tls *tls;
     struct list disks;
     bool has_changed; /* disks must be told */
 

@@ -128,7 +128,8 @@ static void connect_now(struct vdisk_export *e)
 {
     e->tries++;
     e->has_changed = true;
-    if (nbd_session_start(&e->session, e->host, e->port, e->name, e->engine->now_ns)) {
+    const struct nbd_target target = {e->host, e->port, e->name, e->tls};
+    if (nbd_session_start(&e->session, &target, e->engine->now_ns)) {
         e->link = LINK_TRYING;
         return;
     }

@@ -25,6 +25,17 @@ struct vdisk_conn_events {
     void (*closed)(void *owner, const char *why);
 };
 
+/*
+ * TLS, by the platform's own means and with its own keys, which the engine never sees. start() turns
+ * a connection over to TLS, as the client: from then on send and receive carry what is inside. The
+ * handshake goes on by itself: until it is done send takes and receive gives nothing, then
+ * `progress` comes; a failure is told by `closed`, with a reason. server_name: what the server's
+ * certificate must be for, unless the keys say otherwise. NULL: started; else why not, for people.
+ */
+struct vdisk_tls {
+    const char *(*start)(const struct vdisk_tls *tls, void *conn, const char *server_name);
+};
+
 struct vdisk_platform {
     void *ctx;
     /* Monotonic time in nanoseconds. Cheap: called once for each vdisk_run. */

@@ -42,6 +42,7 @@ struct vdisk_config { /* of one disk */
     uint16_t port;
     struct vdisk_server more[VDISK_SERVERS - 1]; /* others of the same image, tried in turn */
     uint32_t more_count;
+    const struct vdisk_tls *tls; /* NULL: plain text. Must outlive the engine. */
     char export_name[256];
     enum vdisk_mode mode;
     bool is_read_only;

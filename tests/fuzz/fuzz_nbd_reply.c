@@ -60,6 +60,12 @@ static void fake_log(void *ctx, const char *line)
 
 static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
                                                fake_send, fake_receive, fake_random,  fake_log};
+static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
+{
+    (void)tls, (void)conn, (void)server_name;
+    return NULL; /* what follows is what the peer says inside TLS */
+}
+static const struct vdisk_tls fake_tls = {fake_tls_start};
 static unsigned finished;
 
 static void got_extent(struct nbd_command *command, uint64_t offset, uint32_t length,
@@ -86,7 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static uint8_t *tables[COMMANDS][PAGES];
     if (size < 2)
         return 0;
-    /* First byte: skip the negotiation? structured? second: how the bytes arrive. */
+    /* First byte: skip the negotiation? structured? TLS? second: how the bytes arrive. */
     bool is_negotiated = data[0] & 1;
     bool is_structured = data[0] & 2;
     piece = 1 + data[1] * 16u;
@@ -96,7 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     finished = 0;
     static const struct nbd_patience patience = {1000, 1000, 1000};
     nbd_session_init(&session, &platform, &patience);
-    nbd_session_start(&session, "h", 1, "e", now);
+    const struct nbd_target target = {"h", 1, "e", data[0] & 4 ? &fake_tls : NULL};
+    nbd_session_start(&session, &target, now);
     session.state = is_negotiated ? NBD_READY : NBD_NEGOTIATING;
     if (is_negotiated) {
         session.handshake.result.has_structured_replies = is_structured;

@@ -16,13 +16,13 @@ LEAT_NBD = None  # main() sets it
 MIB = 1 << 20
 
 
-def wait_for(condition, seconds, what):
+def wait_for(condition, seconds, what, log=lambda: ""):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
             return
         time.sleep(0.02)
-    raise AssertionError(f"timed out after {seconds} s: {what}")
+    raise AssertionError(f"timed out after {seconds} s: {what} {log()}")
 
 
 def can_connect(path):

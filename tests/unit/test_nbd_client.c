@@ -201,15 +201,34 @@ static void run(void)
 static const struct nbd_patience patience = {
     .connect_ns = 10000000000ull, .silence_ns = 30000000000ull, .idle_ns = 15000000000ull};
 
-static void begin(void)
+static const char *fake_tls_answer;
+static int tls_starts;
+
+static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
+{
+    (void)tls;
+    assert_ptr_equal(conn, &world);
+    assert_string_equal(server_name, "h");
+    tls_starts++;
+    return fake_tls_answer;
+}
+static const struct vdisk_tls fake_tls = {fake_tls_start};
+
+static void begin_with(const struct vdisk_tls *tls)
 {
     memset(&world, 0, sizeof world);
     world.piece = SIZE_MAX;
     world.now = 1000;
     done_count = 0;
     nbd_session_init(&session, &platform, &patience);
-    assert_true(nbd_session_start(&session, "h", 1, "root1", world.now));
+    const struct nbd_target target = {"h", 1, "root1", tls};
+    assert_true(nbd_session_start(&session, &target, world.now));
     world.events->connected(world.owner);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
 }
 
 static void negotiate(bool structured)
@@ -384,6 +403,62 @@ static void test_contexts(void **state)
     say_structured();
     say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_UNKNOWN, 0);
     expect_lost("no such export");
+}
+
+/* -- TLS -- */
+
+static void begin_tls(uint32_t answer, uint32_t size)
+{
+    fake_tls_answer = NULL;
+    tls_starts = 0;
+    begin_with(&fake_tls);
+    say_greeting(3);
+    say_option(NBD_OPT_STARTTLS, answer, size);
+}
+
+static void test_tls(void **state)
+{
+    (void)state;
+    begin_tls(NBD_REP_ACK, 0);
+    run();
+    assert_int_equal(session.state, NBD_NEGOTIATING);
+    assert_int_equal(tls_starts, 1);
+    /* in plain text the server has heard the flags and NBD_OPT_STARTTLS only */
+    static const uint8_t expected[] = "\0\0\0\3"
+                                      "IHAVEOPT\0\0\0\5\0\0\0\0"
+                                      "IHAVEOPT\0\0\0\10\0\0\0\0";
+    assert_int_equal(world.out_size, sizeof expected - 1);
+    assert_memory_equal(world.out, expected, sizeof expected - 1);
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    say_meta();
+    say_export(1 << 20, 1);
+    say_option(NBD_OPT_GO, NBD_REP_ACK, 0);
+    run();
+    assert_int_equal(session.state, NBD_READY);
+}
+
+static void test_no_way_round_tls(void **state)
+{
+    (void)state;
+    const uint32_t refusals[] = {NBD_REP_ERR_UNSUP, NBD_REP_ERR_POLICY, NBD_REP_ERR_PLATFORM};
+    for (unsigned i = 0; i < 3; i++) {
+        begin_tls(refusals[i], 0);
+        expect_lost("does not offer TLS");
+        assert_int_equal(tls_starts, 0);
+        assert_true(world.out_size <= 20); /* not a word more */
+    }
+    begin_tls(NBD_REP_INFO, 0);
+    expect_lost("NBD_OPT_STARTTLS makes no sense");
+    begin_tls(NBD_REP_ACK, 1);
+    say("x", 1);
+    expect_lost("NBD_OPT_STARTTLS makes no sense");
+    begin_tls(NBD_REP_ACK, 0); /* what somebody put behind it must not count as said inside TLS */
+    say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
+    expect_lost("plain text after it agreed to TLS");
+    assert_int_equal(tls_starts, 0);
+    begin_tls(NBD_REP_ACK, 0);
+    fake_tls_answer = "no entropy";
+    expect_lost("no entropy");
 }
 
 /* -- block status -- */
@@ -715,6 +790,8 @@ int main(void)
         cmocka_unit_test(test_block_status),
         cmocka_unit_test(test_lies_in_block_status),
         cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_no_way_round_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@ leat_unit_test(test_vdisk_sim
   SOURCES sim/test_vdisk_sim.c sim/sim_world.c sim/sim_server.c sim/sim_model.c LIBS vdisk_engine_host)
 set_tests_properties(unit.test_vdisk_sim PROPERTIES LABELS sim TIMEOUT 600)
 
-foreach(part vdisk_servers vdisk_links)
+foreach(part vdisk_servers vdisk_links vdisk_tls)
   add_test(NAME system.${part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_${part}.py $<TARGET_FILE:leat-nbd>)
   set_tests_properties(system.${part} PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()

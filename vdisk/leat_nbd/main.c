@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "vdisk/leat_nbd/client.h"
+#include "vdisk/leat_nbd/keyfiles.h"
 #include "vdisk/leat_nbd/options.h"
 #include "vdisk/leat_nbd/sockets.h"
 
@@ -201,6 +202,7 @@ int main(int argc, char **argv)
 {
     struct options options;
     options_parse(&options, argc, argv);
+    keyfiles_load(&options);
     socket_path = options.socket_path;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);

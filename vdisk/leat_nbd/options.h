@@ -8,7 +8,8 @@
 struct options {
     struct vdisk_limits limits;
     struct vdisk_config config;
-    const char *socket_path; /* NULL: a TCP port */
+    const char *psk, *ca, *certificate, *key, *tls_name; /* files, but for tls_name; or NULL */
+    const char *socket_path;                             /* NULL: a TCP port */
     uint16_t port;
 };
 

@@ -19,6 +19,7 @@ struct sock {
     int fd; /* -1: it could not even be made */
     bool is_used, is_connecting, is_ended, is_full;
     int error;
+    struct tls *tls; /* NULL: plain text */
     const struct vdisk_conn_events *events;
     void *owner;
 };
@@ -90,6 +91,8 @@ static void conn_close(void *ctx, void *conn)
 {
     (void)ctx;
     struct sock *s = conn;
+    if (s->tls)
+        tls_close(s->tls);
     if (s->fd >= 0)
         close(s->fd);
     s->is_used = false;
@@ -101,16 +104,41 @@ static void ended(struct sock *s, int error)
     s->error = error;
 }
 
+/* Bytes, 0: none now, -1: the connection has ended. */
+static long raw_send(void *ctx, const void *data, size_t size)
+{
+    struct sock *s = ctx;
+    if (s->is_connecting || s->is_ended || s->events == NULL)
+        return 0;
+    ssize_t n = send(s->fd, data, size, MSG_NOSIGNAL);
+    s->is_full = n < 0 || (size_t)n < size;
+    if (n >= 0 || errno == EAGAIN || errno == EINTR)
+        return n < 0 ? 0 : n;
+    ended(s, errno);
+    return -1;
+}
+
+static long raw_receive(void *ctx, void *data, size_t size)
+{
+    struct sock *s = ctx;
+    if (s->is_connecting || s->fd < 0 || size == 0)
+        return 0;
+    ssize_t n = recv(s->fd, data, size, 0);
+    if (n > 0)
+        return n;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    ended(s, n < 0 ? errno : 0);
+    return -1;
+}
+
 static size_t conn_send(void *ctx, void *conn, const void *data, size_t size)
 {
     (void)ctx;
     struct sock *s = conn;
-    if (s->is_connecting || s->is_ended || s->events == NULL)
-        return 0;
-    ssize_t n = send(s->fd, data, size, MSG_NOSIGNAL);
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        ended(s, errno);
-    s->is_full = n < 0 || (size_t)n < size;
+    long n = s->tls ? (long)tls_send(s->tls, data, size) : raw_send(s, data, size);
+    if (s->tls && tls_end_reason(s->tls))
+        s->is_ended = true;
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -118,14 +146,22 @@ static size_t conn_receive(void *ctx, void *conn, void *data, size_t size)
 {
     (void)ctx;
     struct sock *s = conn;
-    if (s->is_connecting || s->fd < 0 || size == 0)
-        return 0;
-    ssize_t n = recv(s->fd, data, size, 0);
-    if (n == 0)
-        ended(s, 0);
-    else if (n < 0 && errno != EAGAIN && errno != EINTR)
-        ended(s, errno);
+    long n = s->tls ? (long)tls_receive(s->tls, data, size) : raw_receive(s, data, size);
+    if (s->tls && tls_end_reason(s->tls))
+        s->is_ended = true;
     return n < 0 ? 0 : (size_t)n;
+}
+
+const char *sockets_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
+{
+    struct sock *s = conn;
+    const struct sockets_tls *mine = (const struct sockets_tls *)tls;
+    const struct tls_wire wire = {raw_send, raw_receive, s};
+    s->tls = tls_open(mine->keys, server_name, &wire);
+    if (!s->tls)
+        return "TLS: no memory";
+    tls_pump(s->tls);
+    return NULL;
 }
 
 static uint64_t random_bits(void *ctx)
@@ -152,7 +188,7 @@ int sockets_poll_set(struct pollfd *fds)
         struct sock *s = &socks[i];
         bool is_live = s->is_used && !s->is_ended && s->events;
         fds[i] = (struct pollfd){.fd = is_live ? s->fd : -1, .events = POLLIN};
-        if (is_live && (s->is_connecting || s->is_full))
+        if (is_live && (s->is_connecting || s->is_full || (s->tls && tls_is_sending(s->tls))))
             fds[i].events |= POLLOUT;
     }
     return SOCKETS_MAX;
@@ -171,6 +207,19 @@ static void finish_connect(struct sock *s)
     s->events->connected(s->owner);
 }
 
+static const char *reason(const struct sock *s)
+{
+    const char *tls = s->tls ? tls_end_reason(s->tls) : NULL;
+    static char text[240];
+    if (s->error && !tls)
+        return strerror(s->error);
+    if (s->error) {
+        snprintf(text, sizeof text, "%s (%s)", tls, strerror(s->error));
+        return text;
+    }
+    return tls ? tls : "the server closed the connection";
+}
+
 void sockets_deliver(const struct pollfd *fds, int count)
 {
     for (int i = 0; i < count; i++) {
@@ -179,11 +228,14 @@ void sockets_deliver(const struct pollfd *fds, int count)
             continue;
         if (s->is_connecting && !s->is_ended && (fds[i].revents & (POLLOUT | POLLERR | POLLHUP)))
             finish_connect(s);
+        if (s->tls && fds[i].revents)
+            tls_pump(s->tls);
+        if (s->tls && tls_end_reason(s->tls))
+            s->is_ended = true;
         if (s->is_ended) {
             const struct vdisk_conn_events *events = s->events;
             s->events = NULL; /* tell it once */
-            events->closed(s->owner,
-                           s->error ? strerror(s->error) : "the server closed the connection");
+            events->closed(s->owner, reason(s));
         } else if (fds[i].revents) {
             s->events->progress(s->owner);
         }

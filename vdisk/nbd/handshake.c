@@ -6,7 +6,7 @@
 
 #include "vdisk/nbd/proto.h"
 
-enum { AT_GREETING, AT_STRUCTURED, AT_META, AT_GO };
+enum { AT_GREETING, AT_TLS, AT_STRUCTURED, AT_META, AT_GO };
 
 #define OPTION_HEADER_BYTES 16u
 #define OPTION_REPLY_BYTES 20u
@@ -18,10 +18,11 @@ enum { AT_GREETING, AT_STRUCTURED, AT_META, AT_GO };
 #define MAX_MIN_BLOCK 65536u /* proto.md, "Block size constraints": at most 64 KiB */
 #define MIN_MAX_BLOCK 4096u  /* the engine's own smallest read */
 
-void nbd_handshake_init(struct nbd_handshake *h, const char *export_name)
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls)
 {
     memset(h, 0, sizeof *h);
     h->export_name = export_name;
+    h->wants_tls = wants_tls;
     h->state = AT_GREETING;
     h->result.min_block = NBD_DEFAULT_MIN_BLOCK;
     h->result.max_block = NBD_DEFAULT_MAX_BLOCK;
@@ -92,9 +93,25 @@ static enum nbd_step greet(struct nbd_handshake *h, struct nbd_stream *s)
     uint8_t flags[4];
     be32_put(flags, offered & (NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES));
     nbd_stream_put(s, flags, sizeof flags);
+    put_option(s, h->wants_tls ? NBD_OPT_STARTTLS : NBD_OPT_STRUCTURED_REPLY, NULL, 0);
+    h->state = h->wants_tls ? AT_TLS : AT_STRUCTURED;
+    return NBD_MORE;
+}
+
+void nbd_handshake_secured(struct nbd_handshake *h, struct nbd_stream *s)
+{
     put_option(s, NBD_OPT_STRUCTURED_REPLY, NULL, 0);
     h->state = AT_STRUCTURED;
-    return NBD_MORE;
+}
+
+/* Without TLS there is no going on: somebody on the way may have taken it out. */
+static enum nbd_step take_tls(struct nbd_handshake *h, uint32_t type, uint32_t size)
+{
+    if (type >> 31)
+        return fail(h, "the server does not offer TLS, and the disk may not be used without");
+    if (type != NBD_REP_ACK || size)
+        return fail(h, "the server's reply to NBD_OPT_STARTTLS makes no sense");
+    return NBD_SECURE;
 }
 
 /* The server's own words, for the log: printable ASCII only, shortened. */
@@ -121,7 +138,7 @@ static enum nbd_step refuse(struct nbd_handshake *h, uint32_t type, const uint8_
         reason = "the server's policy refuses the export";
         break;
     case NBD_REP_ERR_TLS_REQD:
-        reason = "the server demands TLS";
+        reason = "the server demands TLS: give the disk keys for it";
         break;
     case NBD_REP_ERR_SHUTDOWN:
         reason = "the server is shutting down";
@@ -211,6 +228,8 @@ static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, u
                                 const uint8_t *p, uint32_t size)
 {
     bool is_error = type >> 31;
+    if (h->state == AT_TLS)
+        return take_tls(h, type, size);
     if (h->state == AT_STRUCTURED) {
         if (type != NBD_REP_ACK && !is_error)
             return fail(h, "the server's reply to NBD_OPT_STRUCTURED_REPLY makes no sense");
@@ -238,7 +257,8 @@ static enum nbd_step take_reply(struct nbd_handshake *h, struct nbd_stream *s, u
 
 enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s)
 {
-    static const uint8_t asked[] = {[AT_STRUCTURED] = NBD_OPT_STRUCTURED_REPLY,
+    static const uint8_t asked[] = {[AT_TLS] = NBD_OPT_STARTTLS,
+                                    [AT_STRUCTURED] = NBD_OPT_STRUCTURED_REPLY,
                                     [AT_META] = NBD_OPT_SET_META_CONTEXT,
                                     [AT_GO] = NBD_OPT_GO};
     for (;;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Fixed newstyle negotiation of one connection, as the client: structured replies and block status
+ * Fixed newstyle negotiation of one connection, as the client: TLS if it is wanted, then structured replies and block status
  * (base:allocation) if the server has them, then NBD_OPT_GO with the request for block sizes. One
  * option at a time.
  */
@@ -20,21 +20,30 @@ struct nbd_export { /* checked: see the comments */
     uint32_t context_id;   /* of base:allocation in its answers */
 };
 
-enum nbd_step { NBD_MORE, NBD_DONE, NBD_FAILED };
+enum nbd_step {
+    NBD_MORE,
+    NBD_SECURE, /* start TLS on the connection, then nbd_handshake_secured */
+    NBD_DONE,
+    NBD_FAILED
+};
 
 struct nbd_handshake {
     const char *export_name;
     uint8_t state;
+    bool wants_tls;
     bool has_export_info;
     uint32_t info_count;
     struct nbd_export result;
     char why[160]; /* of NBD_FAILED */
 };
 
-/* export_name: at most 255 bytes, must stay valid. */
-void nbd_handshake_init(struct nbd_handshake *h, const char *export_name);
+/* export_name: at most 255 bytes, must stay valid. wants_tls: nothing but NBD_OPT_STARTTLS is said
+   in plain text. */
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls);
 /* Takes what has arrived, queues answers. NBD_FAILED: close the connection; `why` says the reason.
  */
 enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s);
+/* TLS has been started after NBD_SECURE: goes on inside it. */
+void nbd_handshake_secured(struct nbd_handshake *h, struct nbd_stream *s);
 
 #endif

@@ -41,16 +41,17 @@ void nbd_session_init(struct nbd_session *s, const struct vdisk_platform *platfo
     list_init(&s->flying);
 }
 
-bool nbd_session_start(struct nbd_session *s, const char *host, uint16_t port,
-                       const char *export_name, uint64_t now_ns)
+bool nbd_session_start(struct nbd_session *s, const struct nbd_target *target, uint64_t now_ns)
 {
+    s->target = *target;
     s->is_conn_closed = false;
     s->why[0] = 0;
-    void *conn = s->platform->connect(s->platform->ctx, host, port, &conn_events, s);
+    void *conn =
+        s->platform->connect(s->platform->ctx, target->host, target->port, &conn_events, s);
     if (!conn)
         return false;
     nbd_stream_init(&s->stream, s->platform, conn);
-    nbd_handshake_init(&s->handshake, export_name);
+    nbd_handshake_init(&s->handshake, target->export_name, target->tls != NULL);
     memset(&s->reply, 0, sizeof s->reply);
     s->queue_sent = 0;
     s->serial = s->platform->random(s->platform->ctx) / NBD_SESSION_SLOTS;
@@ -251,9 +252,26 @@ static void judge_silence(struct nbd_session *s, uint64_t now_ns)
         nbd_session_lose(s, "the server owes answers and is silent");
 }
 
+/* What lies behind the agreement was said in plain text, by whomever. */
+static void secure(struct nbd_session *s)
+{
+    const struct vdisk_tls *tls = s->target.tls;
+    const char *why = nbd_stream_has_more(&s->stream)
+                          ? "the server goes on in plain text after it agreed to TLS"
+                          : tls->start(tls, s->stream.conn, s->target.host);
+    if (why)
+        nbd_session_lose(s, why);
+    else
+        nbd_handshake_secured(&s->handshake, &s->stream);
+}
+
 static void negotiate(struct nbd_session *s)
 {
     enum nbd_step step = nbd_handshake_step(&s->handshake, &s->stream);
+    if (step == NBD_SECURE)
+        secure(s);
+    if (s->state != NBD_NEGOTIATING)
+        return;
     if (step == NBD_FAILED)
         nbd_session_lose(s, s->handshake.why);
     else if (step == NBD_DONE)

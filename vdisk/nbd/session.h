@@ -27,6 +27,13 @@ struct nbd_patience {
     uint64_t idle_ns;    /* nothing to do, until a small read asks whether the server is there */
 };
 
+struct nbd_target { /* strings and tls must stay valid */
+    const char *host;
+    uint16_t port;
+    const char *export_name;
+    const struct vdisk_tls *tls; /* NULL: plain text */
+};
+
 /* How far the answer that is arriving has been read: reply.c. */
 struct nbd_reply_state {
     uint8_t at;
@@ -40,6 +47,7 @@ struct nbd_session {
     const struct vdisk_platform *platform;
     enum nbd_session_state state;
     struct nbd_patience patience;
+    struct nbd_target target;
     uint64_t started_ns, moved_ns; /* start of the connection; last sign of life */
     uint64_t moved_seen;
     bool is_conn_closed; /* the platform said so; what had arrived is still being read */
@@ -59,9 +67,8 @@ struct nbd_session {
 
 void nbd_session_init(struct nbd_session *s, const struct vdisk_platform *platform,
                       const struct nbd_patience *patience);
-/* From NBD_CLOSED. False: the platform has no free connection. export_name must stay valid. */
-bool nbd_session_start(struct nbd_session *s, const char *host, uint16_t port,
-                       const char *export_name, uint64_t now_ns);
+/* From NBD_CLOSED. False: the platform has no free connection. */
+bool nbd_session_start(struct nbd_session *s, const struct nbd_target *target, uint64_t now_ns);
 /* Says goodbye if the server is listening, closes; commands in flight can be taken back after it.
  */
 void nbd_session_close(struct nbd_session *s);

@@ -81,6 +81,11 @@ size_t nbd_stream_drop(struct nbd_stream *s, size_t size)
     return n;
 }
 
+bool nbd_stream_has_more(const struct nbd_stream *s)
+{
+    return s->in_start < s->in_end;
+}
+
 uint32_t nbd_stream_room(struct nbd_stream *s)
 {
     if (s->out_start == s->out_end)

@@ -31,6 +31,9 @@ size_t nbd_stream_take(struct nbd_stream *s, uint8_t *to, size_t size);
 /* Drops up to `size` bytes that have arrived; how many. */
 size_t nbd_stream_drop(struct nbd_stream *s, size_t size);
 
+/* True if something has been received that nobody has looked at. */
+bool nbd_stream_has_more(const struct nbd_stream *s);
+
 /* Room in the send buffer, for headers that must go whole. */
 uint32_t nbd_stream_room(struct nbd_stream *s);
 /* Sends or queues as much as fits; how many bytes. 0: nothing can be sent now. */
