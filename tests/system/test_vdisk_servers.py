@@ -3,8 +3,9 @@
 """The streaming engine, as leat-nbd, between real NBD servers and real NBD clients.
 
 usage: test_vdisk_servers.py LEAT_NBD [TestClass.test_name ...]
-Needs nbdkit, qemu-nbd, nbd-server, nbdinfo, nbdcopy, qemu-io, qemu-img, fio; no root, Unix sockets and loopback only.
+Needs nbdkit, qemu-nbd, nbd-server, nbdinfo, nbdcopy, nbddump, qemu-io, qemu-img, fio; no root, Unix sockets and loopback only.
 """
+import json
 import os
 import random
 import re
@@ -93,6 +94,50 @@ class Servers(Case):
         wait_for(lambda: can_connect(self.path("leat")), 10, self.log_of(leat))
         self.run_tool("nbdcopy", leat.uri, self.path("out"))
         self.same_files(image, self.path("out"))
+
+
+class Clients(Case):
+    """Other people's clients find nothing strange."""
+
+    def setUp(self):
+        super().setUp()
+        self.image = self.make_file("image", 8 * MIB)
+        self.server, uri = self.serve("file", self.image)
+        self.client = self.leat(uri)
+
+    def test_nbdinfo(self):
+        info = json.loads(self.run_tool("nbdinfo", "--json", self.client.uri).stdout)["exports"][0]
+        self.assertEqual(info["export-size"], 8 * MIB)
+        for ability in ("can_cache", "can_flush", "can_fua", "can_multi_conn", "can_trim", "can_zero"):
+            self.assertTrue(info[ability], ability)
+        self.run_tool("nbdinfo", "--list", self.client.uri)
+
+    def test_nbddump(self):
+        self.assertIn("0000000000", self.run_tool("nbddump", "--length=4096", self.client.uri).stdout)
+
+    def test_qemu_img(self):
+        self.run_tool("qemu-img", "compare", "-f", "raw", "-F", "raw", self.client.uri, self.image)
+        self.run_tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", self.client.uri, self.path("copy"))
+        self.run_tool("qemu-img", "compare", "-f", "qcow2", "-F", "raw", self.path("copy"), self.client.uri)
+
+    def test_qemu_block_driver(self):
+        """qcow2 on top of leat-nbd: an image format's own pattern of writes and flushes."""
+        self.run_tool("qemu-img", "create", "-f", "qcow2", self.client.uri, "4M")
+        self.run_tool("qemu-io", "-f", "qcow2", "-c", "write -P 5 1M 300k", "-c", "discard 1100k 64k", "-c", "flush",
+                      "-c", "read -P 5 1M 64k", self.client.uri)
+        self.run_tool("qemu-img", "check", "-f", "qcow2", self.client.uri)
+
+    def test_cache_command(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.path("leat"))
+            s.settimeout(10)
+            s.recv(18, socket.MSG_WAITALL)
+            s.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\0")
+            s.recv(10, socket.MSG_WAITALL)
+            s.sendall(bytes.fromhex("25609513 0000 0005 0000000000000001 0000000000100000 00100000"))
+            self.assertEqual(s.recv(16, socket.MSG_WAITALL)[4:8], b"\0\0\0\0")
+            self.stop(self.server, signal.SIGKILL)
+        self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 1M", self.client.uri, timeout=10)
 
 
 class Semantics(Case):
@@ -236,7 +281,7 @@ class Outages(Case):
                          "--verify_state_save=0", "--loops=3", "--rate_iops=600", "--randseed=5")
         kills = 0
         while fio.poll() is None:
-            time.sleep(0.3)
+            time.sleep(0.6)
             self.stop(self.server, signal.SIGKILL)
             kills += 1
             self.server, _ = self.serve("file", image)

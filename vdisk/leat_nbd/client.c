@@ -16,7 +16,7 @@ struct job {
     struct client *client;
     uint64_t cookie;
     struct out *answer; /* of a read: header and data, queued when it is done */
-    uint8_t *data;      /* of a write */
+    uint8_t *data;      /* of a write; of a cache command: what was read, for nobody */
 };
 
 static void *must(void *memory)
@@ -124,33 +124,36 @@ static void job_done(struct vdisk_request *request, int status)
 static void submit(struct client *c, uint16_t flags, uint16_t type, uint64_t cookie,
                    uint64_t offset, uint32_t length, const uint8_t *payload)
 {
-    static const uint8_t ops[] = {[NBD_CMD_READ] = LEAT_BLK_READ,
-                                  [NBD_CMD_WRITE] = LEAT_BLK_WRITE,
-                                  [NBD_CMD_FLUSH] = LEAT_BLK_FLUSH,
-                                  [NBD_CMD_TRIM] = LEAT_BLK_DISCARD,
-                                  [NBD_CMD_WRITE_ZEROES] = LEAT_BLK_WRITE_ZEROES};
+    static const uint8_t ops[] = {
+        [NBD_CMD_READ] = LEAT_BLK_READ,   [NBD_CMD_WRITE] = LEAT_BLK_WRITE,
+        [NBD_CMD_FLUSH] = LEAT_BLK_FLUSH, [NBD_CMD_TRIM] = LEAT_BLK_DISCARD,
+        [NBD_CMD_CACHE] = LEAT_BLK_READ,  [NBD_CMD_WRITE_ZEROES] = LEAT_BLK_WRITE_ZEROES};
     struct job *j = must(calloc(1, sizeof *j));
     j->client = c;
     j->cookie = cookie;
     c->jobs++;
     j->request.owner = j;
     j->request.done = job_done;
-    bool is_known = type < sizeof ops && (ops[type] != LEAT_BLK_READ || type == NBD_CMD_READ);
+    bool is_read = type == NBD_CMD_READ || type == NBD_CMD_CACHE;
+    bool is_known = type < sizeof ops && (is_read || ops[type] != LEAT_BLK_READ);
     if (!is_known || (flags & ~(NBD_CMD_FLAG_FUA | NBD_CMD_FLAG_NO_HOLE)) ||
-        (type == NBD_CMD_READ && length > CLIENT_MAX_BLOCK)) {
+        (is_read && length > CLIENT_MAX_BLOCK)) {
         job_done(&j->request, LEAT_EINVAL);
         return;
     }
     j->request.op = ops[type];
     j->request.offset = type == NBD_CMD_FLUSH ? 0 : offset;
     j->request.length = length;
-    if (flags & NBD_CMD_FLAG_FUA && type != NBD_CMD_FLUSH && type != NBD_CMD_READ)
+    if (flags & NBD_CMD_FLAG_FUA && type != NBD_CMD_FLUSH && !is_read)
         j->request.flags |= LEAT_BLK_FUA;
     if (flags & NBD_CMD_FLAG_NO_HOLE)
         j->request.flags |= LEAT_BLK_NO_HOLE;
     if (type == NBD_CMD_READ) {
         j->answer = make_out(NBD_SIMPLE_REPLY_BYTES + length);
         j->request.data = j->answer->data + NBD_SIMPLE_REPLY_BYTES;
+    } else if (type == NBD_CMD_CACHE) {
+        j->data = must(malloc(length + 1));
+        j->request.data = j->data;
     } else if (type == NBD_CMD_WRITE) {
         j->data = must(malloc(length + 1));
         memcpy(j->data, payload, length);

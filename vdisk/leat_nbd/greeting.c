@@ -27,7 +27,7 @@ static uint8_t *reply(struct client *c, uint32_t option, uint32_t type, uint32_t
 
 static uint16_t transmission_flags(const struct leat_blk_info *info)
 {
-    uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_CAN_MULTI_CONN;
+    uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_CAN_MULTI_CONN | NBD_FLAG_SEND_CACHE;
     flags |= info->features & LEAT_BLK_READ_ONLY ? NBD_FLAG_READ_ONLY : 0;
     flags |= info->features & LEAT_BLK_CAN_FLUSH ? NBD_FLAG_SEND_FLUSH : 0;
     flags |= info->features & LEAT_BLK_CAN_FUA ? NBD_FLAG_SEND_FUA : 0;
