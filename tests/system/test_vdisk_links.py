@@ -41,6 +41,26 @@ class Holes(Case):
         self.assertGreater(counts["KiB of holes"], 60 * 1024)
         self.assertLess(counts["KiB from the server"], 2 * 1024)
 
+    def test_large_image(self):
+        """70 GiB: more than is asked about unasked; data over the borders of bitmaps and of questions."""
+        gib = 1 << 30
+        places = [0, 128 * MIB - 4096, gib - 8192, 5 * gib + 12288, 64 * gib - 4096, 69 * gib + 128 * MIB - 8192]
+        with open(self.path("image"), "wb") as f:
+            f.truncate(70 * gib + 512)
+            for i, place in enumerate(places):
+                f.seek(place)
+                f.write(bytes([i + 1]) * 16384)
+        _, uri = self.serve("file", self.path("image"))
+        leat = self.leat(uri, "", "--mode", "ram")
+        for _ in range(2):  # in the second round every map is there
+            commands = [f"read -P {i + 1} {place} 16k" for i, place in enumerate(places)]
+            commands += [f"read -P 0 {place + 16384} {100 * MIB}" for place in places]
+            commands += [f"read -P 0 {70 * gib} 512", f"read -P 0 {69 * gib + 900 * MIB} 124M"]
+            self.run_tool("qemu-io", "-f", "raw", "-r", *[x for c in commands for x in ("-c", c)], leat.uri)
+        counts = self.counters(leat)
+        self.assertGreater(counts["KiB of holes"], 7 * 100 * 1024)
+        self.assertGreater(counts["KiB of holes"], 10 * counts["KiB from the server"])
+
     def test_server_without_extents(self):
         image = self.sparse_image()
         _, uri = self.serve("--filter=noextents", "file", image)
