@@ -17,9 +17,11 @@ uint32_t disk_features(const struct vdisk_disk *d)
     uint32_t flags = e->identity.flags;
     if (d->config.mode == VDISK_RAM && !d->config.is_read_only)
         return LEAT_BLK_CAN_FLUSH | LEAT_BLK_CAN_DISCARD | LEAT_BLK_CAN_ZERO | LEAT_BLK_CAN_FUA;
-    if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY) ||
-        e->identity.min_block > CACHE_BLOCK_BYTES)
+    if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY))
         return LEAT_BLK_READ_ONLY;
+    if (e->identity.min_block >
+        CACHE_BLOCK_BYTES) /* they could not be sent as the guest wants them */
+        flags &= ~(NBD_FLAG_SEND_TRIM | NBD_FLAG_SEND_WRITE_ZEROES);
     uint32_t features = LEAT_BLK_CAN_FUA; /* by the server's, or by a flush after the write */
     if (flags & NBD_FLAG_SEND_FLUSH)
         features |= LEAT_BLK_CAN_FLUSH;

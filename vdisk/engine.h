@@ -2,12 +2,13 @@
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
  * link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c (reads), extents.c (holes), identity.c (is it
- * the same image?) and wlog.c (writes).
+ * the same image?) and wlog.c and edges.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
 
 #include "vdisk/cache.h"
+#include "vdisk/edges.h"
 #include "vdisk/extents.h"
 #include "vdisk/identity.h"
 #include "vdisk/nbd/session.h"
@@ -50,7 +51,10 @@ struct write_record {
     bool is_replayed; /* export->replay_left counts it */
     bool is_acked;
     uint32_t blockers;             /* earlier open records that overlap */
-    uint64_t offset, length, done; /* done: bytes acknowledged so far */
+    uint64_t offset, length, done; /* in whole units of the server's; done: acknowledged so far */
+    uint64_t client_length;        /* of what the client gave, `lead` bytes into it */
+    uint32_t lead;
+    uint8_t edges; /* of a write: what is still to be read around the client's part: edges.h */
     uint64_t ack_number;
     struct vdisk_request *request; /* NULL: completed, or its disk was detached */
     struct vdisk_export *export;
@@ -201,6 +205,7 @@ void wlog_init(struct vdisk_export *e);
 void wlog_submit(struct vdisk_export *e, struct vdisk_request *r); /* write, discard, zeroes */
 void wlog_flush(struct vdisk_export *e, struct vdisk_request *r);
 bool wlog_pump(struct vdisk_export *e);
+void wlog_part_failed(struct write_record *w, uint32_t error); /* it cannot be written */
 /* The session was lost: every record of the log is to be sent again. */
 void wlog_rewind(struct vdisk_export *e);
 void wlog_fail_all(struct vdisk_export *e);

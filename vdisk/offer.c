@@ -28,9 +28,6 @@ const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x
 {
     e->identity = *x;
     e->block_size = x->min_block > SECTOR_BYTES ? CACHE_BLOCK_BYTES : SECTOR_BYTES;
-    if (x->min_block > CACHE_BLOCK_BYTES && has_writer(e))
-        return "the server's minimum block size is above 4096: only mode=ram and read_only=yes "
-               "can use it";
     e->identity.size_bytes = offer_size(e, x->size_bytes);
     if (e->identity.size_bytes == 0)
         return "the export is empty";

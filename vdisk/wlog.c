@@ -92,14 +92,17 @@ static void drop_record(struct vdisk_export *e, struct write_record *w)
 /* False: no room or no memory now. */
 static bool add_record(struct vdisk_export *e, struct vdisk_request *r)
 {
-    uint64_t payload = r->op == LEAT_BLK_WRITE ? r->length : 0;
-    uint64_t bytes = sizeof(struct write_record) + payload;
+    struct write_record shape = {
+        .offset = r->offset, .length = r->length, .client_length = r->length};
+    if (r->op == LEAT_BLK_WRITE)
+        edges_widen(e, &shape);
+    uint64_t bytes = sizeof shape + (r->op == LEAT_BLK_WRITE ? shape.length : 0);
     if (e->log_count && (e->log_count >= MAX_RECORDS || e->log_bytes + bytes > bound_bytes(e)))
         return false;
     struct write_record *w = malloc(bytes);
     if (!w)
         return false;
-    memset(w, 0, sizeof *w);
+    memcpy(w, &shape, sizeof shape);
     list_init(&w->ready_node);
     w->type = r->op == LEAT_BLK_WRITE     ? NBD_CMD_WRITE
               : r->op == LEAT_BLK_DISCARD ? NBD_CMD_TRIM
@@ -109,12 +112,10 @@ static bool add_record(struct vdisk_export *e, struct vdisk_request *r)
         w->command.flags |= NBD_CMD_FLAG_FUA;
     if (r->op == LEAT_BLK_WRITE_ZEROES && (r->flags & LEAT_BLK_NO_HOLE))
         w->command.flags |= NBD_CMD_FLAG_NO_HOLE;
-    w->offset = r->offset;
-    w->length = r->length;
     w->request = r;
     w->export = e;
-    if (payload)
-        memcpy(w->data, r->data, payload);
+    if (w->type == NBD_CMD_WRITE)
+        memcpy(w->data + w->lead, r->data, r->length);
     w->command.type = w->type;
     w->command.done = part_done;
     w->command.owner = w;
@@ -182,7 +183,8 @@ static void record_failed(struct vdisk_export *e, struct write_record *w, uint32
         e->is_replay_refused = true;
         return;
     }
-    cache_change(&e->engine->cache, e->id, w->offset, w->length, CACHE_UNKNOWN, NULL);
+    cache_change(&e->engine->cache, e->id, w->offset + w->lead, w->client_length, CACHE_UNKNOWN,
+                 NULL);
     drop_record(e, w);
     if (r)
         disk_complete(r, LEAT_EIO);
@@ -195,7 +197,8 @@ static void record_acked(struct vdisk_export *e, struct write_record *w)
         enum cache_change change = w->type == NBD_CMD_WRITE          ? CACHE_WRITTEN
                                    : w->type == NBD_CMD_WRITE_ZEROES ? CACHE_ZEROED
                                                                      : CACHE_UNKNOWN;
-        cache_change(&e->engine->cache, e->id, w->offset, w->length, change, w->data);
+        cache_change(&e->engine->cache, e->id, w->offset + w->lead, w->client_length, change,
+                     w->data + w->lead);
         w->is_known = true;
     }
     w->request = NULL;
@@ -212,20 +215,27 @@ static void record_acked(struct vdisk_export *e, struct write_record *w)
         disk_complete(r, LEAT_OK);
 }
 
+void wlog_part_failed(struct write_record *w, uint32_t error)
+{
+    close_record(w->export, w);
+    record_failed(w->export, w, error);
+}
+
 static void part_done(struct nbd_command *command, uint32_t error)
 {
     struct write_record *w = command->owner;
     struct vdisk_export *e = w->export;
+    if (error) {
+        wlog_part_failed(w, error);
+        return;
+    }
     w->done += command->length;
-    if (!error && w->done < w->length) {
+    if (w->done < w->length) {
         list_push_front(&e->ready, &w->ready_node);
         return;
     }
     close_record(e, w);
-    if (error)
-        record_failed(e, w, error);
-    else
-        record_acked(e, w);
+    record_acked(e, w);
 }
 
 static void drop_durable(struct vdisk_export *e, uint64_t mark)
@@ -301,6 +311,8 @@ static bool send_part(struct vdisk_export *e)
     if (list_is_empty(&e->ready))
         return false;
     struct write_record *w = LIST_ENTRY(e->ready.next, struct write_record, ready_node);
+    if (w->edges)
+        return edges_read(e, w);
     uint64_t left = w->length - w->done;
     uint32_t most = e->identity.max_block;
     if (w->type == NBD_CMD_WRITE && most > PART_BYTES)

@@ -113,6 +113,9 @@ static void choose_operation(struct client *c)
                         : LEAT_BLK_DISCARD;
     if (r->op == LEAT_BLK_DISCARD && !sim_profile.has_trim)
         r->op = LEAT_BLK_READ;
+    bool is_coarse = sim_profile.min_block > 4096 && c->disk->config.mode == VDISK_PRIVATE;
+    if (is_coarse && (r->op == LEAT_BLK_DISCARD || r->op == LEAT_BLK_WRITE_ZEROES))
+        r->op = LEAT_BLK_WRITE;
     if (r->op != LEAT_BLK_FLUSH)
         choose_range(r);
     if ((r->op == LEAT_BLK_WRITE || r->op == LEAT_BLK_WRITE_ZEROES) && sim_random() % 5 == 0)
@@ -259,7 +262,7 @@ static void run_seed(uint64_t seed)
     choose_profile();
     sector_count = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
     enum vdisk_mode mode = sim_random() % 4 ? VDISK_PRIVATE : VDISK_RAM;
-    if (mode == VDISK_RAM && sim_random() % 4 == 0) {
+    if (sim_random() % 6 == 0) {
         sim_profile.min_block = 64u << 10;
         sector_count -= sector_count % 128;
     }

@@ -112,10 +112,20 @@ class BlockSizes(Case):
     def test_maximum_of_no_round_number(self):
         self.check_reads(4096, 4096 * 11)
 
-    def test_no_writes_below_the_minimum(self):
-        image = self.make_file("image", MIB)
-        leat = self.leat(self.serve_sizes(image, 65536, MIB), wait=False)
-        wait_for(lambda: "minimum block size is above 4096" in self.log_of(leat), 10, self.log_of(leat))
+    def test_writes_below_the_minimum(self):
+        """4 KiB here and there, in units of 64 KiB: what lies around stays."""
+        image = self.make_file("image", 4 * MIB)
+        with open(image, "rb") as f:
+            expected = bytearray(f.read())
+        leat = self.leat(self.serve_sizes(image, 65536, MIB))
+        commands = []
+        for i, (block, count) in enumerate(((0, 1), (15, 1), (16, 1), (30, 4), (100, 200), (1023, 1), (31, 2))):
+            commands += ["-c", f"write -P {i + 1} {block * 4}k {count * 4}k"]
+            expected[block * 4096:(block + count) * 4096] = bytes([i + 1]) * (count * 4096)
+        self.run_tool("qemu-io", "-f", "raw", *commands, leat.uri)
+        self.stop(leat)
+        with open(image, "rb") as f:
+            self.assertTrue(f.read() == bytes(expected))
 
 
 class FailOver(Case):
