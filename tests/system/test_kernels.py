@@ -9,7 +9,7 @@ import subprocess
 
 from lab import BUILD, Failed, check, load_tool, main
 
-KERNELS = ("multiboot", "cpuid", "msr", "exceptions", "apic_timer", "ipi", "tsc", "paging", "modes", "xsave", "debug",
+KERNELS = ("multiboot", "cpuid", "msr", "exceptions", "apic_timer", "ipi", "ioapic", "tsc", "paging", "modes", "xsave", "debug",
            "instructions")
 FOLDER = BUILD / "tests/guests/kernels"
 HOST = {"bochs": "bochs", "bochs-amd": "bochs-amd", "qemu": "tcg"}  # what is under all, by machine; kvm: nothing

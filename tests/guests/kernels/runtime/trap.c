@@ -58,7 +58,8 @@ void trap_handle(struct frame *frame)
         __atomic_fetch_add(&interrupts[vector], 1, __ATOMIC_SEQ_CST);
         if (interrupt_handlers[vector])
             interrupt_handlers[vector](frame);
-        if (vector != VECTOR_SPURIOUS)
+        /* Bochs' posted interrupts may bring it as a real one, which is in service then */
+        if (vector != VECTOR_SPURIOUS || apic_read(APIC_ISR + 7) >> 31)
             apic_write(APIC_EOI, 0);
     } else if (exception_handler) {
         exception_handler(frame);
