@@ -65,6 +65,10 @@ static int vcpu_make(struct quota *payer, struct guest *guest, const uint64_t ar
     vcpu->guest = guest;
     vcpu->page_mem = mem;
     vcpu->page = phys_to_ptr(mem_hpa(mem, 0));
+    if (mem->size >= LEAT_PAGE_SIZE + sizeof(struct leat_apic)) {
+        vcpu->apic_regs = phys_to_ptr(mem_hpa(mem, LEAT_PAGE_SIZE));
+        vcpu->apic_requests = phys_to_ptr(mem_hpa(mem, 2 * LEAT_PAGE_SIZE));
+    }
     vcpu->index = index;
     vcpu->tsc_ratio = args[3];
     vcpu->cpu = this_cpu()->index;
@@ -224,11 +228,12 @@ SYSCALL(vcpu_run)
 SYSCALL(vcpu_kick)
 {
     struct vcpu *vcpu = vcpu_of(object);
-    vcpu->kicked = true;
+    bool is_posted = args[1] == LEAT_KICK_POSTED;
+    vcpu->kicked |= !is_posted;
     if (vcpu->is_waiting)
         thread_wake(vcpu->runner);
     else if (vcpu->runner && vcpu->runner->state == THREAD_RUNNING)
-        smp_kick(&cpus[vcpu->runner->cpu]);
+        (is_posted && virt->vcpu_notify ? virt->vcpu_notify : smp_kick)(&cpus[vcpu->runner->cpu]);
     return LEAT_OK;
 }
 

@@ -18,7 +18,10 @@ struct vcpu {
     struct guest *guest;    /* a reference */
     struct mem *page_mem;   /* a reference */
     struct leat_vcpu *page; /* ring 3 writes it at any time: read a value once, through VCPU_READ */
-    struct thread *runner;  /* inside vcpu_run; NULL: nobody */
+    struct leat_apic_reg
+        *apic_regs; /* and these, in two pages of their own; NULL: none were given */
+    struct leat_apic_requests *apic_requests;
+    struct thread *runner; /* inside vcpu_run; NULL: nobody */
     uint32_t index;
     uint32_t trace_next;
     uint32_t cpu; /* which may hold some of its state; the back end's functions are called there */

@@ -11,6 +11,7 @@
 #include <leat/syscall.h>
 #include <leat/vcpu.h>
 
+struct percpu;
 struct quota;
 struct vcpu;
 struct nested; /* a guest-physical address space of the back end */
@@ -62,7 +63,9 @@ struct virt_ops {
     void (*vcpu_detach)(struct vcpu *vcpu); /* saves what other users of the CPU may overwrite */
     /* Runs an attached vCPU. enum leat_exit, with page->detail and next_rip filled, or VIRT_CHECK. */
     int (*vcpu_run)(struct vcpu *vcpu);
-    /* Could the pending event, or irq_vector, be delivered now? */
+    /* Has the guest that runs on that CPU look at its leat_apic_requests. NULL: an exit does. */
+    void (*vcpu_notify)(struct percpu *cpu);
+    /* Could the pending event, irq_vector, or what struct leat_apic holds be delivered now? */
     bool (*vcpu_is_ready)(struct vcpu *vcpu);
 };
 

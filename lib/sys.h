@@ -185,9 +185,9 @@ static inline int64_t leat_vcpu_run(leat_handle_t vcpu)
     return leat_syscall(LEAT_SYS_VCPU_RUN, vcpu, 0, 0, 0, 0, 0);
 }
 
-static inline int64_t leat_vcpu_kick(leat_handle_t vcpu)
+static inline int64_t leat_vcpu_kick(leat_handle_t vcpu, uint32_t what)
 {
-    return leat_syscall(LEAT_SYS_VCPU_KICK, vcpu, 0, 0, 0, 0, 0);
+    return leat_syscall(LEAT_SYS_VCPU_KICK, vcpu, what, 0, 0, 0, 0);
 }
 
 static inline int64_t leat_vcpu_sync(leat_handle_t vcpu, uint32_t groups)

@@ -112,6 +112,16 @@ static void choose_tsc(struct vm *vm)
                vm->name, text, (unsigned long long)vm->tsc.ratio);
 }
 
+/* How far the CPU may work the local APICs, if it can. */
+static enum leat_apic_on apic_mode(void)
+{
+    static const enum leat_apic_on modes[] = {LEAT_APIC_ON, LEAT_APIC_OFF, LEAT_APIC_ALL};
+    char text[16]; /* enum leat_config_apic */
+    if (!leat_start_arg("apic", text, sizeof(text)) || text[0] < '0' || text[0] > '2')
+        return LEAT_APIC_ON;
+    return modes[text[0] - '0'];
+}
+
 static void must(struct vm *vm, int error, const char *what)
 {
     if (error != LEAT_OK)
@@ -136,12 +146,20 @@ void guest_create(struct vm *vm)
     rtc_set_memory(&guest.platform.rtc, guest.low_ram, guest.high_ram);
     must(vm, pci_host_init(vm), "its PCI bus");
     must(vm, console_attach(vm), "its console");
+    enum leat_apic_on mode = apic_mode();
     for (unsigned i = 0; i < vm->cpu_count; i++) {
         struct leat_vcpu *page = host_vcpu_create(vm, i);
         must(vm, page ? LEAT_OK : LEAT_ENOMEM, "a vCPU");
         vcpu_init(&guest.cpus[i], vm, i, page);
         vm->cpus[i] = &guest.cpus[i];
+        if (mode && (page->apic_can & LEAT_APIC_VIRTUAL))
+            lapic_share(guest.cpus[i].lapic, (struct leat_apic *)((uint8_t *)page + LEAT_PAGE_SIZE),
+                        mode);
     }
+    uint32_t can = mode ? vm->cpus[0]->page->apic_can : 0;
+    vm_log(vm, "VM '%s': local APICs by %s%s%s", vm->name, can ? "the CPU" : "the VMM",
+           can & LEAT_APIC_READS ? ", reads too" : "",
+           can & LEAT_APIC_POSTED ? ", posted interrupts" : "");
 }
 
 static const void *file_bytes(const struct leat_start_entry *entry)

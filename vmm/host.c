@@ -26,8 +26,14 @@ void vm_kick(struct vm *vm, unsigned cpu)
     uint32_t run;
     if (!v || !vcpu_kick_begin(v, &run))
         return;
-    leat_vcpu_kick(vm->host->vcpus[cpu]);
+    leat_vcpu_kick(vm->host->vcpus[cpu], LEAT_KICK);
     vcpu_kick_end(v, run);
+}
+
+void vm_post(struct vm *vm, unsigned cpu)
+{
+    if (vm->cpus[cpu] && vcpu_in_guest(vm->cpus[cpu]))
+        leat_vcpu_kick(vm->host->vcpus[cpu], LEAT_KICK_POSTED);
 }
 
 uint64_t vm_bit_alloc(struct vm *vm)

@@ -18,7 +18,7 @@ bool vcpu_sync(struct vcpu *cpu, uint32_t groups)
 struct leat_vcpu *host_vcpu_create(struct vm *vm, unsigned index)
 {
     leat_handle_t mem;
-    struct leat_vcpu *page = leat_map_pages(LEAT_PAGE_SIZE, 0, &mem);
+    struct leat_vcpu *page = leat_map_pages(LEAT_PAGE_SIZE + sizeof(struct leat_apic), 0, &mem);
     if (!page)
         return NULL;
     int64_t handle = leat_vcpu_create(vm->host->guest, index, mem, vm->tsc.ratio);

@@ -80,6 +80,9 @@ void vm_unlock(struct vm *vm);
  * guest. */
 void vm_kick(struct vm *vm, unsigned cpu);
 
+/* That vCPU has a new request in its leat_apic: its guest looks at it at once, if it runs. */
+void vm_post(struct vm *vm, unsigned cpu);
+
 /* One bit of the VMM's notification that nobody else uses; 0: none left. */
 uint64_t vm_bit_alloc(struct vm *vm);
 

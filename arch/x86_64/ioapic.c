@@ -163,6 +163,8 @@ void arch_dispatch_irq(unsigned vector)
     } else if (vector == VECTOR_CPU) {
         apic_eoi();
         smp_serve(); /* done already by whoever had to wait for the lock; what is left is percpu.work */
+    } else if (vector == VECTOR_POSTED) {
+        apic_eoi(); /* its guest has left meanwhile, and is looked after when it goes in again */
     } else if (vector >= VECTOR_DEVICE_FIRST && vector <= VECTOR_DEVICE_LAST) {
         const struct route *r = &routes[vector - VECTOR_DEVICE_FIRST];
         if (r->used)

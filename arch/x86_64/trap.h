@@ -11,7 +11,8 @@
 #define VECTOR_DEVICE_FIRST 0x30
 #define VECTOR_DEVICE_LAST 0xef
 #define VECTOR_TIMER 0xf0
-#define VECTOR_CPU 0xf1 /* another CPU wants something: arch_interrupt_cpu */
+#define VECTOR_CPU 0xf1    /* another CPU wants something: arch_interrupt_cpu */
+#define VECTOR_POSTED 0xf2 /* the guest that runs here looks at its requests: vmx/apic.c */
 #define VECTOR_SPURIOUS 0xff
 
 #ifndef __ASSEMBLER__

@@ -133,11 +133,13 @@ enum leat_syscall {
     LEAT_SYS_GUEST_CPUID,
 
     /* vcpu_create(guest, index, state, tsc_ratio) -> vcpu. state: a mem object of one page that holds struct
-       leat_vcpu (vcpu.h); it starts in the state that the page describes. tsc_ratio: see vcpu.h. */
+       leat_vcpu (vcpu.h), or of three, struct leat_apic behind it; it starts in the state that the page describes.
+       tsc_ratio: see vcpu.h. */
     LEAT_SYS_VCPU_CREATE,
     /* vcpu_run(vcpu) -> enum leat_exit. Blocks. One thread at a time (LEAT_EBUSY). */
     LEAT_SYS_VCPU_RUN,
-    /* vcpu_kick(vcpu): makes the current or the next vcpu_run return LEAT_EXIT_KICK. */
+    /* vcpu_kick(vcpu, enum leat_kick): makes the current or the next vcpu_run return LEAT_EXIT_KICK; or only look at
+       leat_apic.requests, if it is under way. */
     LEAT_SYS_VCPU_KICK,
     /* vcpu_sync(vcpu, groups): fills LEAT_VCPU_* groups of the page; while no vcpu_run is under way. */
     LEAT_SYS_VCPU_SYNC,

@@ -21,8 +21,9 @@ enum leat_vcpu_group {
     LEAT_VCPU_SEG = 1u << 3,     /* es..gs, ldtr, tr, gdtr, idtr */
     LEAT_VCPU_SYSCALL = 1u << 4, /* star, lstar, cstar, sfmask, kernel_gs_base, sysenter_* */
     LEAT_VCPU_MISC = 1u << 5,    /* pat, dr7, tsc_offset, xcr0 */
+    LEAT_VCPU_APIC = 1u << 6,    /* apic_on, eoi_exits, what struct leat_apic has in IRR and ISR; never stored */
 };
-#define LEAT_VCPU_ALL 0x3fu
+#define LEAT_VCPU_ALL 0x7fu
 
 /*
  * The rate of a vCPU's TSC, vcpu_create's tsc_ratio: ticks for one of the host's, a fixed-point number. The guest reads
@@ -67,7 +68,8 @@ enum leat_exit {
     LEAT_EXIT_INVALID = 10,     /* the CPU refused the state: detail.invalid */
     LEAT_EXIT_UNHANDLED = 11,   /* an instruction that no guest of ours may use: detail.unhandled; the VMM
                                    injects #UD or stops the VM */
-    LEAT_EXIT_COUNT = 12
+    LEAT_EXIT_EOI = 12,         /* detail.eoi: the guest has ended that vector, which is in eoi_exits */
+    LEAT_EXIT_COUNT = 13
 };
 
 enum leat_event_type { /* SDM vol. 3, table 25-17; the same numbers in AMD APM vol. 2, 15.20 */
@@ -117,6 +119,10 @@ struct leat_exit_cr8 {
     uint8_t gpr; /* enum leat_gpr */
 };
 
+struct leat_exit_eoi {
+    uint8_t vector;
+};
+
 struct leat_exit_code {
     uint64_t reason;        /* the CPU's own exit code or VM-instruction error */
     uint64_t qualification; /* of VT-x; EXITINFO1 of AMD-V */
@@ -159,6 +165,7 @@ struct leat_vcpu {
         struct leat_exit_mmio mmio;
         struct leat_exit_msr msr;
         struct leat_exit_cr8 cr8;
+        struct leat_exit_eoi eoi;
         struct leat_exit_code invalid;
         struct leat_exit_code unhandled;
         uint64_t raw[6];
@@ -171,6 +178,9 @@ struct leat_vcpu {
     struct leat_segment seg[LEAT_SEGS];
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t pat, dr7, tsc_offset, xcr0;
+    uint64_t eoi_exits[4]; /* 256 bits: vectors whose EOI makes LEAT_EXIT_EOI, when the guest has gone on behind it */
+    uint32_t apic_on;      /* enum leat_apic_on: struct leat_apic is the guest's local APIC, in x2APIC mode */
+    uint32_t apic_can;     /* from vcpu_create: enum leat_apic_can; 0: apic_on changes nothing */
     /* -- statistics, written by the kernel only -- */
     uint64_t counts[LEAT_COUNTS];
     uint32_t trace_next, reserved2; /* next slot of trace[] to be overwritten */
@@ -178,5 +188,49 @@ struct leat_vcpu {
 };
 
 _Static_assert(sizeof(struct leat_vcpu) <= 4096, "the vCPU page is one page");
+
+/*
+ * APIC virtualization: SDM vol. 3, chapter 30. A vCPU's memory may have two more pages, struct leat_apic; where the CPU
+ * can, page->apic_can says what. While apic_on is set, the CPU itself works the guest's x2APIC there: EOI, TPR (CR8 too)
+ * and SELF_IPI do not exit, interrupts are taken from IRR by their priority. All other writes exit as ever. The guest
+ * reads ID, VERSION, TPR, PPR, LDR, SVR, ISR, TMR, IRR, ESR, ICR, the LVTs (without CMCI), and the timer's initial count
+ * and divider as they are in reg[].
+ *
+ * Between two vcpu_run the VMM may change reg[]; if that concerns ISR or IRR, with LEAT_VCPU_APIC in `dirty`. During one it
+ * leaves IRR, ISR, TPR and PPR alone. An interrupt is sent at any time, by anybody who has the pages: its bit in
+ * requests.vectors, then bit 0 of outstanding, both atomically; who finds the latter clear calls vcpu_kick(vcpu, LEAT_KICK_POSTED), unless
+ * vcpu_run is not under way: it looks by itself. What was requested is in IRR when the guest goes on.
+ *
+ * To the kernel nothing in these pages is more than bits: what is wrong there only misleads this guest.
+ */
+enum leat_apic_can {
+    LEAT_APIC_VIRTUAL = 1u << 0, /* all of the above, but reads: of reg[] only TPR is */
+    LEAT_APIC_READS = 1u << 1,   /* reads too */
+    LEAT_APIC_POSTED = 1u << 2,  /* a running guest takes requests without an exit */
+};
+
+enum leat_apic_on {
+    LEAT_APIC_OFF = 0,
+    LEAT_APIC_ON = 1,
+    LEAT_APIC_ALL = 2, /* as ON, with all that the CPU says it has, even where that is known to be faulty */
+};
+
+struct leat_apic_reg {
+    uint32_t value, value_high, reserved[2]; /* the high half is of ICR only */
+};
+struct leat_apic_requests { /* the posted-interrupt descriptor: SDM vol. 3, table 30-1 */
+    uint32_t vectors[8];    /* 256 bits */
+    uint32_t outstanding, reserved[7];
+};
+struct leat_apic {
+    struct leat_apic_reg reg[256]; /* by number: MSR - 0x800 */
+    struct leat_apic_requests requests;
+};
+_Static_assert(offsetof(struct leat_apic, requests) == 4096, "the descriptor has a page of its own");
+
+enum leat_kick {
+    LEAT_KICK = 0,        /* vcpu_run returns LEAT_EXIT_KICK */
+    LEAT_KICK_POSTED = 1, /* it looks at the requests, and does not return */
+};
 
 #endif

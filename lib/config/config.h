@@ -15,6 +15,7 @@
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
+ *                         apic = auto | software | cpu: who works its local APICs;
  *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs;
  *                         tsc_mhz = N: the rate of its time stamp counter
  *
@@ -88,6 +89,11 @@ struct leat_config_disk {
 };
 
 enum leat_config_boot { LEAT_CONFIG_LINUX = 0, LEAT_CONFIG_MULTIBOOT = 1 };
+enum leat_config_apic {
+    LEAT_CONFIG_APIC_AUTO = 0,
+    LEAT_CONFIG_APIC_SOFTWARE,
+    LEAT_CONFIG_APIC_CPU
+};
 
 struct leat_config_vm {
     char name[LEAT_CONFIG_NAME];
@@ -99,6 +105,7 @@ struct leat_config_vm {
     enum leat_config_choice own_core; /* YES or NO after a successful parse */
     unsigned tsc_mhz;                 /* 10 ... 10000; 0: the host's */
     enum leat_config_boot boot;
+    enum leat_config_apic apic;
     char kernel[LEAT_CONFIG_FILE];
     char initrd[LEAT_CONFIG_FILE]; /* empty: none; with multiboot: the first module */
     unsigned module_count;

@@ -270,6 +270,17 @@ static const char *vm_boot(struct config_parser *p, const char *value)
     return NULL;
 }
 
+static const char *vm_apic(struct config_parser *p, const char *value)
+{
+    static const char *const names[] = {"auto", "software", "cpu"}; /* enum leat_config_apic */
+    for (unsigned i = 0; i < 3; i++)
+        if (strcmp(value, names[i]) == 0) {
+            p->vm->apic = i;
+            return NULL;
+        }
+    return "must be auto, software or cpu";
+}
+
 static const char *vm_cmdline(struct config_parser *p, const char *value)
 {
     return value_string(value, p->vm->cmdline, sizeof(p->vm->cmdline));
@@ -370,6 +381,7 @@ static const struct {
     {CONFIG_VM, "tsc_mhz", vm_tsc_mhz},
     {CONFIG_VM, "kernel", vm_kernel},
     {CONFIG_VM, "boot", vm_boot},
+    {CONFIG_VM, "apic", vm_apic},
     {CONFIG_VM, "initrd", vm_initrd},
     {CONFIG_VM, "modules", vm_modules},
     {CONFIG_VM, "cmdline", vm_cmdline},

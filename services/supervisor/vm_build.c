@@ -207,6 +207,7 @@ static bool give_arguments(struct process *vmm, const struct leat_config_vm *con
            process_argument(vmm, "boot=%s",
                             config->boot == LEAT_CONFIG_MULTIBOOT ? "multiboot" : "linux") ==
                LEAT_OK &&
+           process_argument(vmm, "apic=%u", config->apic) == LEAT_OK &&
            process_argument(vmm, "cmdline=%s", config->cmdline) == LEAT_OK;
 }
 

@@ -4,7 +4,7 @@ foreach(source bus memory timer vm cpu/access cpu/decode cpu/execute cpu/execute
         cpu/enter cpu/exit_mmio cpu/exit_msr cpu/kvmclock cpu/msr cpu/msr_mtrr cpu/page_walk cpu/report
         cpu/vcpu platform/acpi_pm
         platform/i8042 platform/ioapic platform/irq platform/lapic platform/lapic_regs
-        platform/lapic_timer platform/pic platform/pit platform/platform platform/rtc
+        platform/lapic_timer platform/lapic_virtual platform/pic platform/pit platform/platform platform/rtc
         platform/rtc_date platform/uart)
   list(PREPEND fuzz_vmm_sources ${CMAKE_SOURCE_DIR}/vmm/${source}.c)
 endforeach()

@@ -18,13 +18,14 @@ HOST = {"bochs": "bochs", "bochs-amd": "bochs-amd", "qemu": "tcg"}  # what is un
 CPU = {"bochs": "corei7_skylake_x", "qemu": "EPYC,+svm,+npt,+la57"}
 
 
-def vms(machine, cpus):
+def vms(machine, cpus, apic):
     host = f" host={HOST[machine]}" if machine in HOST else ""
     return "".join(f"""[vm {name}]
 memory = 16M
 cpus = {cpus}
 boot = multiboot
 kernel = {name}.elf
+apic = {apic}
 {"modules = first, notes/second" if name == "multiboot" else ""}
 cmdline = leat{host}
 """ for name in KERNELS)
@@ -49,15 +50,15 @@ def has_ended(lab, name):
     return f"DONE {name} " in lab.guest_log(name) or re.search(rf"vm {name}: (crashed|ended|powered off)", lab.leat_log())
 
 
-def run_all(lab, guest_cpus):
+def run_all(lab, guest_cpus, apic="auto", cpu=None):
     image = lab.folder / "leat.img"
-    config = lab.config("[console]\nview = all\n" + vms(lab.machine, guest_cpus))
+    config = lab.config("[console]\nview = all\n" + vms(lab.machine, guest_cpus, apic))
     files = {f"{name}.elf": str(FOLDER / f"{name}.elf") for name in KERNELS}
     for name, which in (("first", "first"), ("notes/second", "second")):
         files[name] = str(lab.folder / f"module-{which}")
         (lab.folder / f"module-{which}").write_text(f"the {which} module")
     load_tool("mkimage").make_image(str(image), str(BUILD / "leat.efi"), str(config), files)
-    run = lab.boot(image, guests=KERNELS, cpu=CPU.get(lab.machine, ""))
+    run = lab.boot(image, guests=KERNELS, cpu=cpu or CPU.get(lab.machine, ""))
     lab.wait_for(run, {name: lambda name=name: has_ended(lab, name) for name in KERNELS}, 300)
     failed = [line for name in KERNELS for line in verdict(name, lab.guest_log(name))]
     for line in failed:
@@ -73,6 +74,24 @@ def one_cpu(lab):
 def four_cpus(lab):
     """Each kernel with four vCPUs, however many the machine has."""
     run_all(lab, 4)
+
+
+def software_apic(lab):
+    """Four vCPUs on a CPU that could work their APICs, and does not."""
+    run_all(lab, 4, apic="software")
+    check("local APICs by the VMM" in lab.leat_log(), "the CPU works them all the same")
+
+
+def posted_interrupts(lab):
+    """Four vCPUs with all that the CPU has; else what Bochs does wrong is left out."""
+    run_all(lab, 4, apic="cpu")
+    check("reads too, posted interrupts" in lab.leat_log(), "this CPU has not what was meant")
+
+
+def apic_without_posting(lab):
+    """Four vCPUs whose APICs the CPU works, without posted interrupts."""
+    run_all(lab, 4, cpu="corei7_haswell_4770")
+    check(re.search(r"local APICs by the CPU, reads too\n", lab.leat_log()), "this CPU has not what was meant")
 
 
 def bare(lab):
@@ -92,4 +111,4 @@ def bare(lab):
 
 
 if __name__ == "__main__":
-    main(one_cpu, four_cpus, bare)
+    main(one_cpu, four_cpus, software_apic, posted_interrupts, apic_without_posting, bare)

@@ -148,10 +148,11 @@ static void test_multiboot(void **state)
 {
     (void)state;
     assert_int_equal(parse("[vm a]\nmemory=64M\nboot = multiboot\nkernel=k.elf\ninitrd=i\n"
-                           "modules = one.bin , d/two\n"),
+                           "modules = one.bin , d/two\napic = software\n"),
                      0);
     const struct leat_config_vm *vm = &config.vms[0];
     assert_int_equal(vm->boot, LEAT_CONFIG_MULTIBOOT);
+    assert_int_equal(vm->apic, LEAT_CONFIG_APIC_SOFTWARE);
     assert_int_equal(vm->module_count, 2);
     assert_string_equal(vm->modules[0], "one.bin");
     assert_string_equal(vm->modules[1], "d/two");
@@ -255,6 +256,8 @@ static void test_errors(void **state)
          "leat.conf line 2: [vm a] disks = ,d: a name is missing between two commas"},
         {"[vm a]\nboot=grub\n", 2,
          "leat.conf line 2: [vm a] boot = grub: must be linux or multiboot"},
+        {"[vm a]\napic=hard\n", 2,
+         "leat.conf line 2: [vm a] apic = hard: must be auto, software or cpu"},
         {"[vm a]\nmemory=64M\nkernel=k\nmodules=m\n", 1,
          "leat.conf line 1: [vm a] modules need boot = multiboot"},
         {"[vm a]\nmodules=m,,n\n", 2,

@@ -28,6 +28,11 @@ void vm_kick(struct vm *vm, unsigned cpu)
     if (is_gated)
         vcpu_kick_end(vm->cpus[cpu], run);
 }
+void vm_post(struct vm *vm, unsigned cpu)
+{
+    if (vcpu_in_guest(vm->cpus[cpu]))
+        __atomic_fetch_add(&of(vm)->posts[cpu], 1, __ATOMIC_ACQ_REL);
+}
 uint64_t vm_now_ns(struct vm *vm)
 {
     return of(vm)->now_ns;

@@ -19,6 +19,7 @@ struct vmm_fake {
     uint64_t now_ns;
     int64_t wall_s;
     unsigned kicks[VM_MAX_CPUS];
+    unsigned posts[VM_MAX_CPUS];
     bool gates_kicks; /* count only those that the program would send */
     unsigned log_lines;
     char last_log[256];

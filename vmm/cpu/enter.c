@@ -5,7 +5,8 @@
  *
  * Who has something for a vCPU writes it down, then looks whether the vCPU is in the guest
  * (cpu->run is odd), and kicks. The vCPU says that it goes in (run becomes odd), then looks at what
- * was written down. Both have a full fence in between, so one of the two sees the other.
+ * was written down. Both have a full fence in between, so one of the two sees the other. The requests of a virtual APIC
+ * (lapic_virtual.c) go the same way, but it is the kernel that looks at them, and no vCPU comes out for them.
  */
 #include "vmm/cpu/vcpu.h"
 #include "vmm/platform/platform.h"
@@ -27,6 +28,8 @@ static void go_in(struct vcpu *cpu)
     lapic_hold(cpu->lapic, -1);
     __atomic_store_n(&cpu->run, cpu->run + 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (cpu->page->apic_on || cpu->lapic->is_virtual)
+        lapic_virtual_prepare(cpu->lapic, cpu->page);
 }
 
 static void stay_out(struct vcpu *cpu)

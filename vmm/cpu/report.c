@@ -26,9 +26,13 @@ static void report_registers(struct vcpu *cpu)
 
 static void report_interrupts(struct vcpu *cpu)
 {
-    const struct lapic *l = cpu->lapic;
-    vm_log(cpu->vm, "  APIC base %llx: TPR %x, highest pending %d, highest in service %d; timer %s",
-           X(l->base), l->tpr, lapic_highest(&l->irr), lapic_highest(&l->isr),
+    struct lapic *l = cpu->lapic;
+    bool is_virtual = l->is_virtual;
+    int irr = is_virtual ? lapic_virtual_highest(l, LAPIC_IRR) : lapic_highest(&l->irr);
+    int isr = is_virtual ? lapic_virtual_highest(l, LAPIC_ISR) : lapic_highest(&l->isr);
+    vm_log(cpu->vm,
+           "  APIC base %llx%s: TPR %x, highest pending %d, highest in service %d; timer %s",
+           X(l->base), is_virtual ? ", worked by the CPU" : "", lapic_read(l, LAPIC_TPR), irr, isr,
            l->deadline_tsc ? "armed" : "off");
 }
 

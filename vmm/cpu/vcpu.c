@@ -159,6 +159,11 @@ void exit_cr8(struct vcpu *cpu)
     vcpu_skip(cpu, page->next_rip);
 }
 
+static void exit_eoi(struct vcpu *cpu)
+{
+    lapic_virtual_eoi(cpu->lapic, cpu->page->detail.eoi.vector);
+}
+
 static void exit_triple_fault(struct vcpu *cpu)
 {
     vcpu_report(cpu, "triple fault");
@@ -198,6 +203,7 @@ void vcpu_handle_exit(struct vcpu *cpu, int64_t exit)
         [LEAT_EXIT_TRIPLE_FAULT] = exit_triple_fault,
         [LEAT_EXIT_INVALID] = exit_invalid,
         [LEAT_EXIT_UNHANDLED] = exit_unhandled,
+        [LEAT_EXIT_EOI] = exit_eoi,
     };
     if (vcpu_in_guest(cpu)) /* and not come out already by vcpu_handle_alone */
         __atomic_store_n(&cpu->run, cpu->run + 1, __ATOMIC_RELEASE);

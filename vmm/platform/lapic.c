@@ -44,9 +44,18 @@ static uint64_t look_base(const struct lapic *lapic)
     return __atomic_load_n(&lapic->base, __ATOMIC_RELAXED);
 }
 
+static bool is_virtual(const struct lapic *lapic)
+{
+    return __atomic_load_n(&lapic->is_virtual, __ATOMIC_ACQUIRE);
+}
+
 void lapic_init(struct lapic *lapic, struct vm *vm, unsigned index)
 {
+    struct leat_apic *shared = lapic->shared;
+    enum leat_apic_on mode = lapic->mode;
     memset(lapic, 0, sizeof(*lapic));
+    lapic->shared = shared;
+    lapic->mode = mode;
     lapic->vm = vm;
     lapic->index = index;
     lapic_reset(lapic);
@@ -70,19 +79,33 @@ void lapic_reset(struct lapic *lapic)
     lapic->nmi_pending = lapic->init_pending = lapic->sipi_pending = false;
     lapic->held_class = 0;
     lapic->wait_for_sipi = lapic->index != 0;
+    if (lapic->is_virtual)
+        lapic_virtual_begin(lapic);
+}
+
+static inline uint32_t ppr(int isr, uint32_t tpr)
+{
+    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0;
+    return (tpr & 0xf0) >= in_service ? tpr : in_service;
+}
+
+/* Of one that is not virtual; at each entry. */
+static inline __attribute__((always_inline)) uint32_t own_ppr(const struct lapic *lapic)
+{
+    return ppr(lapic_highest(&lapic->isr), look(&lapic->tpr));
 }
 
 /* SDM vol. 3, 11.8.3.1 */
 uint32_t lapic_ppr(const struct lapic *lapic)
 {
-    int isr = lapic_highest(&lapic->isr);
-    uint32_t in_service = isr < 0 ? 0 : (uint32_t)isr & 0xf0, tpr = look(&lapic->tpr);
-    return (tpr & 0xf0) >= in_service ? tpr : in_service;
+    if (is_virtual(lapic))
+        return ppr(lapic_virtual_highest(lapic, LAPIC_ISR), lapic_virtual_read(lapic, LAPIC_TPR));
+    return own_ppr(lapic);
 }
 
 void lapic_hold(struct lapic *lapic, int asked)
 {
-    uint32_t held = lapic_ppr(lapic) & 0xf0;
+    uint32_t held = lapic->is_virtual ? 0 : own_ppr(lapic) & 0xf0;
     if (asked >= 0 && ((uint32_t)asked & 0xf0) > held)
         held = (uint32_t)asked & 0xf0;
     __atomic_store_n(&lapic->held_class, held, __ATOMIC_RELAXED);
@@ -90,10 +113,10 @@ void lapic_hold(struct lapic *lapic, int asked)
 
 int lapic_pending(const struct lapic *lapic)
 {
-    int irr = lapic_highest(&lapic->irr);
+    int irr = lapic->is_virtual ? -1 : lapic_highest(&lapic->irr);
     if (irr < 0)
         return -1;
-    return ((uint32_t)irr & 0xf0) > (lapic_ppr(lapic) & 0xf0) ? irr : -1;
+    return ((uint32_t)irr & 0xf0) > (own_ppr(lapic) & 0xf0) ? irr : -1;
 }
 
 void lapic_accept(struct lapic *lapic, uint8_t vector)
@@ -138,6 +161,10 @@ static void receive_vector(struct lapic *lapic, uint8_t vector, bool is_level)
         set(&lapic->tmr, vector);
     else if (test(&lapic->tmr, vector))
         clear(&lapic->tmr, vector);
+    if (!is_level && is_virtual(lapic)) {
+        lapic_virtual_post(lapic, vector);
+        return;
+    }
     set(&lapic->irr, vector);
     /* What the CPU is busy with comes first and ends by an exit, after which it looks again. The
        fence is half of vm_kick's: held_class is of the run that is seen to be under way. */

@@ -10,7 +10,7 @@
 #ifndef VMM_PLATFORM_LAPIC_H
 #define VMM_PLATFORM_LAPIC_H
 
-#include <leat/types.h>
+#include <leat/vcpu.h>
 
 struct vm;
 
@@ -80,6 +80,12 @@ struct lapic {
     bool nmi_pending, init_pending, sipi_pending;
     bool wait_for_sipi; /* an AP after INIT */
     uint8_t sipi_vector;
+    struct leat_apic
+        *shared;            /* pages in which the CPU itself can work this APIC; NULL: it cannot */
+    enum leat_apic_on mode; /* how, then */
+    bool is_virtual;        /* it does: there lie TPR, ISR and IRR, while irr has what waits for the
+                                 next entry. Set in x2APIC mode only */
+    bool is_stale;          /* the kernel has to look at the pages anew */
     uint32_t
         held_class; /* while the guest is in: vectors of this priority class (bits 7:4) and below
                             cannot be taken before it comes out by itself */
@@ -88,7 +94,8 @@ struct lapic {
 void lapic_init(struct lapic *lapic, struct vm *vm, unsigned index);
 void lapic_reset(struct lapic *lapic); /* power-on; an INIT keeps base and id */
 
-/* What the CPU would take now: a vector, or -1. Looks at IRR, ISR and TPR, not at RFLAGS.IF. */
+/* What the CPU would take now: a vector, or -1. Looks at IRR, ISR and TPR, not at RFLAGS.IF. Of a virtual one -1: the CPU
+   looks itself. */
 int lapic_pending(const struct lapic *lapic);
 
 /* The CPU has taken that vector: IRR to ISR. */
@@ -96,8 +103,34 @@ void lapic_accept(struct lapic *lapic, uint8_t vector);
 
 void lapic_eoi(struct lapic *lapic);
 
+/* The CPU has ended that vector in a virtual one: passed on, if it was a level. With the VM's lock held. */
+void lapic_virtual_eoi(struct lapic *lapic, uint8_t vector);
+
 /* Ends it without the VM's lock: it is not a level that the IO-APIC must hear of. */
 bool lapic_eoi_is_own(const struct lapic *lapic);
+
+/* -- worked by the CPU: lapic_virtual.c; leat/vcpu.h has the contract of the pages -- */
+
+/* Once, where the kernel has said LEAT_APIC_VIRTUAL. The pages are zeroed, and stay through resets. */
+void lapic_share(struct lapic *lapic, struct leat_apic *pages, enum leat_apic_on mode);
+
+/* By the owner: the CPU works it from the next entry on, beginning with what the fields say. Also after these
+   were reset. */
+void lapic_virtual_begin(struct lapic *lapic);
+void lapic_virtual_end(struct lapic *lapic);
+
+/* Makes what the guest reads there equal to a register that it has written, and to all that hang on it. */
+void lapic_virtual_mirror(struct lapic *lapic, uint32_t reg);
+
+/* Any thread: an edge for a guest whose CPU takes it. */
+void lapic_virtual_post(struct lapic *lapic, uint8_t vector);
+
+/* By the owner, before an entry: tells the kernel what has changed. */
+void lapic_virtual_prepare(struct lapic *lapic, struct leat_vcpu *page);
+
+/* As it lies in the pages. base: LAPIC_ISR, LAPIC_TMR, LAPIC_IRR. */
+int lapic_virtual_highest(const struct lapic *lapic, uint32_t base);
+uint32_t lapic_virtual_read(const struct lapic *lapic, uint32_t reg);
 
 /* Before the guest is entered with the vector `asked` to be taken, or -1. */
 void lapic_hold(struct lapic *lapic, int asked);
@@ -144,6 +177,9 @@ bool lapic_takes_extint(const struct lapic *lapic);
 #define LAPIC_ERROR_SEND_VECTOR (1u << 5) /* SDM vol. 3, figure 11-9 */
 #define LAPIC_ERROR_RECEIVE_VECTOR (1u << 6)
 void lapic_error(struct lapic *lapic, uint32_t bit);
+
+/* What the guest reads; of ICR the low half. */
+uint32_t lapic_read(struct lapic *lapic, uint32_t reg);
 
 uint32_t lapic_ppr(const struct lapic *lapic);
 int lapic_highest(const struct lapic_vectors *v); /* -1: empty */

@@ -24,8 +24,10 @@ static uint32_t vector_word(const struct lapic_vectors *v, uint32_t i)
     return (uint32_t)(v->words[i / 2] >> (i % 2 * 32));
 }
 
-static uint32_t read_register(struct lapic *lapic, uint32_t reg)
+uint32_t lapic_read(struct lapic *lapic, uint32_t reg)
 {
+    if (lapic->is_virtual && (reg == LAPIC_TPR || (reg >= LAPIC_ISR && reg < LAPIC_ESR)))
+        return lapic_virtual_read(lapic, reg);
     switch (reg) {
     case LAPIC_ID:
         return lapic_is_x2apic(lapic) ? lapic->index : lapic->index << 24;
@@ -196,7 +198,7 @@ bool lapic_msr_read(struct lapic *lapic, uint32_t reg, uint64_t *value)
 {
     if (!lapic_is_x2apic(lapic) || !msr_exists(reg) || reg == LAPIC_EOI || reg == LAPIC_SELF_IPI)
         return false;
-    *value = read_register(lapic, reg);
+    *value = lapic_read(lapic, reg);
     if (reg == LAPIC_ICR)
         *value |= (uint64_t)lapic->icr_high << 32;
     return true;
@@ -215,6 +217,7 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t reg, uint64_t value)
     if (reg == LAPIC_ICR) {
         lapic->icr_high = (uint32_t)(value >> 32);
         send_ipi(lapic, (uint32_t)value, lapic->icr_high);
+        lapic_virtual_mirror(lapic, reg);
         return true;
     }
     if (value >> 32 || ((reg == LAPIC_EOI || reg == LAPIC_ESR) && value))
@@ -225,6 +228,7 @@ bool lapic_msr_write(struct lapic *lapic, uint32_t reg, uint64_t value)
         lapic_error(lapic, LAPIC_ERROR_SEND_VECTOR);
     else
         lapic_receive(lapic, LAPIC_FIXED, value & 0xff, false);
+    lapic_virtual_mirror(lapic, reg);
     return true;
 }
 
@@ -258,7 +262,7 @@ uint64_t lapic_mmio_read(struct lapic *lapic, uint64_t offset, unsigned width)
 {
     if (width > 4 || (offset & 15) + width > 4)
         return 0;
-    return read_register(lapic, (uint32_t)(offset >> 4)) >> (offset & 3) * 8;
+    return lapic_read(lapic, (uint32_t)(offset >> 4)) >> (offset & 3) * 8;
 }
 
 void lapic_mmio_write(struct lapic *lapic, uint64_t offset, unsigned width, uint64_t value)
@@ -282,11 +286,14 @@ bool lapic_set_base(struct lapic *lapic, uint64_t value)
     lapic->base = LAYOUT_LAPIC | to | (lapic->index == 0 ? LAPIC_BASE_BSP : 0);
     if (from == to)
         return true;
+    lapic_virtual_end(lapic);
     if (to == 0)
         lapic_reset(lapic);
     if (to == 0 && lapic->index)
         lapic->wait_for_sipi = false; /* the CPU itself goes on */
-    if (to == modes)
+    if (to == modes) {
         lapic->ldr = (lapic->index >> 4) << 16 | 1u << (lapic->index & 15);
+        lapic_virtual_begin(lapic);
+    }
     return true;
 }

@@ -12,8 +12,7 @@
 
 #define MSR_VMX_BASIC 0x480
 #define VMX_BASIC_TRUE_CONTROLS (1ull << 55)
-enum { MSR_VMX_MISC = 0x485, MSR_VMX_CR4_FIXED1 = 0x489, MSR_VMX_CPU2 = 0x48b };
-enum { MSR_VMX_EPT_VPID = 0x48c, MSR_VMX_TRUE_PIN = 0x48d, MSR_VMX_TRUE_CPU = 0x48e };
+enum { MSR_VMX_MISC = 0x485, MSR_VMX_CR4_FIXED1 = 0x489, MSR_VMX_EPT_VPID = 0x48c };
 enum { MSR_VMX_TRUE_EXIT = 0x48f, MSR_VMX_TRUE_ENTRY = 0x490 };
 
 #define EPT_CAN_4_LEVELS (1ull << 6)
@@ -141,6 +140,7 @@ enum leat_virt vmx_probe(struct leat_info *info)
     if (!vmxon || !vmx_msr_bitmap || !vmx_io_bitmap_a || !vmx_io_bitmap_b)
         panic("no memory for VT-x: 16 KiB are needed");
     vmx_msr_bitmap_init();
+    vmx_apic_probe();
     __builtin_memset(vmx_io_bitmap_a, 0xff, LEAT_PAGE_SIZE); /* no port is the guest's own */
     __builtin_memset(vmx_io_bitmap_b, 0xff, LEAT_PAGE_SIZE);
     vmx_operation_init(vmxon);

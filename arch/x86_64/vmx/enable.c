@@ -27,6 +27,7 @@ const struct virt_ops vmx_ops = {
     .vcpu_detach = vmx_detach,
     .vcpu_run = vmx_run,
     .vcpu_is_ready = vmx_is_ready,
+    .vcpu_notify = vmx_apic_notify,
 };
 
 void vmx_operation_failed(const char *instruction)

@@ -11,7 +11,7 @@
 
 _Static_assert(offsetof(struct percpu, vmx_host_rsp) == PERCPU_VMX_HOST_RSP, "entry.S finds it");
 
-static bool can_interrupt(void)
+bool vmx_can_interrupt(void)
 {
     return (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
            !(vmcs_read32(VMCS_INTERRUPTIBILITY) & NO_INTERRUPT);
@@ -32,7 +32,8 @@ bool vmx_is_ready(struct vcpu *vcpu)
     struct vmx_vcpu *v = vmx_of(vcpu);
     vmx_make_current(v);
     return v->inject || (vcpu->event && (!is_nmi(vcpu->event) || can_nmi())) ||
-           (vcpu->irq_vector >= 0 && can_interrupt());
+           ((vcpu->irq_vector >= 0 || (v->apic_on && vmx_apic_is_pending(v))) &&
+            vmx_can_interrupt());
 }
 
 static void enter_event(uint32_t info, uint32_t error, uint32_t length)
@@ -70,7 +71,7 @@ static int deliver(struct vmx_vcpu *v)
         }
     }
     if (vcpu->irq_vector >= 0) {
-        if (is_used || !can_interrupt()) {
+        if (is_used || !vmx_can_interrupt()) {
             controls |= CPU_IRQ_WINDOW;
         } else {
             uint32_t info = LEAT_EVENT(LEAT_EVENT_INTERRUPT, vcpu->irq_vector);
@@ -139,6 +140,8 @@ int vmx_run(struct vcpu *vcpu)
             if (exit != VIRT_CHECK)
                 return exit;
         }
+        if (v->apic_on)
+            vmx_apic_enter(v);
         kernel_unlock();
         mitigate_enter(vcpu);
         bool is_entered = vmx_enter(gpr, v->is_launched);

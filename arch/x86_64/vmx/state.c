@@ -161,6 +161,8 @@ int vmx_load(struct vcpu *vcpu, uint32_t groups, uint32_t *group)
         return LEAT_EINVAL;
     if (groups & LEAT_VCPU_SEG)
         load_segments(v);
+    if (groups & LEAT_VCPU_APIC)
+        vmx_apic_load(v);
     *group = LEAT_VCPU_SYSCALL;
     if ((groups & LEAT_VCPU_SYSCALL) && !load_syscall(v))
         return LEAT_EINVAL;

@@ -166,6 +166,7 @@ static void write_controls(struct vmx_vcpu *v)
     vmcs_write(VMCS_MSR_BITMAP, ptr_to_phys(vmx_msr_bitmap).raw);
     vmcs_write(VMCS_IO_BITMAP_A, ptr_to_phys(vmx_io_bitmap_a).raw);
     vmcs_write(VMCS_IO_BITMAP_B, ptr_to_phys(vmx_io_bitmap_b).raw);
+    vmx_apic_init(v);
     v->timer = c->timer_most;
     if (c->has_timer)
         vmcs_write(VMCS_PREEMPTION_TIMER, v->timer);

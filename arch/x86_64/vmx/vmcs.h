@@ -14,7 +14,7 @@
 // clang-format off
 enum vmcs_field {
     /* 16-bit control and guest fields: B.1 */
-    VMCS_VPID = 0x0000,
+    VMCS_VPID = 0x0000,                   VMCS_POSTED_VECTOR = 0x0002,          VMCS_INTERRUPT_STATUS = 0x0810,
     VMCS_GUEST_ES = 0x0800, /* ES, CS, SS, DS, FS, GS, LDTR, TR: steps of 2 */
     /* 16-bit host fields */
     VMCS_HOST_ES = 0x0c00,                VMCS_HOST_CS = 0x0c02,                VMCS_HOST_SS = 0x0c04,
@@ -24,6 +24,8 @@ enum vmcs_field {
     VMCS_IO_BITMAP_A = 0x2000,            VMCS_IO_BITMAP_B = 0x2002,            VMCS_MSR_BITMAP = 0x2004,
     VMCS_TSC_OFFSET = 0x2010,             VMCS_EPTP = 0x201a,                   VMCS_GUEST_PHYSICAL = 0x2400,
     VMCS_TSC_MULTIPLIER = 0x2032,
+    VMCS_VIRTUAL_APIC = 0x2012,           VMCS_POSTED_REQUESTS = 0x2016,
+    VMCS_EOI_EXITS = 0x201c, /* four: steps of 2 */
     VMCS_LINK_POINTER = 0x2800,           VMCS_GUEST_DEBUGCTL = 0x2802,         VMCS_GUEST_PAT = 0x2804,
     VMCS_GUEST_EFER = 0x2806,             VMCS_HOST_PAT = 0x2c00,               VMCS_HOST_EFER = 0x2c02,
     /* 32-bit control fields: B.3 */
@@ -58,21 +60,23 @@ enum vmcs_field {
 
 enum vmx_pin { /* Pin-based controls: SDM vol. 3, table 25-5 */
     PIN_EXTERNAL_INTERRUPT = 1u << 0,     PIN_NMI = 1u << 3,                    PIN_VIRTUAL_NMI = 1u << 5,
-    PIN_PREEMPTION_TIMER = 1u << 6,
+    PIN_PREEMPTION_TIMER = 1u << 6,       PIN_POSTED_INTERRUPTS = 1u << 7,
 };
 
 enum vmx_cpu { /* Primary processor-based controls: table 25-6 */
     CPU_IRQ_WINDOW = 1u << 2,             CPU_TSC_OFFSET = 1u << 3,             CPU_HLT = 1u << 7,
     CPU_MWAIT = 1u << 10,                 CPU_RDPMC = 1u << 11,                 CPU_CR3_LOAD = 1u << 15,
     CPU_CR3_STORE = 1u << 16,             CPU_CR8_LOAD = 1u << 19,              CPU_CR8_STORE = 1u << 20,
-    CPU_NMI_WINDOW = 1u << 22,            CPU_MOV_DR = 1u << 23,                CPU_IO_BITMAPS = 1u << 25,
+    CPU_TPR_SHADOW = 1u << 21,            CPU_NMI_WINDOW = 1u << 22,            CPU_MOV_DR = 1u << 23,                CPU_IO_BITMAPS = 1u << 25,
     CPU_MSR_BITMAPS = 1u << 28,           CPU_MONITOR = 1u << 29,               CPU_SECONDARY = 1u << 31,
 };
 
 enum vmx_cpu2 { /* Secondary processor-based controls: table 25-7 */
     CPU2_EPT = 1u << 1,                   CPU2_RDTSCP = 1u << 3,                CPU2_VPID = 1u << 5,
     CPU2_WBINVD = 1u << 6,                CPU2_UNRESTRICTED = 1u << 7,          CPU2_PAUSE_LOOP = 1u << 10,
-    CPU2_INVPCID = 1u << 12,              CPU2_TSC_SCALING = 1u << 25,
+    CPU2_TSC_SCALING = 1u << 25,
+    CPU2_INVPCID = 1u << 12,              CPU2_X2APIC = 1u << 4,                CPU2_APIC_REGISTERS = 1u << 8,
+    CPU2_VIRTUAL_INTERRUPTS = 1u << 9,
 };
 
 enum vmx_exit_bits { /* VM-exit controls: table 25-13 */
@@ -94,6 +98,7 @@ enum vmx_reason {
     VMX_CR_ACCESS = 28,                   VMX_DR_ACCESS = 29,                   VMX_IO = 30,
     VMX_RDMSR = 31,                       VMX_WRMSR = 32,                       VMX_PAUSE = 40,
     VMX_ENTRY_MACHINE_CHECK = 41,         VMX_EPT_VIOLATION = 48,               VMX_EPT_MISCONFIGURED = 49,
+    VMX_EOI = 45,                         VMX_APIC_WRITE = 56,
     VMX_PREEMPTION_TIMER = 52,            VMX_WBINVD = 54,                      VMX_XSETBV = 55,
     VMX_REASONS = 76, /* the manual's last, plus one */
 };

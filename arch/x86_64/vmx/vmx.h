@@ -23,11 +23,16 @@ struct vmx_capability {
     unsigned timer_shift; /* the preemption timer counts at TSC >> shift */
     uint32_t timer_most;  /* the longest that a guest runs without an exit, in its ticks */
     bool has_rdtscp;
+    uint32_t apic_cpu2; /* controls of APIC virtualization; 0: the CPU has too little of it */
+    uint32_t apic_pin;  /* and of posted interrupts */
 };
 extern struct vmx_capability vmx_capability;
 
 /* Shared by all guests. */
 extern void *vmx_msr_bitmap, *vmx_io_bitmap_a, *vmx_io_bitmap_b;
+extern void *vmx_msr_bitmap_apic; /* of vCPUs whose APIC the CPU works; NULL: it cannot */
+
+enum { MSR_VMX_CPU2 = 0x48b, MSR_VMX_TRUE_PIN = 0x48d, MSR_VMX_TRUE_CPU = 0x48e };
 
 struct virt_cpu {
     struct vmx_vcpu *current; /* whose VMCS is loaded */
@@ -40,8 +45,9 @@ struct vmx_vcpu {
     void *vmcs;
     uint16_t vpid;
     bool is_launched;
-    bool debug_loaded; /* the CPU holds dr[] and dr6 */
-    bool debug_eager;  /* they must be loaded before the guest runs: breakpoints are set */
+    bool debug_loaded;                         /* the CPU holds dr[] and dr6 */
+    bool apic_on, apic_careful, apic_all_eois; /* apic.c */
+    bool debug_eager; /* they must be loaded before the guest runs: breakpoints are set */
     uint32_t cpu_controls, timer; /* as the VMCS has them */
     uint64_t window_tsc;          /* when the host's interrupts were last let in after an exit */
     uint64_t host_cr3;
@@ -92,6 +98,16 @@ void vmx_load_msrs(struct vmx_vcpu *v);
 int vmx_exit_rdmsr(struct vmx_vcpu *v, uint64_t qualification);
 int vmx_exit_wrmsr(struct vmx_vcpu *v, uint64_t qualification);
 
+/* apic.c: the CPU works the guest's APIC where apic_on says so. */
+void vmx_apic_probe(void);               /* fills vmx_capability.apic_*; after the other controls */
+void vmx_apic_init(struct vmx_vcpu *v);  /* says in the page what can be */
+void vmx_apic_load(struct vmx_vcpu *v);  /* from the page */
+void vmx_apic_enter(struct vmx_vcpu *v); /* right before the entry, if apic_on */
+bool vmx_apic_is_pending(struct vmx_vcpu *v);
+void vmx_apic_notify(struct percpu *cpu);
+int vmx_exit_eoi(struct vmx_vcpu *v, uint64_t qualification);
+int vmx_exit_apic_write(struct vmx_vcpu *v, uint64_t qualification);
+
 /* debug.c: DR0-3 and DR6 are loaded when the guest first uses them, or before it runs with breakpoints
    set. */
 void vmx_debug_load(struct vmx_vcpu *v);   /* of the current vCPU */
@@ -113,6 +129,7 @@ uint64_t vmx_gpr(struct vmx_vcpu *v, unsigned index); /* RSP too */
 /* run.c */
 int vmx_run(struct vcpu *vcpu);
 bool vmx_is_ready(struct vcpu *vcpu);
+bool vmx_can_interrupt(void);      /* the current one: RFLAGS and shadow let it */
 void vmx_skip(struct vmx_vcpu *v); /* the instruction that caused the exit is done */
 void vmx_finish_instruction(uint64_t *rflags, uint32_t *interruptibility);
 

@@ -180,11 +180,11 @@ static void device_thread(void *argument)
             vm->bells++;
         if (bits & BELL_WAKER) {
             vm->irq_wanted = 0x41;
-            leat_vcpu_kick(vm->vcpu);
+            leat_vcpu_kick(vm->vcpu, LEAT_KICK);
         }
         if (bits & BELL_KICK) {
             leat_notif_wait(vm->bell, 1ull << 40, leat_clock_ns() + 200000);
-            leat_vcpu_kick(vm->vcpu);
+            leat_vcpu_kick(vm->vcpu, LEAT_KICK);
         }
     }
 }
