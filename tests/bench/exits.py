@@ -20,6 +20,8 @@ WHAT = {
     "doorbell_to_eoi": "doorbell -> device thread -> MSI -> HLT wake-up -> EOI",
     "timer_now": "TSC-deadline timer, immediate, up to the EOI",
     "timer_arm": "TSC-deadline timer, set far ahead",
+    "self_ipi": "x2APIC SELF_IPI up to the EOI",
+    "ipi_to_self": "ICR, an IPI to its own id, up to the EOI",
     "timer_hlt_late": "HLT until a deadline: how late the guest goes on, EOI done",
     "read_4k_cached": "4 KiB virtio read from the RAM cache, bare guest",
 }

@@ -12,6 +12,7 @@
 #define ICR_STARTUP 0x4600u
 #define ICR_FIXED 0x4000u
 #define ICR_DESTINATION(id) ((uint64_t)(id) << 32)
+#define MSR_SELF_IPI 0x83f
 #define MSR_LVT_TIMER 0x832
 #define LVT_TSC_DEADLINE (2u << 17)
 #define MSR_TSC_DEADLINE 0x6e0

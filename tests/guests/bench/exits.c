@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Round trips that need no device: what one of each kind of exit costs. */
+#include "tests/guests/bench/apic.h"
 #include "tests/guests/bench/bench.h"
 
 #define POST_PORT 0x80 /* a device of the vmm that does nothing */
@@ -69,6 +70,22 @@ static void measure_timer(void)
     report("timer_hlt_late", ROUNDS);
 }
 
+static inline void interrupted_by(uint32_t msr, uint64_t value)
+{
+    uint32_t before = interrupt_count;
+    wrmsr(msr, value);
+    while (interrupt_count == before)
+        __asm__ volatile("pause" ::: "memory");
+}
+
+static void measure_ipis(void)
+{
+    __asm__ volatile("sti");
+    MEASURE("self_ipi", interrupted_by(MSR_SELF_IPI, VECTOR_TIMER));
+    MEASURE("ipi_to_self", interrupted_by(MSR_ICR, ICR_DESTINATION(0) | ICR_FIXED | VECTOR_TIMER));
+    __asm__ volatile("cli");
+}
+
 static void trace_instructions(void)
 {
     TRACE("cpuid", cpuid_1());
@@ -87,4 +104,5 @@ void exits_bench(bool is_trace)
     }
     measure_instructions();
     measure_timer();
+    measure_ipis();
 }
