@@ -87,5 +87,7 @@ void sim_model_written(struct sim_model *m, uint64_t number, bool is_ok, bool is
 void sim_model_flushed(struct sim_model *m, uint64_t started);
 void sim_model_check_read(struct sim_model *m, uint64_t sector, uint64_t tag, uint64_t started);
 void sim_model_check_durable(struct sim_model *m, uint64_t sector, uint64_t tag);
+/* Of a sector that could not be read: whatever `from` knows of it may show later. */
+void sim_model_inherit(struct sim_model *m, const struct sim_model *from, uint64_t sector);
 
 #endif

@@ -15,10 +15,16 @@ struct write {
     bool is_weak, is_durable;
 };
 
+struct list_of { /* numbers of the writes that touch a sector */
+    uint32_t *numbers;
+    uint32_t count, room;
+};
+
 struct sim_model {
     uint64_t sectors;
     struct write *writes;
     size_t count, room;
+    struct list_of *touching;
 };
 
 /* Runs of 20 sectors: they begin and end within blocks. */
@@ -56,13 +62,27 @@ struct sim_model *sim_model_new(uint64_t sectors)
 {
     struct sim_model *m = calloc(1, sizeof *m);
     m->sectors = sectors;
+    m->touching = calloc(sectors, sizeof *m->touching);
     return m;
 }
 
 void sim_model_free(struct sim_model *m)
 {
+    for (uint64_t sector = 0; sector < m->sectors; sector++)
+        free(m->touching[sector].numbers);
+    free(m->touching);
     free(m->writes);
     free(m);
+}
+
+static void note(struct sim_model *m, uint64_t sector, size_t number)
+{
+    struct list_of *l = &m->touching[sector];
+    if (l->count == l->room) {
+        l->room = l->room ? l->room * 2 : 4;
+        l->numbers = realloc(l->numbers, l->room * sizeof *l->numbers);
+    }
+    l->numbers[l->count++] = (uint32_t)number;
 }
 
 uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, uint64_t tag,
@@ -78,6 +98,8 @@ uint64_t sim_model_write(struct sim_model *m, uint64_t sector, uint64_t count, u
                                          .start = sim_tick(),
                                          .end = UINT64_MAX,
                                          .is_weak = is_weak};
+    for (uint64_t i = 0; i < count; i++)
+        note(m, sector + i, m->count);
     return m->count++;
 }
 
@@ -96,20 +118,16 @@ void sim_model_flushed(struct sim_model *m, uint64_t started)
             m->writes[i].is_durable = true;
 }
 
-static bool touches(const struct write *w, uint64_t sector)
-{
-    return sector >= w->first && sector - w->first < w->count;
-}
-
 /* Is a value that was in place from `end` on still allowed? */
 static bool survives(const struct sim_model *m, uint64_t sector, uint64_t end, uint64_t started,
                      bool durable_only)
 {
     if (end == UINT64_MAX)
         return true;
-    for (size_t i = 0; i < m->count; i++) {
-        const struct write *w = &m->writes[i];
-        if (w->is_weak || !touches(w, sector) || w->start <= end || w->end == UINT64_MAX)
+    const struct list_of *l = &m->touching[sector];
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct write *w = &m->writes[l->numbers[i]];
+        if (w->is_weak || w->start <= end || w->end == UINT64_MAX)
             continue;
         if (durable_only ? w->is_durable : w->end < started)
             return false;
@@ -122,11 +140,11 @@ static void check(struct sim_model *m, uint64_t sector, uint64_t tag, uint64_t s
 {
     if (tag == sim_initial_tag(sector) && survives(m, sector, 0, started, durable_only))
         return;
-    for (size_t i = 0; i < m->count; i++) {
-        const struct write *w = &m->writes[i];
+    const struct list_of *l = &m->touching[sector];
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct write *w = &m->writes[l->numbers[i]];
         uint64_t its_tag = w->tag == SIM_INITIAL ? sim_initial_tag(sector) : w->tag;
-        if (its_tag == tag && touches(w, sector) &&
-            survives(m, sector, w->end, started, durable_only))
+        if (its_tag == tag && survives(m, sector, w->end, started, durable_only))
             return;
     }
     sim_fail("%s: sector %llu has tag %llx, which is not allowed", what, (unsigned long long)sector,
@@ -141,4 +159,11 @@ void sim_model_check_read(struct sim_model *m, uint64_t sector, uint64_t tag, ui
 void sim_model_check_durable(struct sim_model *m, uint64_t sector, uint64_t tag)
 {
     check(m, sector, tag, 0, true, "after the crash");
+}
+
+void sim_model_inherit(struct sim_model *m, const struct sim_model *from, uint64_t sector)
+{
+    const struct list_of *l = &from->touching[sector];
+    for (uint32_t i = 0; i < l->count; i++)
+        sim_model_write(m, sector, 1, from->writes[l->numbers[i]].tag, true);
 }
