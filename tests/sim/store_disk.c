@@ -148,7 +148,10 @@ static void remember(uint64_t sector, const uint8_t *data, uint64_t done)
 {
     if (unflushed_count == unflushed_room) {
         unflushed_room = unflushed_room ? unflushed_room * 2 : 1024;
-        unflushed = realloc(unflushed, unflushed_room * sizeof *unflushed);
+        struct unflushed *more = realloc(unflushed, unflushed_room * sizeof *unflushed);
+        if (!more)
+            sim_fail("no memory");
+        unflushed = more;
     }
     unflushed[unflushed_count].sector = sector;
     unflushed[unflushed_count].done = done;

@@ -2,6 +2,9 @@
 # The local store: unit tests, and its simulator.
 leat_unit_test(test_store_format SOURCES unit/test_store_format.c LIBS vdisk_store_host)
 leat_unit_test(test_store SOURCES unit/test_store.c unit/store_fixture.c LIBS vdisk_store_host)
+leat_unit_test(test_store_file SOURCES unit/test_store_file.c ${CMAKE_SOURCE_DIR}/vdisk/leat_nbd/store_file.c
+  LIBS vdisk_store_host)
+target_compile_definitions(test_store_file PRIVATE _GNU_SOURCE)
 
 # The store's simulator, optimised: 10,000 histories; the same with sanitizers, fewer; and with broken stores.
 set(store_sim sim/test_store_sim.c sim/store_clients.c sim/store_disk.c sim/sim_model.c)
