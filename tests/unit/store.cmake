@@ -2,6 +2,7 @@
 # The local store: unit tests, and its simulator.
 leat_unit_test(test_store_format SOURCES unit/test_store_format.c LIBS vdisk_store_host)
 leat_unit_test(test_store SOURCES unit/test_store.c unit/store_fixture.c LIBS vdisk_store_host)
+leat_unit_test(test_store_damage SOURCES unit/test_store_damage.c unit/store_fixture.c LIBS vdisk_store_host)
 leat_unit_test(test_store_file SOURCES unit/test_store_file.c ${CMAKE_SOURCE_DIR}/vdisk/leat_nbd/store_file.c
   LIBS vdisk_store_host)
 target_compile_definitions(test_store_file PRIVATE _GNU_SOURCE)
