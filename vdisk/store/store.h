@@ -97,9 +97,8 @@ bool store_is_damaged(const struct store_object *object);
 
 /* -- cached blocks of an image -- */
 
-/* Copies whole blocks into the store if that can be done now; best effort. data may end early in
-   the image's last block: the rest counts as zeros, so give whole blocks. Returns how many blocks
-   from the first on were taken. */
+/* Copies blocks into the store if that can be done now; best effort. data: whole blocks, also where
+   the image ends inside the last. Returns how many from the first on were taken. */
 uint32_t store_put(struct store_object *image, uint64_t first_block, uint32_t count,
                    const uint8_t *data);
 /* Every sector of the range is held. A later read may still find damage. Range as in store_op. */
