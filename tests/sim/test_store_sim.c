@@ -250,8 +250,8 @@ static void run_seed(uint64_t seed)
             power_cut();
     }
     store_clients_release();
-    store_destroy(store);
     store_disk_cut();
+    store_destroy(store);
     store_clients_end();
     store_disk_end();
 }
