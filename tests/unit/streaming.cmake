@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Linux programs of the streaming benches: a link with delay and bandwidth, and a guest's boot played again.
+foreach(program relay replay)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${program}/*.c)
+  add_executable(leat-${program} ${sources})
+  target_include_directories(leat-${program} PRIVATE ${LEAT_INCLUDES})
+  target_compile_options(leat-${program} PRIVATE ${LEAT_WARNINGS} -O2 -g)
+  target_compile_definitions(leat-${program} PRIVATE _GNU_SOURCE)
+endforeach()
+target_link_libraries(leat-replay PRIVATE nbd)
+
+add_test(NAME system.relay
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/bench/relay/test_relay.py $<TARGET_FILE:leat-relay>)
+set_tests_properties(system.relay PROPERTIES LABELS system TIMEOUT 120)
