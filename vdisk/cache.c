@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MIN_BYTES (2ull << 20)
+#define UNUSED_USES 2u         /* what nobody has used yet stays longer than what was used once */
 #define MAX_BYTES (1ull << 40) /* indices are 32 bits */
 
 bool cache_init(struct cache *c, uint64_t bytes)
@@ -64,6 +65,11 @@ void cache_drop(struct cache *c, uint32_t index)
     unhash(c, index);
     if (s->state == CACHE_BUSY)
         c->busy--;
+    else if (s->source != CACHE_DEMAND) {
+        c->unused--;
+        c->wasted[s->source]++;
+    }
+    s->source = CACHE_DEMAND;
     s->state = CACHE_FREE;
     s->fetch = NULL;
     s->next = c->free;
@@ -107,7 +113,7 @@ uint32_t cache_claim(struct cache *c, uint32_t export_id, uint64_t block, struct
     return i;
 }
 
-void cache_fill(struct cache *c, uint32_t index)
+void cache_fill(struct cache *c, uint32_t index, enum cache_source source)
 {
     struct cache_slot *s = &c->slots[index];
     if (!s->is_hashed) {
@@ -117,6 +123,11 @@ void cache_fill(struct cache *c, uint32_t index)
     s->state = CACHE_VALID;
     s->fetch = NULL;
     c->busy--;
+    s->source = (uint8_t)source;
+    if (source != CACHE_DEMAND) {
+        c->unused++;
+        s->uses = UNUSED_USES;
+    }
 }
 
 void cache_make_stale(struct cache *c, uint32_t index)

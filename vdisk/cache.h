@@ -18,6 +18,16 @@
 
 enum cache_state { CACHE_FREE, CACHE_BUSY, CACHE_VALID };
 
+/* Why a block was asked for. All but DEMAND: before anybody wanted it. */
+enum cache_source {
+    CACHE_DEMAND,  /* somebody waited */
+    CACHE_PROFILE, /* the boot profile */
+    CACHE_AHEAD,   /* it follows what is read in sequence */
+    CACHE_AROUND,  /* it lies near what was missed */
+    CACHE_FILL,    /* the rest of the image, while the link is idle */
+    CACHE_SOURCES
+};
+
 struct fetch;
 
 struct cache_slot {
@@ -26,12 +36,15 @@ struct cache_slot {
     uint32_t next;  /* in the hash chain, or in the list of free slots */
     uint8_t state;  /* enum cache_state */
     uint8_t uses;   /* of the CLOCK: 0 .. 3 */
+    uint8_t source; /* enum cache_source; CACHE_DEMAND once somebody has used it */
     bool is_hashed; /* false: a BUSY block whose content has become stale while it was fetched */
     struct fetch *fetch; /* that fills a BUSY block */
 };
 
 struct cache {
     uint32_t count, mask, hand, free, busy;
+    uint32_t unused;                /* VALID blocks that nobody has used yet */
+    uint64_t wasted[CACHE_SOURCES]; /* blocks that have left unused, by their source */
     uint32_t *buckets;
     struct cache_slot *slots;
     uint8_t *memory; /* as allocated */
@@ -63,16 +76,27 @@ static inline uint32_t cache_find(const struct cache *c, uint32_t export_id, uin
     return i;
 }
 
-static inline void cache_touch(struct cache *c, uint32_t index)
+/* Somebody has used a VALID block. Returns what had brought it, CACHE_DEMAND at all times but the
+ * first. */
+static inline uint8_t cache_touch(struct cache *c, uint32_t index)
 {
-    if (c->slots[index].uses < 3)
-        c->slots[index].uses++;
+    struct cache_slot *s = &c->slots[index];
+    uint8_t source = s->source;
+    if (source != CACHE_DEMAND) { /* from now on as if it had been asked for */
+        s->source = CACHE_DEMAND;
+        s->uses = 0;
+        c->unused--;
+    } else if (s->uses < 3) {
+        s->uses++;
+    }
+    return source;
 }
 
 /* A BUSY block for a fetch; the block must not be there yet. CACHE_NONE: all are busy. */
 uint32_t cache_claim(struct cache *c, uint32_t export_id, uint64_t block, struct fetch *fetch);
-/* BUSY to VALID (or FREE if it has become stale). */
-void cache_fill(struct cache *c, uint32_t index);
+/* BUSY to VALID (or FREE if it has become stale). source: CACHE_DEMAND, or why it was fetched
+ * although nobody waits for it. */
+void cache_fill(struct cache *c, uint32_t index, enum cache_source source);
 /* Any state to FREE. */
 void cache_drop(struct cache *c, uint32_t index);
 /* A BUSY block will not be found again and not become VALID. */

@@ -66,8 +66,11 @@ void disk_complete(struct vdisk_request *r, int status)
         d->counters.overlay_bytes += overlay_read(&d->overlay, r->offset, r->length, r->data);
     if (status != LEAT_OK)
         d->counters.errors++;
-    d->counters.stall_ns += d->export->engine->now_ns - r->submitted_ns;
-    d->counters.waiting--;
+    uint64_t now_ns = d->export->engine->now_ns, took_ns = now_ns - r->submitted_ns;
+    d->counters.stall_ns += took_ns;
+    meter_count(d->counters.latency, took_ns);
+    if (!--d->counters.waiting)
+        d->counters.blocked_ns += now_ns - d->blocked_since_ns;
     list_remove(&r->disk_node);
     r->done(r, status);
 }
@@ -120,8 +123,8 @@ static void start(struct vdisk_disk *d, struct vdisk_request *r)
             disk_complete(r, LEAT_OK);
             return;
         }
-        fetch_read(e, r);
-        fetch_ahead(d, offset, length);
+        bool is_miss = fetch_read(e, r);
+        ahead_after_read(d, offset, length, is_miss);
         return;
     }
     if (r->op != LEAT_BLK_FLUSH)
@@ -187,7 +190,8 @@ void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
     list_init(&r->node);
     list_push_back(&d->requests, &r->disk_node);
     d->counters.requests++;
-    d->counters.waiting++;
+    if (!d->counters.waiting++)
+        d->blocked_since_ns = r->submitted_ns;
     if (d->refusal || e->link == LINK_FAILED)
         disk_complete(r, LEAT_EIO);
     else if (!e->was_up)

@@ -41,6 +41,7 @@ static void free_export(struct vdisk_export *e)
     identity_end(e);
     free(e->conns);
     list_remove(&e->node);
+    stream_free(e);
     free(e);
 }
 
@@ -188,6 +189,9 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     d->refusal = find_conflict(d->export, d);
     if (d->refusal)
         vdisk_log(v, "disk '%s': failed: %s", config->name, d->refusal);
+    if (list_is_empty(&d->export->disks))
+        stream_restart(d->export);
+    d->export->stream.is_profiled |= config->is_profiled;
     list_push_back(&d->export->disks, &d->node);
     d->export->has_changed = true;
     disk_wake(d);

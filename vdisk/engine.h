@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c (reads), extents.c (holes), identity.c (is it
- * the same image?) and wlog.c and edges.c (writes).
+ * link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c
+ * (reads), ahead.c and stream.c (what nobody asked for yet), extents.c (holes), identity.c (is it the
+ * same image?) and wlog.c and edges.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -13,6 +14,7 @@
 #include "vdisk/identity.h"
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
+#include "vdisk/profile/recorder.h"
 #include "vdisk/vdisk.h"
 
 #define VDISK_MAX_REQUEST (32u << 20) /* bytes of one read or write */
@@ -33,7 +35,10 @@ struct fetch {
     uint64_t first_block;
     uint32_t count;
     bool is_queued;
-    bool is_ahead; /* nobody waits for it yet */
+    bool is_ahead;        /* nobody waits for it yet */
+    uint8_t source;       /* enum cache_source: why it was made */
+    uint32_t ahead_bytes; /* that export->ahead_flying counts for it */
+    struct meter_mark mark;
     struct waiter *waiters;
     struct nbd_command command;
     uint32_t slots[FETCH_BLOCKS]; /* of the cache; CACHE_NONE: it has the block already */
@@ -60,6 +65,25 @@ struct write_record {
     struct vdisk_export *export;
     struct nbd_command command;
     uint8_t data[]; /* of a write */
+};
+
+/* What is fetched although nobody asked for it: stream.c. */
+struct stream {
+    bool is_begun;        /* for the disks that are attached now */
+    bool is_profiled;     /* a disk wants its boots recorded */
+    bool has_news;        /* `known` has changed since vdisk_profile_take */
+    struct profile known; /* as given, or as merged after a boot */
+    struct profile plan;  /* what is streamed */
+    uint32_t run, in_run; /* of the plan: the next to ask for */
+    struct recorder recorder;
+    uint64_t demand_ns;    /* when somebody last had to wait */
+    uint64_t fill_block;   /* background fill: the next block */
+    uint64_t fill_when_ns; /* not before */
+};
+
+/* How much of what was fetched around misses has been of use: ahead.c. */
+struct around {
+    uint32_t fetched, used, skipped;
 };
 
 enum link_state {
@@ -108,7 +132,16 @@ struct vdisk_export {
 
     struct list demand, ahead; /* fetches to send */
     struct list fetch_free;
-    struct list starved; /* reads that could not get a fetch */
+    uint32_t fetch_count;  /* not free */
+    uint64_t demand_made;  /* fetches for somebody who waits, so far */
+    uint32_t flying;       /* fetches at the server */
+    uint64_t ahead_flying; /* bytes of those that were sent while nobody waited */
+    struct meter meter;
+    struct stream stream;
+    struct around around;
+    uint64_t source_requests[CACHE_SOURCES], source_bytes[CACHE_SOURCES]; /* sent */
+    uint64_t used_bytes[CACHE_SOURCES]; /* that came before they were needed, and were */
+    struct list starved;                /* reads that could not get a fetch */
     struct fetch fetches[EXPORT_FETCHES];
 
     struct list log, open, ready;
@@ -133,6 +166,7 @@ struct vdisk_disk {
     struct overlay overlay;
     bool has_overlay, said_full, has_given_up;
     uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
+    uint64_t blocked_since_ns;                    /* while requests wait */
     struct vdisk_counters counters;
 };
 
@@ -192,13 +226,40 @@ const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x
 
 /* -- fetch.c -- */
 void fetch_init(struct vdisk_export *e);
-/* Serves a read from the cache and the server; calls disk_complete, perhaps at once. */
-void fetch_read(struct vdisk_export *e, struct vdisk_request *r);
-void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length);
-bool fetch_pump(struct vdisk_export *e); /* sends what it can; true: something */
+/* Serves a read from the cache and the server; calls disk_complete, perhaps at once. True: a part of
+ * it had to be asked for. */
+bool fetch_read(struct vdisk_export *e, struct vdisk_request *r);
+/* Neither in the cache, or on its way there, nor known to be zeros. */
+bool fetch_is_missing(const struct vdisk_export *e, uint64_t block);
+/* Asks for the missing blocks that begin at `first` and end before `end`, or at the first that is
+ * there. How many; 0: no room for what nobody waits for. */
+uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end,
+                     enum cache_source source);
+/* Sends what it can; true: something that somebody waits for. */
+bool fetch_pump(struct vdisk_export *e);
 void fetch_retry_starved(struct vdisk_export *e);
 void fetch_fail_all(struct vdisk_export *e);
 void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
+
+/* -- ahead.c -- */
+/* After a read: what follows it in sequence, and what lies around a miss. */
+void ahead_after_read(struct vdisk_disk *d, uint64_t offset, uint64_t length, bool is_miss);
+
+/* -- stream.c -- */
+/* The link is up and its size known: plans, records, ends the recording in time. */
+void stream_run(struct vdisk_export *e);
+/* Queues one more fetch of the profile or of the background fill. False: none for now. */
+bool stream_next(struct vdisk_export *e);
+uint64_t stream_deadline(const struct vdisk_export *e); /* when stream_run has to look again */
+void stream_restart(struct vdisk_export *e);            /* a boot begins */
+bool stream_is_done(const struct vdisk_export *e);      /* all of the profile has been asked for */
+void stream_free(struct vdisk_export *e);
+/* Somebody reads these blocks. */
+static inline void stream_note(struct vdisk_export *e, uint64_t first, uint64_t last)
+{
+    if (e->stream.recorder.is_on)
+        recorder_note(&e->stream.recorder, first, last, e->engine->now_ns);
+}
 
 /* -- wlog.c -- */
 void wlog_init(struct vdisk_export *e);

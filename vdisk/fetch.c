@@ -12,16 +12,26 @@
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
-#define AHEAD_FIRST (64u << 10)
-#define AHEAD_MOST (2u << 20)
+/* What nobody waits for leaves this many fetches, and requests at the server, to who does. */
+#define DEMAND_FETCHES (EXPORT_FETCHES / 2)
+#define AHEAD_REQUESTS 48u
 
 static void fetch_done(struct nbd_command *command, uint32_t error);
+
+/* It is not at the server any more. */
+static void landed(struct vdisk_export *e, struct fetch *f)
+{
+    e->flying--;
+    e->ahead_flying -= f->ahead_bytes;
+    f->ahead_bytes = 0;
+}
 
 /* Unanswered when the session was lost. */
 static void fetch_taken_back(struct nbd_command *command)
 {
     struct vdisk_export *e = command->owner;
     struct fetch *f = LIST_ENTRY(command, struct fetch, command);
+    landed(e, f);
     f->is_queued = true;
     list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
 }
@@ -41,12 +51,6 @@ void fetch_init(struct vdisk_export *e)
     }
 }
 
-static uint32_t most_blocks(const struct vdisk_export *e)
-{
-    uint32_t blocks = e->identity.max_block / CACHE_BLOCK_BYTES;
-    return blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
-}
-
 /* Blocks of the server's smallest request. */
 static uint32_t unit_blocks(const struct vdisk_export *e)
 {
@@ -54,7 +58,18 @@ static uint32_t unit_blocks(const struct vdisk_export *e)
     return blocks ? blocks : 1;
 }
 
-static bool is_missing(const struct vdisk_export *e, uint64_t block)
+/* What nobody waits for comes in pieces of a quarter of the window: a read that somebody waits for
+ * finds at most the rest of one before it, and the window is still used well. */
+static uint32_t most_blocks(const struct vdisk_export *e, enum cache_source source)
+{
+    uint32_t blocks = e->identity.max_block / CACHE_BLOCK_BYTES;
+    blocks = blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
+    uint64_t piece = meter_window(&e->meter) / 4 / CACHE_BLOCK_BYTES;
+    piece = piece < unit_blocks(e) ? unit_blocks(e) : piece;
+    return source != CACHE_DEMAND && piece < blocks ? (uint32_t)piece : blocks;
+}
+
+bool fetch_is_missing(const struct vdisk_export *e, uint64_t block)
 {
     return cache_find(&e->engine->cache, e->id, block) == CACHE_NONE &&
            !extents_is_zero(&e->extents, block);
@@ -80,7 +95,8 @@ static bool add_unit(struct vdisk_export *e, struct fetch *f, uint32_t unit)
 
 /* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
  * whole units. NULL: none to be had now. */
-static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end, bool is_ahead)
+static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end,
+                                enum cache_source source)
 {
     struct cache *c = &e->engine->cache;
     uint32_t unit = unit_blocks(e);
@@ -88,14 +104,18 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
     if (!free_node)
         return NULL;
     struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
-    uint32_t most = most_blocks(e);
+    uint32_t most = most_blocks(e, source);
+    e->fetch_count++;
     extents_touch(e, first);
     f->first_block = first - first % unit;
     f->count = 0;
     f->waiters = NULL;
-    f->is_ahead = is_ahead;
+    f->is_ahead = source != CACHE_DEMAND;
+    f->source = (uint8_t)source;
+    f->ahead_bytes = 0;
     while (f->count + unit <= most && f->first_block + f->count < end &&
-           (f->count == 0 || is_missing(e, f->first_block + f->count)) && add_unit(e, f, unit))
+           (f->count == 0 || fetch_is_missing(e, f->first_block + f->count)) &&
+           add_unit(e, f, unit))
         ;
     uint64_t offset = f->first_block * CACHE_BLOCK_BYTES;
     uint64_t bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
@@ -107,8 +127,28 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
     f->command.length = (uint32_t)bytes;
     f->command.pages = f->pages;
     f->is_queued = true;
-    list_push_back(is_ahead ? &e->ahead : &e->demand, &f->node);
+    e->demand_made += source == CACHE_DEMAND;
+    list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
     return f;
+}
+
+uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum cache_source source)
+{
+    struct cache *c = &e->engine->cache;
+    /* Half of the cache is for what is really asked for. */
+    if (e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES || c->busy >= c->count / 2)
+        return 0;
+    struct fetch *f = make_fetch(e, first, end, source);
+    return f ? (uint32_t)(f->first_block + f->count - first) : 0;
+}
+
+static void count_used(struct vdisk_export *e, enum cache_source source)
+{
+    if (source == CACHE_DEMAND)
+        return;
+    e->used_bytes[source] += CACHE_BLOCK_BYTES;
+    if (source == CACHE_AROUND)
+        e->around.used++;
 }
 
 /* Copies what a cache block and the request have in common. */
@@ -162,7 +202,7 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
         uint32_t slot = cache_find(c, e->id, block);
         if (slot != CACHE_NONE && c->slots[slot].state == CACHE_VALID) {
             copy_block(c, slot, block, r);
-            cache_touch(c, slot);
+            count_used(e, cache_touch(c, slot));
             r->next_block++;
             continue;
         }
@@ -172,7 +212,7 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             continue;
         }
         struct fetch *f =
-            slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, false);
+            slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, CACHE_DEMAND);
         if (!f)
             return false;
         uint64_t last = block;
@@ -189,21 +229,25 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
     return true;
 }
 
-void fetch_read(struct vdisk_export *e, struct vdisk_request *r)
+bool fetch_read(struct vdisk_export *e, struct vdisk_request *r)
 {
+    uint64_t made = e->demand_made;
     r->pieces = 0;
     r->status = LEAT_OK;
     r->hole_bytes = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
-    if (!advance(e, r)) {
+    stream_note(e, r->next_block, (r->offset + r->length - 1) / CACHE_BLOCK_BYTES);
+    bool is_under_way = advance(e, r);
+    if (!is_under_way)
         list_push_back(&e->starved, &r->node);
-        return;
+    if (r->pieces || !is_under_way) {
+        e->stream.demand_ns = e->engine->now_ns;
+        return e->demand_made != made;
     }
-    if (r->pieces == 0) {
-        r->disk->counters.hole_bytes += r->hole_bytes;
-        r->disk->counters.ram_bytes += r->length - r->hole_bytes;
-        disk_complete(r, LEAT_OK);
-    }
+    r->disk->counters.hole_bytes += r->hole_bytes;
+    r->disk->counters.ram_bytes += r->length - r->hole_bytes;
+    disk_complete(r, LEAT_OK);
+    return false;
 }
 
 static bool is_starved(const struct vdisk_request *r)
@@ -247,20 +291,27 @@ static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
     struct waiter *waiters = f->waiters;
     uint32_t f_count = f->count, unit = unit_blocks(e);
     f->waiters = NULL;
+    bool is_used[FETCH_BLOCKS] = {false};
     if (!error)
         for (struct waiter *w = waiters; w; w = w->next)
-            for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++)
+            for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++) {
                 copy_block(c, f->slots[b - f->first_block], b, w->request);
+                is_used[b - f->first_block] = true;
+            }
     for (uint32_t i = 0; i < f->count; i++) {
         if (f->slots[i] == CACHE_NONE)
             continue;
-        if (error)
+        if (error) {
             cache_drop(c, f->slots[i]);
-        else
-            cache_fill(c, f->slots[i]);
+            continue;
+        }
+        cache_fill(c, f->slots[i], is_used[i] ? CACHE_DEMAND : (enum cache_source)f->source);
+        if (is_used[i])
+            count_used(e, f->source);
     }
     list_remove(&f->node);
     list_push_back(&e->fetch_free, &f->node);
+    e->fetch_count--;
     while (waiters) { /* completions last: they may submit new reads */
         struct waiter *w = waiters;
         waiters = w->next;
@@ -283,29 +334,67 @@ static void fetch_done(struct nbd_command *command, uint32_t error)
 {
     struct vdisk_export *e = command->owner;
     struct fetch *f = LIST_ENTRY(command, struct fetch, command);
+    landed(e, f);
     if (error)
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': read of %u bytes at %llu: server error %u",
                   e->host, e->port, e->name, (unsigned)command->length,
                   (unsigned long long)command->offset, (unsigned)error);
+    else
+        meter_answered(&e->meter, &f->mark, command->sent_ns, command->length, e->engine->now_ns);
     end_fetch(e, f, error);
+}
+
+static void send_fetch(struct vdisk_export *e, struct fetch *f, struct nbd_session *session)
+{
+    list_remove(&f->node);
+    f->is_queued = false;
+    f->ahead_bytes = f->is_ahead ? f->command.length : 0;
+    e->ahead_flying += f->ahead_bytes;
+    e->source_requests[f->source]++;
+    e->source_bytes[f->source] += f->command.length;
+    meter_sent(&e->meter, &f->mark, e->flying++, e->engine->now_ns);
+    nbd_session_send(session, &f->command, e->engine->now_ns);
+}
+
+static bool send_demand(struct vdisk_export *e)
+{
+    bool any = false;
+    while (!list_is_empty(&e->demand)) {
+        struct fetch *f = LIST_ENTRY(e->demand.next, struct fetch, node);
+        struct nbd_session *session = link_room(e, f->command.length);
+        if (!session)
+            break;
+        send_fetch(e, f, session);
+        any = true;
+    }
+    return any;
+}
+
+/* As much as the window has room for, so that little lies before the next read that somebody waits
+ * for. */
+static void send_ahead(struct vdisk_export *e)
+{
+    uint64_t window = meter_window(&e->meter);
+    while (!list_is_empty(&e->ahead) || stream_next(e)) {
+        struct fetch *f = LIST_ENTRY(e->ahead.next, struct fetch, node);
+        if (e->ahead_flying >= window || e->flying >= AHEAD_REQUESTS) {
+            e->meter.was_full = true;
+            return;
+        }
+        struct nbd_session *session = link_room(e, f->command.length);
+        if (!session)
+            return;
+        send_fetch(e, f, session);
+    }
 }
 
 bool fetch_pump(struct vdisk_export *e)
 {
-    bool any = false;
-    for (;;) {
-        struct list *from = list_is_empty(&e->demand) ? &e->ahead : &e->demand;
-        if (list_is_empty(from))
-            return any;
-        struct fetch *f = LIST_ENTRY(from->next, struct fetch, node);
-        struct nbd_session *s = link_room(e, f->command.length);
-        if (!s)
-            return any;
-        list_remove(&f->node);
-        f->is_queued = false;
-        nbd_session_send(s, &f->command, e->engine->now_ns);
-        any = true;
-    }
+    stream_run(e);
+    bool any = send_demand(e);
+    if (list_is_empty(&e->demand))
+        send_ahead(e); /* its answers will call here again */
+    return any;
 }
 
 void fetch_fail_all(struct vdisk_export *e)
@@ -330,42 +419,4 @@ void fetch_forget(struct vdisk_export *e, struct vdisk_request *r)
                 w->request = NULL;
                 r->pieces--;
             }
-}
-
-/*
- * Sequential read-ahead: the second read that starts where the one before ended opens a window,
- * which doubles as long as that goes on; the next piece is asked for when half of the window is
- * used up.
- */
-void fetch_ahead(struct vdisk_disk *d, uint64_t offset, uint64_t length)
-{
-    struct vdisk_export *e = d->export;
-    struct cache *c = &e->engine->cache;
-    uint64_t end = offset + length, size = e->identity.size_bytes;
-    bool is_sequential = offset == d->ahead_next && offset != 0;
-    d->ahead_next = end;
-    if (!is_sequential) {
-        d->ahead_window = 0;
-        d->ahead_end = 0;
-        return;
-    }
-    if (d->ahead_end >= end + d->ahead_window / 2 && d->ahead_window)
-        return;
-    d->ahead_window = d->ahead_window ? d->ahead_window * 2 : AHEAD_FIRST;
-    if (d->ahead_window > AHEAD_MOST)
-        d->ahead_window = AHEAD_MOST;
-    uint64_t from = d->ahead_end > end ? d->ahead_end : end;
-    uint64_t to = end + d->ahead_window < size ? end + d->ahead_window : size;
-    uint64_t last = (to + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
-    for (uint64_t b = from / CACHE_BLOCK_BYTES; b < last; b++) {
-        if (!is_missing(e, b))
-            continue;
-        if (c->busy >= c->count / 2) /* the rest of the cache is for what is really asked */
-            break;
-        struct fetch *f = make_fetch(e, b, last, true);
-        if (!f)
-            break;
-        b = f->first_block + f->count - 1;
-    }
-    d->ahead_end = to;
 }

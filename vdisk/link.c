@@ -178,6 +178,8 @@ static void up(struct vdisk_export *e)
     link_say(e, text, "");
     e->tries = e->turn = 0;
     e->why[0] = 0;
+    meter_reset(&e->meter);
+    stream_run(e); /* before the first read, which is of the boot too */
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
         LIST_ENTRY(n, struct vdisk_disk, node)->has_given_up = false;
         disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
@@ -270,6 +272,8 @@ uint64_t link_run(struct vdisk_export *e)
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;
+    if (e->link == LINK_UP && stream_deadline(e) < when)
+        when = stream_deadline(e);
     return e->tick_ns < when ? e->tick_ns : when;
 }
 

@@ -13,6 +13,7 @@
 #include <leat/blk.h>
 
 #include "vdisk/list.h"
+#include "vdisk/meter.h"
 #include "vdisk/platform.h"
 
 enum vdisk_mode {
@@ -24,6 +25,8 @@ struct vdisk_limits {
     uint64_t cache_bytes;   /* RAM cache of the whole engine; raised to 2 MiB */
     uint64_t overlay_bytes; /* default bound of a disk's overlay */
     uint64_t log_bytes;     /* copies of unflushed writes of one export; 0: 32 MiB */
+    uint64_t fill_rate;     /* bytes a second of background fill (stream.c); 0: none */
+    uint64_t quiet_ns;      /* a boot has ended when it needed nothing new for that long; 0: 15 s */
     uint64_t silence_ns;    /* a server that owes answers may be silent that long; 0: 30 s */
     uint32_t connections;   /* to one export, if its server allows several; 0: one */
     uint64_t idle_ns;       /* a connection with nothing to do is tried by a small read; 0: 15 s */
@@ -47,6 +50,7 @@ struct vdisk_config { /* of one disk */
     enum vdisk_mode mode;
     bool is_read_only;
     uint64_t give_up_ns;    /* so long a request waits for a server that is away; 0: for ever */
+    bool is_profiled;       /* its boots are recorded: vdisk_profile_take */
     uint64_t overlay_bytes; /* 0: the engine's default */
 };
 
@@ -57,9 +61,11 @@ struct vdisk_counters { /* since attach */
     uint64_t overlay_bytes; /* read from the overlay */
     uint64_t hole_bytes;    /* read where the server has said that there are only zeros */
     uint64_t written_bytes;
-    uint64_t errors;   /* requests that ended with an error */
-    uint64_t stall_ns; /* sum over requests of the time that they waited for the server */
-    uint32_t waiting;  /* requests now under way */
+    uint64_t errors;     /* requests that ended with an error */
+    uint64_t stall_ns;   /* sum over requests of the time that they waited for the server */
+    uint64_t blocked_ns; /* time in which at least one request waited */
+    uint64_t latency[METER_BUCKETS]; /* of requests: meter.h */
+    uint32_t waiting;                /* requests now under way */
 };
 
 struct vdisk;
@@ -116,6 +122,19 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
    there. */
 void vdisk_detach(struct vdisk_disk *disk);
 
+/*
+ * Boot profiles (profile/profile.h). A profile belongs to the image: the disks of an export share it.
+ * The first disk of an export that has is_profiled or was given a profile starts a recording, which
+ * ends by itself (limits.quiet_ns), by vdisk_profile_end, or at the 1 GiB that a profile holds.
+ */
+/* Streams these blocks first. Anything may be in `data`, which is copied. NULL: taken (if it turns out
+   to be for an image of another size it is dropped, with a line in the log); else why not. */
+const char *vdisk_profile_put(struct vdisk_disk *disk, const void *data, size_t size);
+void vdisk_profile_end(struct vdisk_disk *disk);
+/* Once for each recording that has ended: what its boot and those before it have needed, in *data,
+   which the caller frees. Returns the size; 0: nothing new. */
+size_t vdisk_profile_take(struct vdisk_disk *disk, void **data);
+
 /* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO.
  */
 void vdisk_submit(struct vdisk_disk *disk, struct vdisk_request *request);
@@ -129,6 +148,9 @@ size_t vdisk_status_line(const struct vdisk_disk *disk, char *line, size_t size)
    length. */
 size_t vdisk_query_line(const struct vdisk_disk *disk, char *line, size_t size);
 size_t vdisk_traffic_line(const struct vdisk_disk *disk, char *line, size_t size);
+/* One JSON object with everything that is counted; at most VDISK_JSON_BYTES. */
+#define VDISK_JSON_BYTES 4096u
+size_t vdisk_json(const struct vdisk_disk *disk, char *text, size_t size);
 void vdisk_counters_of(const struct vdisk_disk *disk, struct vdisk_counters *counters);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/sim/sim.h"
+#include "vdisk/profile/profile.h"
 
 #define MAX_BYTES (256u << 10)
 #define HOT_SECTORS 128u
@@ -40,10 +41,16 @@ static uint64_t sector_count, next_tag;
 static unsigned disk_count, client_count;
 static bool gives_up;
 
+static void take_profile(struct vdisk_disk *d);
+
 static void disk_changed(void *owner)
 {
     struct disk *d = owner;
-    char line[300];
+    char line[300], json[VDISK_JSON_BYTES];
+    if (d->disk && vdisk_json(d->disk, json, sizeof json) >= sizeof json - 1)
+        sim_fail("what is counted does not fit");
+    if (d->disk)
+        take_profile(d->disk);
     if (d->disk && vdisk_status_line(d->disk, line, sizeof line) >= sizeof line)
         sim_fail("a status line does not fit");
 }
@@ -154,10 +161,57 @@ static void next_operation(void *ctx, uint64_t arg)
     vdisk_submit(c->disk->disk, &c->request);
 }
 
+/* A profile of random runs, right or wrong; sometimes damaged, sometimes no profile at all. Whatever
+ * it is, it must not change what is read. */
+static void give_profile(struct vdisk_disk *d)
+{
+    struct profile p = {.size_bytes = sector_count * SIM_SECTOR, .boots = 1 + sim_random() % 8};
+    uint64_t blocks = (p.size_bytes + 4095) / 4096, at_ms = 0;
+    unsigned kind = (unsigned)(sim_random() % 8);
+    for (uint64_t runs = sim_random() % 60; runs; runs--) {
+        uint64_t first = sim_random() % blocks, count = 1 + sim_random() % 100;
+        if (kind && count > blocks - first)
+            count = blocks - first; /* kind 0: some lie behind the end */
+        profile_add(&p, first, (uint32_t)count, (uint32_t)(at_ms += sim_random() % 50), 1);
+    }
+    if (kind == 1)
+        p.size_bytes += 4096;
+    size_t size = profile_encoded_bytes(&p);
+    uint8_t *file = malloc(size);
+    profile_encode(&p, file);
+    if (kind == 2)
+        file[sim_random() % size] ^= (uint8_t)(1u << sim_random() % 8);
+    if (kind == 3)
+        size = sim_random() % size;
+    const char *why = vdisk_profile_put(d, file, size);
+    if ((kind == 2 || kind == 3) && !why)
+        sim_fail("a damaged profile was taken");
+    if (kind > 3 && why)
+        sim_fail("a good profile was refused: %s", why);
+    free(file);
+    profile_free(&p);
+}
+
+/* What a boot has recorded must be a profile that is taken. */
+static void take_profile(struct vdisk_disk *d)
+{
+    void *file;
+    size_t size = vdisk_profile_take(d, &file);
+    if (!size)
+        return;
+    const char *why = vdisk_profile_put(d, file, size);
+    if (why)
+        sim_fail("a recorded profile is refused: %s", why);
+    free(file);
+}
+
 static void attach(struct disk *d)
 {
     d->is_detached = false;
+    d->config.is_profiled = sim_random() % 2;
     d->disk = vdisk_attach(engine, &d->config, disk_changed, d);
+    if (sim_random() % 2)
+        give_profile(d->disk);
     for (unsigned i = 0; i < client_count; i++)
         if (clients[i].disk == d)
             sim_at(sim_random() % 100 * SIM_MS, next_operation, &clients[i], 0);
@@ -272,6 +326,8 @@ static void run_seed(uint64_t seed)
     struct vdisk_limits limits = {.cache_bytes = 2u << 20,
                                   .connections = 1 + (uint32_t)(seed % 4),
                                   .overlay_bytes = 64u << 20,
+                                  .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
+                                  .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
                                   .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
     engine = vdisk_create(&sim_platform, &limits);
     next_tag = 0;

@@ -140,6 +140,75 @@ class Clients(Case):
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 1M", self.client.uri, timeout=10)
 
 
+class BootProfile(Case):
+    """leat-nbd --profile: recorded at the first start, streamed at the next."""
+
+    READS = ["read 3M 64k", "read 100k 4k", "read 7M 300k", "read 3M 8k"]
+    BYTES = (64 + 4 + 300) << 10
+
+    def counts(self, leat):
+        self.stop(leat)
+        return json.loads([line for line in self.log_of(leat).splitlines() if line.startswith("{")][-1])
+
+    def start(self, name, *options):
+        leat = self.leat(self.uri, "", "--profile", self.path("profile"), *options, name=name)
+        return leat
+
+    def read(self, leat):
+        self.run_tool("qemu-io", "-r", "-f", "raw", *[word for line in self.READS for word in ("-c", line)], leat.uri)
+
+    def test_two_boots(self):
+        image = self.make_file("image", 16 * MIB)
+        _, self.uri = self.serve("file", image)
+        first = self.start("one", "--quiet", "1")
+        self.read(first)
+        wait_for(lambda: os.path.exists(self.path("profile")), 10, "nothing new for a second ends the boot")
+        known = os.path.getsize(self.path("profile"))
+        self.assertEqual(self.counts(first)["profile"]["bytes"], self.BYTES)
+        second = self.start("two")
+        time.sleep(0.5)
+        self.read(second)
+        counts = self.counts(second)
+        self.assertEqual(counts["sources"]["profile"]["bytes"], self.BYTES)
+        self.assertEqual(counts["sources"]["profile"]["used_bytes"], self.BYTES)
+        self.assertLessEqual(counts["sources"]["demand"]["bytes"], 8192, "what qemu-io itself wants of the image")
+        self.assertEqual(counts["sources"]["around"]["bytes"], 0)
+        self.assertEqual(counts["profile"]["boots"], 2)
+        self.assertLess(os.path.getsize(self.path("profile")), known + 200)
+        self.assertFalse(os.path.exists(self.path("profile.new")))
+
+    def test_damaged(self):
+        image = self.make_file("image", 16 * MIB)
+        _, self.uri = self.serve("file", image)
+        first = self.start("one")
+        self.read(first)
+        self.stop(first)
+        with open(self.path("profile"), "r+b") as f:
+            f.seek(50)
+            f.write(b"\xff")
+        second = self.start("two")
+        self.read(second)
+        self.run_tool("nbdcopy", second.uri, self.path("copy"))
+        self.same_files(image, self.path("copy"))
+        self.assertIn("it is damaged; this boot makes a new one", self.log_of(second))
+        self.assertEqual(self.counts(second)["profile"]["boots"], 1)
+        self.stop(self.start("three"))
+        with open(self.path("profile"), "rb") as f:
+            self.assertEqual(f.read(8), b"LEATPROF")
+
+    def test_counters_on_a_signal(self):
+        image = self.make_file("image", MIB)
+        _, self.uri = self.serve("file", image)
+        leat = self.start("one")
+        self.run_tool("nbdcopy", leat.uri, "null:")
+        leat.send_signal(signal.SIGUSR1)
+        wait_for(lambda: "}\n" in self.log_of(leat), 10, "SIGUSR1 prints counters")
+        counts = json.loads([line for line in self.log_of(leat).splitlines() if line.startswith("{")][-1])
+        self.assertEqual(counts["ram_bytes"] + counts["network_bytes"], MIB)
+        self.assertEqual(sum(counts["latency_us_log2"]), counts["requests"])
+        self.assertGreater(counts["rtt_us"], 0)
+
+
 class Semantics(Case):
     def test_patterns(self):
         """qemu-io writes, zeroes, discards with all alignments and verifies, then on the server itself."""

@@ -30,7 +30,7 @@ static uint32_t put(struct cache *c, uint32_t export_id, uint64_t block)
     uint32_t i = cache_claim(c, export_id, block, NULL);
     assert_int_not_equal(i, CACHE_NONE);
     memset(cache_data(c, i), (int)(block & 0xff), CACHE_BLOCK_BYTES);
-    cache_fill(c, i);
+    cache_fill(c, i, CACHE_DEMAND);
     return i;
 }
 
@@ -83,7 +83,7 @@ static void busy_blocks_are_never_evicted(void **state)
     assert_int_equal(cache_room(c), 0);
     assert_int_equal(cache_claim(c, 1, COUNT, NULL), CACHE_NONE);
     uint32_t first = cache_find(c, 1, 0);
-    cache_fill(c, first);
+    cache_fill(c, first, CACHE_DEMAND);
     assert_int_equal(cache_claim(c, 1, COUNT, NULL), first);
     assert_int_equal(cache_find(c, 1, 0), CACHE_NONE);
 }
@@ -115,7 +115,7 @@ static void a_fetch_that_a_write_overtook_is_not_kept(void **state)
     uint32_t fetched = cache_claim(c, 1, 5, NULL);
     cache_change(c, 1, 5 * CACHE_BLOCK_BYTES, 1, CACHE_WRITTEN, data);
     assert_int_equal(cache_find(c, 1, 5), CACHE_NONE);
-    cache_fill(c, fetched); /* the old bytes arrive */
+    cache_fill(c, fetched, CACHE_DEMAND); /* the old bytes arrive */
     assert_int_equal(cache_find(c, 1, 5), CACHE_NONE);
     assert_int_equal(cache_room(c), COUNT);
 }
@@ -134,6 +134,23 @@ static void a_change_larger_than_the_cache_and_a_dropped_export(void **state)
     assert_int_equal(cache_find(c, 2, 3), CACHE_NONE);
 }
 
+static void what_nobody_used_is_counted(void **state)
+{
+    struct cache *c = *state;
+    uint32_t used = cache_claim(c, 1, 1, NULL), left = cache_claim(c, 1, 2, NULL);
+    cache_fill(c, used, CACHE_PROFILE);
+    cache_fill(c, left, CACHE_AROUND);
+    assert_int_equal(c->unused, 2);
+    assert_int_equal(cache_touch(c, used), CACHE_PROFILE);
+    assert_int_equal(cache_touch(c, used), CACHE_DEMAND); /* the first time counts */
+    assert_int_equal(c->unused, 1);
+    cache_drop(c, used);
+    cache_drop(c, left);
+    assert_int_equal(c->unused, 0);
+    assert_int_equal(c->wasted[CACHE_PROFILE], 0);
+    assert_int_equal(c->wasted[CACHE_AROUND], 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -145,6 +162,7 @@ int main(void)
         TEST(busy_blocks_are_never_evicted),
         TEST(valid_blocks_follow_a_write),
         TEST(a_fetch_that_a_write_overtook_is_not_kept),
+        TEST(what_nobody_used_is_counted),
         TEST(a_change_larger_than_the_cache_and_a_dropped_export),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

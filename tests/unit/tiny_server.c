@@ -8,6 +8,7 @@
 
 uint8_t tiny_image[TINY_BYTES];
 unsigned tiny_reads, tiny_writes, tiny_flushes;
+struct tiny_read tiny_read_log[TINY_READS_KEPT];
 uint64_t tiny_now_ns = 1000000000;
 bool tiny_is_up = true;
 uint64_t tiny_size = TINY_BYTES;
@@ -81,9 +82,11 @@ static size_t request(void)
     be32_put(p, NBD_SIMPLE_REPLY_MAGIC);
     memcpy(p + 8, conn.in + 8, 8);
     put(p, sizeof p);
-    if (type == NBD_CMD_READ)
+    if (type == NBD_CMD_READ) {
+        tiny_read_log[tiny_reads % TINY_READS_KEPT] = (struct tiny_read){offset, length};
         put(tiny_image + offset, length);
-    else if (type == NBD_CMD_WRITE)
+    }
+    if (type == NBD_CMD_WRITE)
         memcpy(tiny_image + offset, conn.in + NBD_REQUEST_BYTES, length);
     tiny_reads += type == NBD_CMD_READ;
     tiny_writes += type == NBD_CMD_WRITE;
@@ -186,6 +189,8 @@ void tiny_deliver(void)
     } else if (conn.is_ended) {
         conn.is_ended = false;
         conn.events->closed(conn.owner, "connection reset");
+    } else if (tiny_is_up) {
+        serve();
     }
 }
 

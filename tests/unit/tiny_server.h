@@ -13,12 +13,18 @@
 extern const struct vdisk_platform tiny_platform;
 extern uint8_t tiny_image[TINY_BYTES];
 extern unsigned tiny_reads, tiny_writes, tiny_flushes;
+#define TINY_READS_KEPT 512u
+extern struct tiny_read { /* in the order in which they were asked for */
+    uint64_t offset;
+    uint32_t length;
+} tiny_read_log[TINY_READS_KEPT];
 extern uint64_t tiny_now_ns;
 extern bool tiny_is_up;
 extern uint64_t tiny_size; /* that it tells: TINY_BYTES at most */
 
 void tiny_reset(void);
-/* Delivers what happened to connections; then call vdisk_run. */
+/* Delivers what happened to connections, and answers what was asked while !tiny_is_up; then call
+ * vdisk_run. */
 void tiny_deliver(void);
 void tiny_cut(void);
 

@@ -2,6 +2,8 @@
 # The streaming engine: unit tests, the simulation, real servers, and the program that callgrind looks at.
 leat_unit_test(test_cache SOURCES unit/test_cache.c LIBS vdisk_engine_host)
 leat_unit_test(test_nbd_client SOURCES unit/test_nbd_client.c LIBS vdisk_engine_host)
+leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
+leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)

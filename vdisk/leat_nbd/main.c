@@ -16,6 +16,7 @@
 #include "vdisk/leat_nbd/client.h"
 #include "vdisk/leat_nbd/keyfiles.h"
 #include "vdisk/leat_nbd/options.h"
+#include "vdisk/leat_nbd/profile_file.h"
 #include "vdisk/leat_nbd/sockets.h"
 
 #define MAX_CLIENTS 64
@@ -23,7 +24,7 @@
 static struct client *clients[MAX_CLIENTS];
 static struct vdisk *engine;
 static struct vdisk_disk *disk;
-static const char *socket_path;
+static const char *socket_path, *profile_path;
 static int listener = -1;
 static bool is_unix;
 static volatile sig_atomic_t must_print, must_end;
@@ -43,11 +44,9 @@ static void disk_changed(void *owner)
 
 static void print_counters(void)
 {
-    char line[512];
-    vdisk_query_line(disk, line, sizeof line);
-    fprintf(stderr, "leat-nbd: %s\n", line);
-    vdisk_traffic_line(disk, line, sizeof line);
-    fprintf(stderr, "leat-nbd: %s\n", line);
+    char text[VDISK_JSON_BYTES];
+    vdisk_json(disk, text, sizeof text);
+    fprintf(stderr, "%s\n", text);
 }
 
 static _Noreturn void die(const char *what)
@@ -180,6 +179,8 @@ static void run(uint16_t port)
     while (!must_end || !vdisk_is_drained(engine)) {
         uint64_t when = vdisk_run(engine);
         send_answers();
+        if (profile_path)
+            profile_file_save(disk, profile_path);
         if (listener < 0 && is_known()) {
             if (socket_path)
                 listen_unix(socket_path);
@@ -193,6 +194,10 @@ static void run(uint16_t port)
             print_counters();
         must_print = 0;
     }
+    if (profile_path) {
+        vdisk_profile_end(disk);
+        profile_file_save(disk, profile_path);
+    }
     print_counters();
     if (socket_path && listener >= 0)
         unlink(socket_path);
@@ -204,6 +209,7 @@ int main(int argc, char **argv)
     options_parse(&options, argc, argv);
     keyfiles_load(&options);
     socket_path = options.socket_path;
+    profile_path = options.profile_path;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -214,6 +220,8 @@ int main(int argc, char **argv)
         fputs("leat-nbd: no memory\n", stderr);
         return 1;
     }
+    if (profile_path)
+        profile_file_load(disk, profile_path);
     run(options.port);
     return 0;
 }

@@ -26,7 +26,10 @@ static const char usage[] =
     "  --tls-ca FILE      TLS with certificates: PEM of who may vouch for the server\n"
     "  --tls-cert FILE --tls-key FILE  a certificate of one's own, in PEM\n"
     "  --tls-name NAME    what the server's certificate is for (its host name)\n"
-    "SIGUSR1 prints counters; SIGTERM flushes, prints them and ends.\n";
+    "  --profile FILE     streams this boot profile first, records the boot\n"
+    "  --quiet SECONDS    nothing new for so long ends the boot (15)\n"
+    "  --fill MBIT        background fill of the cache, so fast at most (0)\n"
+    "SIGUSR1 prints counters as JSON; SIGTERM flushes, prints them and ends.\n";
 
 static _Noreturn void refuse(void)
 {
@@ -83,23 +86,17 @@ static void set_servers(struct vdisk_config *config, const char *text)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"socket", 1, NULL, 's'},
-                                          {"port", 1, NULL, 'p'},
-                                          {"mode", 1, NULL, 'm'},
-                                          {"read-only", 0, NULL, 'r'},
-                                          {"cache", 1, NULL, 'c'},
-                                          {"overlay", 1, NULL, 'o'},
-                                          {"unflushed", 1, NULL, 'u'},
-                                          {"silence", 1, NULL, 'q'},
-                                          {"idle", 1, NULL, 'i'},
-                                          {"give-up", 1, NULL, 'g'},
-                                          {"connections", 1, NULL, 'n'},
-                                          {"tls-psk", 1, NULL, 'P'},
-                                          {"tls-ca", 1, NULL, 'A'},
-                                          {"tls-cert", 1, NULL, 'C'},
-                                          {"tls-key", 1, NULL, 'K'},
-                                          {"tls-name", 1, NULL, 'N'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"socket", 1, NULL, 's'},      {"port", 1, NULL, 'p'},
+        {"mode", 1, NULL, 'm'},        {"read-only", 0, NULL, 'r'},
+        {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'},   {"silence", 1, NULL, 'q'},
+        {"idle", 1, NULL, 'i'},        {"give-up", 1, NULL, 'g'},
+        {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
+        {"tls-ca", 1, NULL, 'A'},      {"tls-cert", 1, NULL, 'C'},
+        {"tls-key", 1, NULL, 'K'},     {"tls-name", 1, NULL, 'N'},
+        {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
+        {"fill", 1, NULL, 'f'},        {NULL, 0, NULL, 0}};
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -123,6 +120,12 @@ void options_parse(struct options *o, int argc, char **argv)
             o->limits.idle_ns = number(optarg) * SECOND_NS;
         else if (c == 'n')
             o->limits.connections = (uint32_t)number(optarg);
+        else if (c == 'b')
+            o->profile_path = optarg;
+        else if (c == 'e')
+            o->limits.quiet_ns = number(optarg) * SECOND_NS;
+        else if (c == 'f')
+            o->limits.fill_rate = number(optarg) * 125000;
         else if (c == 'g')
             o->config.give_up_ns = number(optarg) * SECOND_NS;
         else if (c == 'P')
@@ -140,6 +143,7 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (optind + 2 != argc || (!o->socket_path && !o->port))
         refuse();
+    o->config.is_profiled = o->profile_path;
     const char *export = argv[optind + 1];
     set_servers(&o->config, argv[optind]);
     snprintf(o->config.export_name, sizeof o->config.export_name, "%s", export);

@@ -10,6 +10,7 @@ struct options {
     struct vdisk_config config;
     const char *psk, *ca, *certificate, *key, *tls_name; /* files, but for tls_name; or NULL */
     const char *socket_path;                             /* NULL: a TCP port */
+    const char *profile_path;                            /* NULL: none */
     uint16_t port;
 };
 

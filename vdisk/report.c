@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* All that is counted of a disk, its export and its link, as one JSON object. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "vdisk/engine.h"
+
+static const char *const source_names[CACHE_SOURCES] = {"demand", "profile", "ahead", "around",
+                                                        "fill"};
+
+struct text {
+    char *data;
+    size_t size, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(t->data + t->used, t->size - t->used, fmt, args);
+    va_end(args);
+    t->used += n < 0 ? 0 : (size_t)n;
+    if (t->used >= t->size)
+        t->used = t->size - 1;
+}
+
+/* A name as a JSON string's inside: what would need an escape is left out. */
+static void add_name(struct text *t, const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name >= ' ' && *name != '"' && *name != '\\')
+            add(t, "%c", *name);
+}
+
+static void add_number(struct text *t, const char *name, uint64_t value)
+{
+    add(t, ", \"%s\": %llu", name, (unsigned long long)value);
+}
+
+static void add_sources(struct text *t, const struct vdisk_export *e)
+{
+    add(t, ", \"sources\": {");
+    for (unsigned i = 0; i < CACHE_SOURCES; i++) {
+        add(t, "%s\"%s\": {\"requests\": %llu", i ? ", " : "", source_names[i],
+            (unsigned long long)e->source_requests[i]);
+        add_number(t, "bytes", e->source_bytes[i]);
+        if (i != CACHE_DEMAND) {
+            add_number(t, "used_bytes", e->used_bytes[i]);
+            add_number(t, "wasted_bytes", e->engine->cache.wasted[i] * CACHE_BLOCK_BYTES);
+        }
+        add(t, "}");
+    }
+    add(t, "}");
+}
+
+static void add_stream(struct text *t, const struct vdisk_export *e)
+{
+    const struct stream *s = &e->stream;
+    uint64_t asked = 0;
+    for (uint32_t i = 0; i < s->run; i++)
+        asked += s->plan.runs[i].count;
+    add(t, ", \"profile\": {\"boots\": %u", (unsigned)s->known.boots);
+    add_number(t, "bytes", s->known.blocks * CACHE_BLOCK_BYTES);
+    add_number(t, "streamed_bytes", (asked + s->in_run) * CACHE_BLOCK_BYTES);
+    add(t, ", \"is_recording\": %s}", s->recorder.is_on ? "true" : "false");
+}
+
+/* Of requests by their time: bucket i is [2^i, 2^(i+1)) us. */
+static void add_latency(struct text *t, const struct vdisk_counters *c)
+{
+    unsigned end = METER_BUCKETS;
+    while (end && !c->latency[end - 1])
+        end--;
+    add(t, ", \"latency_us_log2\": [");
+    for (unsigned i = 0; i < end; i++)
+        add(t, "%s%llu", i ? ", " : "", (unsigned long long)c->latency[i]);
+    add(t, "]");
+}
+
+size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
+{
+    const struct vdisk_counters *c = &d->counters;
+    const struct vdisk_export *e = d->export;
+    struct text t = {text, size, 0};
+    uint64_t since = c->waiting ? e->engine->now_ns - d->blocked_since_ns : 0;
+    add(&t, "{\"disk\": \"");
+    add_name(&t, d->config.name);
+    add(&t, "\"");
+    add_number(&t, "requests", c->requests);
+    add_number(&t, "ram_bytes", c->ram_bytes);
+    add_number(&t, "network_bytes", c->network_bytes);
+    add_number(&t, "hole_bytes", c->hole_bytes);
+    add_number(&t, "overlay_bytes", c->overlay_bytes);
+    add_number(&t, "written_bytes", c->written_bytes);
+    add_number(&t, "errors", c->errors);
+    add_number(&t, "waiting", c->waiting);
+    add_number(&t, "connects", e->connects);
+    add_number(&t, "blocked_us", (c->blocked_ns + since) / 1000);
+    add_number(&t, "stall_us", c->stall_ns / 1000);
+    add_number(&t, "rtt_us", meter_rtt_ns(&e->meter) / 1000);
+    add_number(&t, "rate_bytes_per_s", meter_rate(&e->meter));
+    add_number(&t, "window_bytes", meter_window(&e->meter));
+    add_sources(&t, e);
+    add_stream(&t, e);
+    add_latency(&t, c);
+    add(&t, "}");
+    return t.used;
+}

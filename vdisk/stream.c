@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What is streamed before anybody asks: the boot profile in order of first need, then, if the limits
+ * say so, the rest of the image in the background; and the recording of the boot that is under way.
+ * fetch.c decides when there is room for it: everything that somebody waits for goes first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vdisk/engine.h"
+
+#define DEFAULT_QUIET_NS 15000000000ull
+#define FILL_QUIET_NS 500000000ull /* nobody has had to wait for that long: the link is idle */
+
+void stream_restart(struct vdisk_export *e)
+{
+    e->stream.is_begun = e->stream.is_profiled = false;
+}
+
+void stream_free(struct vdisk_export *e)
+{
+    recorder_free(&e->stream.recorder);
+    profile_free(&e->stream.known);
+    profile_free(&e->stream.plan);
+}
+
+static void begin(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    uint64_t quiet = e->engine->limits.quiet_ns;
+    s->is_begun = true;
+    s->run = s->in_run = 0;
+    profile_free(&s->plan);
+    if (s->known.count && s->known.size_bytes != e->identity.size_bytes) {
+        export_log(e, "its boot profile is for an image of another size: not used");
+        profile_free(&s->known);
+    }
+    if (s->known.count && !profile_plan(&s->known, &s->plan))
+        export_log(e, "no memory to use its boot profile");
+    if (s->is_profiled || s->known.count)
+        recorder_start(&s->recorder, e->identity.size_bytes, quiet ? quiet : DEFAULT_QUIET_NS);
+}
+
+static void end_recording(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    struct profile merged = {0};
+    char line[96];
+    recorder_stop(&s->recorder);
+    if (s->recorder.boot.count && profile_merge(&s->known, &s->recorder.boot, &merged)) {
+        profile_free(&s->known);
+        s->known = merged;
+        s->has_news = e->has_changed = true;
+        snprintf(line, sizeof line, "boot profile: %llu KiB in %u runs, of %u boots",
+                 (unsigned long long)merged.blocks * 4, (unsigned)merged.count,
+                 (unsigned)merged.boots);
+        export_log(e, line);
+    }
+    recorder_free(&s->recorder);
+}
+
+void stream_run(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    uint64_t now_ns = e->engine->now_ns;
+    if (!s->is_begun)
+        begin(e);
+    if (recorder_deadline(&s->recorder) > now_ns)
+        return;
+    if (list_is_empty(&e->demand) && e->flying == 0)
+        end_recording(e);
+    else
+        s->recorder.last_new_ns = now_ns; /* the boot cannot go on without the server */
+}
+
+static bool next_of_profile(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    const struct cache *c = &e->engine->cache;
+    for (; s->run < s->plan.count; s->run++, s->in_run = 0) {
+        const struct profile_run *r = &s->plan.runs[s->run];
+        for (; s->in_run < r->count; s->in_run++) {
+            if (!fetch_is_missing(e, r->first + s->in_run))
+                continue;
+            if (c->unused + c->busy >= c->count - c->count / 4) /* the guest is far behind */
+                return false;
+            uint32_t count =
+                fetch_ahead(e, r->first + s->in_run, r->first + r->count, CACHE_PROFILE);
+            s->in_run += count;
+            return count;
+        }
+    }
+    return false;
+}
+
+bool stream_is_done(const struct vdisk_export *e)
+{
+    return e->stream.run >= e->stream.plan.count;
+}
+
+static bool is_fill_wanted(const struct vdisk_export *e)
+{
+    return e->engine->limits.fill_rate && stream_is_done(e) &&
+           e->engine->cache.free != CACHE_NONE &&
+           e->stream.fill_block * CACHE_BLOCK_BYTES < e->identity.size_bytes;
+}
+
+static uint64_t fill_time(const struct vdisk_export *e)
+{
+    uint64_t idle_ns = e->stream.demand_ns + FILL_QUIET_NS;
+    return idle_ns > e->stream.fill_when_ns ? idle_ns : e->stream.fill_when_ns;
+}
+
+/* Into free blocks of the cache only: it pushes nothing out. */
+static bool next_of_fill(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    uint64_t end = (e->identity.size_bytes + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
+    uint64_t now_ns = e->engine->now_ns;
+    if (!is_fill_wanted(e) || e->flying || now_ns < fill_time(e))
+        return false;
+    while (s->fill_block < end && cache_find(&e->engine->cache, e->id, s->fill_block) != CACHE_NONE)
+        s->fill_block++;
+    uint32_t count = s->fill_block < end ? fetch_ahead(e, s->fill_block, end, CACHE_FILL) : 0;
+    s->fill_block += count;
+    s->fill_when_ns = now_ns + (uint64_t)count * CACHE_BLOCK_BYTES * 1000000 /
+                                   (e->engine->limits.fill_rate / 1000 + 1);
+    return count;
+}
+
+bool stream_next(struct vdisk_export *e)
+{
+    return next_of_profile(e) || next_of_fill(e);
+}
+
+uint64_t stream_deadline(const struct vdisk_export *e)
+{
+    uint64_t when = recorder_deadline(&e->stream.recorder);
+    if (!e->flying && is_fill_wanted(e) && fill_time(e) < when)
+        when = fill_time(e);
+    return when;
+}
+
+const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t size)
+{
+    struct stream *s = &d->export->stream;
+    struct profile p = {0};
+    const char *why = profile_decode(data, size, &p);
+    if (why)
+        return why;
+    profile_free(&s->known);
+    s->known = p;
+    s->is_begun = false;
+    return NULL;
+}
+
+void vdisk_profile_end(struct vdisk_disk *d)
+{
+    if (d->export->stream.recorder.is_on)
+        end_recording(d->export);
+}
+
+size_t vdisk_profile_take(struct vdisk_disk *d, void **data)
+{
+    struct stream *s = &d->export->stream;
+    size_t size = profile_encoded_bytes(&s->known);
+    if (!s->has_news || !(*data = malloc(size)))
+        return 0;
+    s->has_news = false;
+    profile_encode(&s->known, *data);
+    return size;
+}
