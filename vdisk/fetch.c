@@ -15,6 +15,7 @@
 /* What nobody waits for leaves this many fetches, and requests at the server, to who does. */
 #define DEMAND_FETCHES (EXPORT_FETCHES / 2)
 #define AHEAD_REQUESTS 48u
+#define AHEAD_LEAST 4u /* blocks of one */
 
 static void fetch_done(struct nbd_command *command, uint32_t error);
 
@@ -58,14 +59,15 @@ static uint32_t unit_blocks(const struct vdisk_export *e)
     return blocks ? blocks : 1;
 }
 
-/* What nobody waits for comes in pieces of a quarter of the window: a read that somebody waits for
+/* What nobody waits for comes in pieces of an eighth of the window: a read that somebody waits for
  * finds at most the rest of one before it, and the window is still used well. */
 static uint32_t most_blocks(const struct vdisk_export *e, enum cache_source source)
 {
     uint32_t blocks = e->identity.max_block / CACHE_BLOCK_BYTES;
     blocks = blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
-    uint64_t piece = meter_window(&e->meter) / 4 / CACHE_BLOCK_BYTES;
-    piece = piece < unit_blocks(e) ? unit_blocks(e) : piece;
+    uint64_t piece = meter_window(&e->meter) / 8 / CACHE_BLOCK_BYTES;
+    uint32_t least = unit_blocks(e) > AHEAD_LEAST ? unit_blocks(e) : AHEAD_LEAST;
+    piece = piece < least ? least : piece;
     return source != CACHE_DEMAND && piece < blocks ? (uint32_t)piece : blocks;
 }
 

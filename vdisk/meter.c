@@ -8,6 +8,7 @@
 #define WINDOW_LEAST (64u << 10)
 #define WINDOW_MOST (8u << 20)
 #define FLAT_ROUNDS 3u
+#define WHILE_NS 50000000ull
 
 static uint64_t smaller(uint64_t a, uint64_t b) /* 0: unknown */
 {
@@ -16,8 +17,10 @@ static uint64_t smaller(uint64_t a, uint64_t b) /* 0: unknown */
 
 void meter_sent(struct meter *m, struct meter_mark *mark, uint32_t flying, uint64_t now_ns)
 {
-    if (!flying) /* the link was idle: its rate counts from now */
-        m->delivered_ns = now_ns;
+    if (!flying) { /* the link was idle: its rate counts from now */
+        m->delivered_ns = m->while_ns = now_ns;
+        m->while_delivered = m->delivered;
+    }
     mark->delivered = m->delivered;
     mark->delivered_ns = m->delivered_ns;
 }
@@ -30,16 +33,37 @@ static void next_epoch(struct meter *m, uint64_t now_ns)
     m->rtt_ns[1] = m->rtt_ns[0];
     m->rtt_ns[0] = 0;
     if (m->was_full) {
-        m->rate[1] = m->rate[0];
-        m->rate[0] = 0;
+        m->peak[1] = m->peak[0];
+        m->mean[1] = m->mean[0];
+        m->peak[0] = m->mean[0] = 0;
     }
     m->was_full = false;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t rate_of(uint64_t bytes, uint64_t ns)
+{
+    return bytes * 1000000 / (ns / 1000 + 1);
+}
+
+static void judge_mean(struct meter *m, uint64_t now_ns)
+{
+    if (now_ns - m->while_ns < WHILE_NS + 2 * meter_rtt_ns(m))
+        return;
+    m->mean[0] =
+        larger(m->mean[0], rate_of(m->delivered - m->while_delivered, now_ns - m->while_ns));
+    m->while_ns = now_ns;
+    m->while_delivered = m->delivered;
 }
 
 /* Once each round trip: does a larger window still bring more? */
 static void judge_growth(struct meter *m, uint64_t now_ns)
 {
-    uint64_t rate = meter_rate(m);
+    uint64_t rate = larger(m->peak[0], m->peak[1]);
     if (now_ns - m->round_ns < meter_rtt_ns(m))
         return;
     m->round_ns = now_ns;
@@ -59,12 +83,11 @@ void meter_answered(struct meter *m, const struct meter_mark *mark, uint64_t sen
     m->delivered_ns = now_ns;
     uint64_t took = now_ns - sent_ns, span = now_ns - mark->delivered_ns;
     m->rtt_ns[0] = smaller(m->rtt_ns[0], took ? took : 1);
-    span = span > took ? span : took;
-    uint64_t moved = m->delivered - mark->delivered;
-    uint64_t rate = span ? moved * 1000000 / (span / 1000 + 1) : 0;
-    if (rate > m->rate[0])
-        m->rate[0] = rate;
+    span = larger(span, took);
+    if (span)
+        m->peak[0] = larger(m->peak[0], rate_of(m->delivered - mark->delivered, span));
     judge_growth(m, now_ns);
+    judge_mean(m, now_ns);
 }
 
 void meter_reset(struct meter *m)
@@ -79,9 +102,15 @@ uint64_t meter_rtt_ns(const struct meter *m)
     return smaller(m->rtt_ns[0], m->rtt_ns[1]);
 }
 
+static bool is_growing(const struct meter *m)
+{
+    return m->rounds_flat < FLAT_ROUNDS;
+}
+
 uint64_t meter_rate(const struct meter *m)
 {
-    return m->rate[0] > m->rate[1] ? m->rate[0] : m->rate[1];
+    uint64_t mean = larger(m->mean[0], m->mean[1]);
+    return is_growing(m) || !mean ? larger(m->peak[0], m->peak[1]) : mean;
 }
 
 uint64_t meter_window(const struct meter *m)
@@ -92,9 +121,9 @@ uint64_t meter_window(const struct meter *m)
     if (rate > UINT64_MAX / 2 / (rtt_us + 1))
         return WINDOW_MOST;
     uint64_t holds = rate * rtt_us / 1000000; /* bandwidth-delay product */
-    /* Twice that as long as it still grows, then a quarter more: the queue that a read finds. */
-    uint64_t window = m->rounds_flat < FLAT_ROUNDS ? holds * 2 : holds + holds / 4;
-    if (m->rounds_flat < FLAT_ROUNDS && window < WINDOW_FIRST)
+    /* Twice that as long as it still grows, then an eighth more: the queue that a read finds. */
+    uint64_t window = is_growing(m) ? holds * 2 : holds + holds / 8;
+    if (is_growing(m) && window < WINDOW_FIRST)
         window = WINDOW_FIRST;
     return window < WINDOW_LEAST ? WINDOW_LEAST : window > WINDOW_MOST ? WINDOW_MOST : window;
 }

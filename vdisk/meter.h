@@ -21,7 +21,10 @@ struct meter_mark { /* of a read when it is sent */
 struct meter {
     uint64_t delivered, delivered_ns; /* payload bytes so far; when the last of them came */
     uint64_t epoch_ns;
-    uint64_t rtt_ns[2], rate[2]; /* of this epoch and the one before; 0: unknown; bytes a second */
+    /* Of this epoch and the one before; 0: unknown; bytes a second. peak: during one read, which finds a
+       fast link soon, but also takes a burst after a pause of this machine for one; mean: in a while. */
+    uint64_t rtt_ns[2], peak[2], mean[2];
+    uint64_t while_ns, while_delivered; /* when the while began, and what had been delivered then */
     uint64_t round_ns, round_rate;
     bool
         was_full; /* in this epoch the window was used up: the rate is the link's, not the guest's */

@@ -27,19 +27,24 @@ class Figure:
     what: str
     value: float
     unit: str = "instructions"
+    aim: float = None
+    is_more_better: bool = False
+    raw: list = None  # what the value is the median of
 
     def as_dict(self):
-        kvm, aim = KVM.get(self.name, (None, None))
+        kvm, aim = KVM.get(self.name, (None, self.aim))
         entry = {"what": self.what, "value": self.value, "unit": self.unit}
+        if self.raw:
+            entry["raw"] = self.raw
         if kvm:
             entry["kvm_qemu"] = kvm
         if aim:
-            entry |= {"aim": aim, "is_hit": self.value <= aim}
+            entry |= {"aim": aim, "is_hit": self.value >= aim if self.is_more_better else self.value <= aim}
         return entry
 
 
 def number(value):
-    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    return f"{value:,.3f}" if isinstance(value, float) and abs(value) < 10 else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
 def print_table(figures):

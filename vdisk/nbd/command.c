@@ -38,7 +38,10 @@ bool nbd_command_is_whole(const struct nbd_command *c)
 
 uint8_t *nbd_command_place(const struct nbd_command *c, uint32_t position, uint32_t *size)
 {
-    uint32_t in_page = position % NBD_PAGE_BYTES;
-    *size = NBD_PAGE_BYTES - in_page;
-    return c->pages[position / NBD_PAGE_BYTES] + in_page;
+    uint32_t page = position / NBD_PAGE_BYTES, in_page = position % NBD_PAGE_BYTES;
+    uint32_t pages = (c->length + NBD_PAGE_BYTES - 1) / NBD_PAGE_BYTES, next = page + 1;
+    while (next < pages && c->pages[next] == c->pages[next - 1] + NBD_PAGE_BYTES)
+        next++; /* neighbours in memory: one call of the platform for all of them */
+    *size = (next - page) * NBD_PAGE_BYTES - in_page;
+    return c->pages[page] + in_page;
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_relay.py LEAT_RELAY: how exact the relay is: delay, bandwidth, sharing, loss, order, ends of connections.
 
-A busy machine makes single times late, never early: bounds from below are strict, those from above hold for the best of
-a few tries.
+A busy machine makes single times late, never early: bounds from below are strict; those from above hold for the best of a
+few tries, and allow as much as this machine let a sleeping thread oversleep meanwhile.
 """
 import hashlib
 import json
@@ -29,6 +29,26 @@ def receive(sock, size):
             break
         data += part
     return bytes(data)
+
+
+class Lateness:
+    """How late a thread that sleeps for 1 ms at a time is, in the longest case."""
+
+    def __enter__(self):
+        self.longest, self.must_end = 0.0, False
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.must_end = True
+        self.thread.join()
+
+    def watch(self):
+        while not self.must_end:
+            begin = time.monotonic()
+            time.sleep(0.001)
+            self.longest = max(self.longest, time.monotonic() - begin - 0.001)
 
 
 class Case(unittest.TestCase):
@@ -83,7 +103,7 @@ class Relay(Case):
         near, far = self.pair()
         self.assertGreaterEqual(time.monotonic() - begin, 0.030, "a connection costs one and a half round trips")
         times = []
-        for i in range(40):
+        for i in range(100):
             begin = time.monotonic()
             near.sendall(b"ping%d" % i)
             far.sendall(receive(far, 5 + (i > 9)).replace(b"i", b"o"))
@@ -98,16 +118,19 @@ class Relay(Case):
         data = random.Random(1).randbytes(4_000_000)
         right = len(data) * 8 / 100e6 + 0.010
         for sender, receiver in ((far, near), (near, far)):
-            times = [self.send_time(sender, receiver, data) for _ in range(5)]
+            with Lateness() as late:
+                times = [self.send_time(sender, receiver, data) for _ in range(5)]
             self.assertGreaterEqual(min(times), right * 0.999)
-            self.assertLessEqual(min(times), right * 1.05)
+            self.assertLessEqual(min(times), right * 1.02 + 2 * late.longest)
 
     def test_one_direction_slower(self):
         self.start("--rate", 100, "--rate-up", 10)
         near, far = self.pair()
         data = bytes(500_000)
         self.assertGreaterEqual(self.send_time(near, far, data), 0.4 * 0.999)
-        self.assertLessEqual(min(self.send_time(far, near, data) for _ in range(3)), 0.04 * 1.1)
+        with Lateness() as late:
+            times = [self.send_time(far, near, data) for _ in range(3)]
+        self.assertLessEqual(min(times), 0.04 * 1.1 + 2 * late.longest)
 
     def test_connections_share_the_link(self):
         self.start("--rate", 80)
@@ -117,14 +140,15 @@ class Relay(Case):
         threads = [threading.Thread(target=lambda n=near, f=far: times.append(self.send_time(f, n, data)))
                    for near, far in pairs]
         begin = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with Lateness() as late:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         took = time.monotonic() - begin
         self.assertEqual(len(times), 4)
         self.assertGreaterEqual(took, 0.4 * 0.999)
-        self.assertLessEqual(took, 0.5)
+        self.assertLessEqual(took, 0.42 + 4 * late.longest)
         self.assertGreaterEqual(min(times), 0.4 * 0.8, "one connection got more than its share")
 
     def test_loss(self):

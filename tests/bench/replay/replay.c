@@ -4,7 +4,8 @@
  * would: a read is asked for as soon as the earlier ones that it waited for are answered, and its
  * think time is over. What this takes longer than the think times is the guest's stall.
  *
- * Prints one line of JSON. With --verify FILE every byte is compared with the image's.
+ * Prints one line of JSON. With --verify IMAGE every byte is compared with the image's, with --pattern
+ * with what nbdkit's pattern plugin makes: each 8 bytes are their own offset, big-endian.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +37,7 @@ static uint32_t count, answered_before; /* every read before that index is answe
 static uint64_t last_done_ns;
 static double think_scale = 1;
 static int image = -1;
+static bool is_pattern;
 
 static _Noreturn void die(const char *what, const char *why)
 {
@@ -95,18 +97,31 @@ static void load(const char *path)
     fclose(f);
 }
 
+static void wrong(const struct read *r)
+{
+    fprintf(stderr, "leat-replay: %u bytes at %llu are not the image's\n", r->length,
+            (unsigned long long)r->offset);
+    exit(3);
+}
+
+static void check_pattern(const struct read *r)
+{
+    for (uint32_t i = 0; i < r->length; i++)
+        if (r->data[i] != (uint8_t)((r->offset + i / 8 * 8) >> (56 - i % 8 * 8)))
+            wrong(r);
+}
+
 static void check(const struct read *r)
 {
+    if (is_pattern)
+        check_pattern(r);
     if (image < 0)
         return;
     uint8_t *expected = malloc(r->length);
     if (!expected || pread(image, expected, r->length, (off_t)r->offset) != (ssize_t)r->length)
         die("the image", "cannot be read");
-    if (memcmp(expected, r->data, r->length)) {
-        fprintf(stderr, "leat-replay: %u bytes at %llu are not the image's\n", r->length,
-                (unsigned long long)r->offset);
-        exit(3);
-    }
+    if (memcmp(expected, r->data, r->length))
+        wrong(r);
     free(expected);
 }
 
@@ -219,18 +234,23 @@ static void report(uint64_t start, uint64_t end)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"think", 1, NULL, 't'}, {"verify", 1, NULL, 'v'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"think", 1, NULL, 't'},
+                                            {"verify", 1, NULL, 'v'},
+                                            {"pattern", 0, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 't')
             think_scale = atof(optarg);
         else if (c == 'v' && (image = open(optarg, O_RDONLY | O_CLOEXEC)) < 0)
             die(optarg, strerror(errno));
+        else if (c == 'p')
+            is_pattern = true;
         else if (c == '?')
             argc = 0;
     }
     if (optind + 2 != argc) {
-        fputs("usage: leat-replay [--think SCALE] [--verify IMAGE] TRACE NBD-URI\n", stderr);
+        fputs("usage: leat-replay [--think SCALE] [--verify IMAGE | --pattern] TRACE NBD-URI\n",
+              stderr);
         return 2;
     }
     load(argv[optind]);
