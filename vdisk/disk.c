@@ -61,7 +61,7 @@ static int judge(const struct vdisk_disk *d, const struct vdisk_request *r)
 void disk_complete(struct vdisk_request *r, int status)
 {
     struct vdisk_disk *d = r->disk;
-    if (status == LEAT_OK && r->op == LEAT_BLK_READ &&
+    if (status == LEAT_OK && r->op == LEAT_BLK_READ && r->data &&
         d->has_overlay) /* over what came from below */
         d->counters.overlay_bytes += overlay_read(&d->overlay, r->offset, r->length, r->data);
     if (status != LEAT_OK)

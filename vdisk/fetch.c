@@ -160,6 +160,8 @@ static void copy_block(const struct cache *c, uint32_t slot, uint64_t block,
     uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
     uint64_t from = r->offset > start ? r->offset : start;
     uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
+    if (!r->data)
+        return;
     memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
 }
 
@@ -169,7 +171,8 @@ static void zero_block(uint64_t block, struct vdisk_request *r)
     uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
     uint64_t from = r->offset > start ? r->offset : start;
     uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
-    memset(r->data + (from - r->offset), 0, to - from);
+    if (r->data)
+        memset(r->data + (from - r->offset), 0, to - from);
     r->hole_bytes += to - from;
 }
 

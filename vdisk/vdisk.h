@@ -74,7 +74,8 @@ struct vdisk_disk;
 /*
  * One request; memory of the caller, untouched by it between submit and done. `data` of a write is
  * copied during vdisk_submit or later, and of a read is written until done; it may be memory that
- * an untrusted process shares: the engine never decides anything from it.
+ * an untrusted process shares: the engine never decides anything from it. A read without data (NULL)
+ * goes to nowhere: it only brings its blocks into the cache.
  */
 struct vdisk_request {
     uint32_t op, flags; /* enum leat_blk_op, enum leat_blk_flag */

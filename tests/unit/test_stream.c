@@ -281,6 +281,30 @@ static void fetches_around_misses_while_that_helps(void **state)
     assert_int_equal(tiny_reads, reads + 1);
 }
 
+static void nowhere_done(struct vdisk_request *r, int status)
+{
+    assert_null(r->data);
+    assert_int_equal(status, LEAT_OK);
+    done++;
+}
+
+static void a_read_to_nowhere_fills_the_cache(void **state)
+{
+    (void)state;
+    struct vdisk_request r = {.op = LEAT_BLK_READ, .length = 8 * BLOCK, .done = nowhere_done};
+    start((struct vdisk_limits){0}, false);
+    run(5);
+    vdisk_submit(disk, &r);
+    run(5);
+    assert_int_equal(done, 1);
+    vdisk_submit(disk, &r); /* a hit to nowhere */
+    assert_int_equal(done, 2);
+    unsigned reads = tiny_reads;
+    submit(&r, 0, 8);
+    assert_int_equal(done, 3);
+    assert_int_equal(tiny_reads, reads);
+}
+
 static void the_meter_finds_the_link(void **state)
 {
     (void)state;
@@ -316,7 +340,7 @@ int main(void)
         TEST(a_waiting_read_joins_the_stream),    TEST(a_profile_of_another_image_is_not_used),
         TEST(the_stream_waits_for_a_small_cache), TEST(records_a_boot_and_knows_it_next_time),
         TEST(fills_the_rest_when_idle),           TEST(fetches_around_misses_while_that_helps),
-        TEST(the_meter_finds_the_link),
+        TEST(a_read_to_nowhere_fills_the_cache),  TEST(the_meter_finds_the_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

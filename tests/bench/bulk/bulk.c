@@ -10,7 +10,7 @@
 #include "vdisk/leat_nbd/sockets.h"
 #include "vdisk/vdisk.h"
 
-#define FLYING 16u
+#define FLYING 64u
 #define PIECE_BYTES (256u << 10)
 
 static struct vdisk *engine;
@@ -70,7 +70,7 @@ static uint64_t size_of_disk(void)
 
 int main(int argc, char **argv)
 {
-    struct vdisk_limits limits = {.cache_bytes = 64u << 20};
+    struct vdisk_limits limits = {.cache_bytes = 64u << 20, .connections = 4};
     struct vdisk_config config = {.name = "bulk", .is_read_only = true};
     if (argc != 3 || strlen(argv[1]) >= sizeof config.host) {
         fputs("usage: leat-bulk SOCKET-PATH EXPORT\n", stderr);
@@ -80,16 +80,14 @@ int main(int argc, char **argv)
     snprintf(config.export_name, sizeof config.export_name, "%s", argv[2]);
     engine = vdisk_create(&sockets_platform, &limits);
     disk = engine ? vdisk_attach(engine, &config, changed, NULL) : NULL;
-    uint8_t *data = malloc(FLYING * PIECE_BYTES);
-    if (!disk || !data) {
+    if (!disk) {
         fputs("leat-bulk: no memory\n", stderr);
         return 1;
     }
     uint64_t start_ns = sockets_platform.now_ns(NULL);
     size_bytes = size_of_disk();
     for (unsigned i = 0; i < FLYING; i++) {
-        requests[i] = (struct vdisk_request){
-            .op = LEAT_BLK_READ, .data = data + i * PIECE_BYTES, .done = request_done};
+        requests[i] = (struct vdisk_request){.op = LEAT_BLK_READ, .done = request_done};
         read_next(&requests[i]);
     }
     for (;;) {
@@ -102,6 +100,5 @@ int main(int argc, char **argv)
     printf("{\"bytes\": %llu, \"seconds\": %.6f}\n", (unsigned long long)done_bytes, seconds);
     vdisk_detach(disk);
     vdisk_destroy(engine);
-    free(data);
     return 0;
 }
