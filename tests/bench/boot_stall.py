@@ -3,6 +3,7 @@
 profile of another boot; in turns, over made-up links."""
 import shutil
 import statistics
+import sys
 import time
 
 import setting
@@ -16,14 +17,16 @@ CASES = [(20, None, 0), (50, None, 0), (20, 100, 0), (50, 100, 0), (20, 100, 0.1
 
 def record_profile(place):
     """By a boot over a fast link."""
-    relay = place.relay((1, None))
-    leat = place.leat("--profile", place.path("profile"))
+    place.server()
+    place.relay((1, None))
+    place.leat("--profile", place.path("profile"))
     streaming.result(place.replay(streaming.TRACES[0], 0))
-    place.end(leat, relay)
+    place.end()
     return open(place.path("profile"), "rb").read()
 
 
 def run(place, who, case, profile):
+    server = place.server()  # anew: nbdkit 1.32 may abort when a connection with much under way ends
     relay = place.relay(case[:2])
     if who == "qemu":
         disk = place.qemu()
@@ -36,6 +39,7 @@ def run(place, who, case, profile):
     found = streaming.result(place.replay(streaming.TRACES[1], case[2]))
     place.end(disk)
     place.end(relay)
+    place.end(server)
     found["fetched"] = streaming.last_json(relay)["down_bytes"]
     return found
 
@@ -73,7 +77,6 @@ def overtaking(place):
     stream, reads = (setting.Path(place.path(name)) for name in ("stream.trace", "reads.trace"))
     stream.write_text("".join(f"{i * 2048} 2048 0 -\n" for i in range(64)))
     reads.write_text("".join(f"{1000000 + i * 4000} 8 2000 -\n" for i in range(50)))
-    place.end()
     place.server()
     place.relay((1, None))
     place.leat("--profile", place.path("large"))
@@ -83,7 +86,7 @@ def overtaking(place):
     for who in ("idle", "streaming"):
         runs = []
         for _ in range(streaming.ROUNDS):
-            place.server()  # nbdkit 1.32 may abort when a connection with much under way ends
+            place.server()
             place.relay((20, 100))
             shutil.copy(place.path("large"), place.path("copy"))  # what is read here must not get into it
             place.leat(*(["--profile", place.path("copy")] if who == "streaming" else []))
@@ -99,7 +102,6 @@ def overtaking(place):
 def measure(_with_profile):
     found = []
     with streaming.Place() as place:
-        place.server()
         profile = record_profile(place)
         needed = streaming.distinct_bytes(streaming.TRACES[1])
         for case in CASES:
@@ -108,6 +110,7 @@ def measure(_with_profile):
                 for who, results in runs.items():
                     results.append(run(place, who, case, profile))
             found += figures(case, runs, needed)
+            print(f"bench: boot-stall: {words_of(case)}: done", file=sys.stderr)
         found += overtaking(place)
     return found, {"commit": setting.commit(), "rounds": streaming.ROUNDS, "trace": "debian12-b, profile of debian12-a",
                    "needed_bytes": needed, "reads": sum(1 for line in streaming.TRACES[1].open() if line[0] != "#")}
