@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of leat-nbd share: servers, leat-nbd itself, files and tools in a folder of the test's own."""
+import json
 import os
 import random
-import re
 import shutil
 import signal
 import socket
@@ -67,12 +67,14 @@ class Case(unittest.TestCase):
         return p
 
     def counters(self, leat):
-        """What SIGUSR1 prints, by what it counts."""
-        seen = self.log_of(leat).count("requests")
+        """What SIGUSR1 prints."""
+        def lines():
+            return [x for x in self.log_of(leat).splitlines() if x.startswith("{") and x.endswith("}")]
+
+        seen = len(lines())
         leat.send_signal(signal.SIGUSR1)
-        wait_for(lambda: self.log_of(leat).count("requests") > seen, 5, "leat-nbd prints its counters")
-        line = [x for x in self.log_of(leat).splitlines() if " requests" in x and "KiB" in x or " requests," in x][-1]
-        return {what: int(n) for n, what in re.findall(r"(\d+) ([A-Za-z ]+)", line)}
+        wait_for(lambda: len(lines()) > seen, 5, "leat-nbd prints its counters")
+        return json.loads(lines()[-1])
 
     def stop(self, p, number=signal.SIGTERM):
         if p.poll() is None:

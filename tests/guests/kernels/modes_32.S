@@ -380,8 +380,8 @@ real_enter:
     and $~1, %al
     mov %eax, %cr0
     ljmp $0, $REAL(2f)
-2:  movl $0x77665544, %gs:PAGE
-    cmpl $0x77665544, %gs:PAGE
+2:  addr32 movl $0x77665544, %gs:PAGE
+    addr32 cmpl $0x77665544, %gs:PAGE
     jne real_failed
     xor %si, %si
     testb $1, REAL(real_limits)
