@@ -80,6 +80,9 @@ static int exit_exception(struct vmx_vcpu *v, uint64_t qualification)
         v->inject = exits_merge(v->inject, info & EVENT_DEFINED);
         if (!v->inject)
             return LEAT_EXIT_TRIPLE_FAULT;
+        /* Real mode has no error codes: SDM vol. 3, 27.2.1.3. Bochs 2.7 tells of some. */
+        if (!(vmcs_read(VMCS_GUEST_CR0) & CR0_PE))
+            v->inject &= ~LEAT_EVENT_HAS_ERROR;
         if (vector == VECTOR_PF)
             write_cr2(qualification);
         v->inject_error = (v->inject & 0xff) == VECTOR_DF ? 0 : vmcs_read32(VMCS_EXIT_EVENT_ERROR);

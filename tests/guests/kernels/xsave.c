@@ -248,6 +248,19 @@ static void kept_without_xcr0(void)
                      : "memor"                                                                     \
                        "y")
 
+CODE(64, restore, "mov $-1, %eax; mov %eax, %edx", "xrstor64 (%rdi)", "");
+
+/* Of Bochs, 3.0 restores what XSAVEC has saved; 2.7 does not. */
+static bool is_compact_restored(void)
+{
+    run_in.rdi = (uint64_t)(uintptr_t)area;
+    if (run(restore, RING0) == VECTOR_DONE)
+        return true;
+    known_fault("bochs", "XRSTOR refuses the compacted form");
+    known_fault("bochs-amd", "XRSTOR refuses the compacted form");
+    return CHECK(false, "exception %u of XRSTOR of what XSAVEC has saved", trapped.vector);
+}
+
 static bool round_trip(const struct kind *kind)
 {
     uint32_t more = cpuid(0xd, 1).eax;
@@ -270,6 +283,8 @@ static bool round_trip(const struct kind *kind)
         CHECK((header & kind->xcr0 & ~X87) == (kind->xcr0 & ~X87),
               "XSTATE_BV is 0x%x for XCR0 0x%x", header, kind->xcr0);
         CHECK((compact >> 63) == (how == 2), "XCOMP_BV is 0x%x", compact);
+        if (how == 2 && !is_compact_restored())
+            return false;
         XSAVE("xrstor64", other_area);
         out8(0x80, 0);
         XSAVE("xrstor64", area);
