@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "vdisk/bytes.h"
 #include "vdisk/store/crc32c.h"
 
 static const char magic[8] = {'L', 'E', 'A', 'T', 'S', 'T', 'O', 'R'};
@@ -12,33 +13,19 @@ static const char magic[8] = {'L', 'E', 'A', 'T', 'S', 'T', 'O', 'R'};
 #define KEY_UNUSED (1ull << 47 | 0x1full << 58)
 #define MAX_SLOTS (1ull << 31)
 
-static void put(uint8_t *at, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        at[i] = (uint8_t)(value >> 8 * i);
-}
-
-static uint64_t get(const uint8_t *at, unsigned bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)at[i] << 8 * i;
-    return value;
-}
-
 void format_seal(uint8_t *page, const struct format_header *h)
 {
     memcpy(page, magic, sizeof magic);
-    put(page + 12, FORMAT_VERSION, 2);
-    put(page + 14, h->kind, 2);
-    put(page + 16, h->store_id, 8);
-    put(page + 24, h->number, 8);
-    put(page + 32, h->index, 4);
-    put(page + 36, h->records, 4);
-    put(page + 40, h->session, 8);
-    put(page + 48, h->previous, 8);
-    put(page + 56, h->batch, 8);
-    put(page + 8, crc32c(0, page + CRC_FROM, FORMAT_PAGE - CRC_FROM), 4);
+    bytes_put(page + 12, FORMAT_VERSION, 2);
+    bytes_put(page + 14, h->kind, 2);
+    bytes_put(page + 16, h->store_id, 8);
+    bytes_put(page + 24, h->number, 8);
+    bytes_put(page + 32, h->index, 4);
+    bytes_put(page + 36, h->records, 4);
+    bytes_put(page + 40, h->session, 8);
+    bytes_put(page + 48, h->previous, 8);
+    bytes_put(page + 56, h->batch, 8);
+    bytes_put(page + 8, crc32c(0, page + CRC_FROM, FORMAT_PAGE - CRC_FROM), 4);
 }
 
 static uint32_t most_records(unsigned kind)
@@ -61,24 +48,24 @@ static uint32_t most_records(unsigned kind)
 
 bool format_check(const uint8_t *page, struct format_header *h)
 {
-    if (memcmp(page, magic, sizeof magic) || get(page + 12, 2) != FORMAT_VERSION)
+    if (memcmp(page, magic, sizeof magic) || bytes_get(page + 12, 2) != FORMAT_VERSION)
         return false;
     if (format_page_crc(page) != crc32c(0, page + CRC_FROM, FORMAT_PAGE - CRC_FROM))
         return false;
-    *h = (struct format_header){.kind = (enum format_kind)get(page + 14, 2),
-                                .store_id = get(page + 16, 8),
-                                .number = get(page + 24, 8),
-                                .index = (uint32_t)get(page + 32, 4),
-                                .records = (uint32_t)get(page + 36, 4),
-                                .session = get(page + 40, 8),
-                                .previous = get(page + 48, 8),
-                                .batch = get(page + 56, 8)};
+    *h = (struct format_header){.kind = (enum format_kind)bytes_get(page + 14, 2),
+                                .store_id = bytes_get(page + 16, 8),
+                                .number = bytes_get(page + 24, 8),
+                                .index = (uint32_t)bytes_get(page + 32, 4),
+                                .records = (uint32_t)bytes_get(page + 36, 4),
+                                .session = bytes_get(page + 40, 8),
+                                .previous = bytes_get(page + 48, 8),
+                                .batch = bytes_get(page + 56, 8)};
     return h->records <= most_records(h->kind);
 }
 
 uint32_t format_page_crc(const uint8_t *page)
 {
-    return (uint32_t)get(page + 8, 4);
+    return (uint32_t)bytes_get(page + 8, 4);
 }
 
 static uint64_t divide_up(uint64_t n, uint64_t by)
@@ -157,22 +144,22 @@ void format_put_super(uint8_t *page, const struct format_super *s)
 {
     static const char label[] = "Leat store: cached blocks and differences of disks";
     uint8_t *at = page + FORMAT_HEADER;
-    put(at, s->pages, 8);
-    put(at + 8, s->checkpoint, 8);
-    put(at + 16, s->journal_first, 8);
-    put(at + 24, s->journal_chain, 8);
-    put(at + 32, s->next_object_id, 8);
+    bytes_put(at, s->pages, 8);
+    bytes_put(at + 8, s->checkpoint, 8);
+    bytes_put(at + 16, s->journal_first, 8);
+    bytes_put(at + 24, s->journal_chain, 8);
+    bytes_put(at + 32, s->next_object_id, 8);
     memcpy(at + 64, label, sizeof label);
 }
 
 void format_get_super(const uint8_t *page, struct format_super *s)
 {
     const uint8_t *at = page + FORMAT_HEADER;
-    s->pages = get(at, 8);
-    s->checkpoint = get(at + 8, 8);
-    s->journal_first = get(at + 16, 8);
-    s->journal_chain = get(at + 24, 8);
-    s->next_object_id = get(at + 32, 8);
+    s->pages = bytes_get(at, 8);
+    s->checkpoint = bytes_get(at + 8, 8);
+    s->journal_first = bytes_get(at + 16, 8);
+    s->journal_chain = bytes_get(at + 24, 8);
+    s->next_object_id = bytes_get(at + 32, 8);
 }
 
 uint64_t format_pack_key(const struct format_key *k)
@@ -200,8 +187,8 @@ void format_put_object(uint8_t *page, uint32_t record, const struct format_objec
     at[1] = o->state;
     at[2] = o->kind;
     at[3] = o->is_damaged;
-    put(at + 8, o->id, 8);
-    put(at + 16, o->size_bytes, 8);
+    bytes_put(at + 8, o->id, 8);
+    bytes_put(at + 16, o->size_bytes, 8);
     memcpy(at + 24, o->content, STORE_CONTENT_BYTES);
     memcpy(at + 56, o->name, STORE_NAME_BYTES);
 }
@@ -213,8 +200,8 @@ bool format_get_object(const uint8_t *page, uint32_t record, struct format_objec
                                 .state = at[1],
                                 .kind = at[2],
                                 .is_damaged = at[3] & 1,
-                                .id = get(at + 8, 8),
-                                .size_bytes = get(at + 16, 8)};
+                                .id = bytes_get(at + 8, 8),
+                                .size_bytes = bytes_get(at + 16, 8)};
     memcpy(o->content, at + 24, STORE_CONTENT_BYTES);
     memcpy(o->name, at + 56, STORE_NAME_BYTES);
     if (o->number >= STORE_OBJECTS || o->state > FORMAT_OBJECT_DYING)
@@ -228,52 +215,52 @@ bool format_get_object(const uint8_t *page, uint32_t record, struct format_objec
 
 void format_put_root(uint8_t *page, uint32_t record, uint32_t crc, uint32_t flags)
 {
-    put(page + FORMAT_HEADER + record * 8, crc, 4);
-    put(page + FORMAT_HEADER + record * 8 + 4, flags, 4);
+    bytes_put(page + FORMAT_HEADER + record * 8, crc, 4);
+    bytes_put(page + FORMAT_HEADER + record * 8 + 4, flags, 4);
 }
 
 void format_get_root(const uint8_t *page, uint32_t record, uint32_t *crc, uint32_t *flags)
 {
-    *crc = (uint32_t)get(page + FORMAT_HEADER + record * 8, 4);
-    *flags = (uint32_t)get(page + FORMAT_HEADER + record * 8 + 4, 4);
+    *crc = (uint32_t)bytes_get(page + FORMAT_HEADER + record * 8, 4);
+    *flags = (uint32_t)bytes_get(page + FORMAT_HEADER + record * 8 + 4, 4);
 }
 
 void format_put_slot(uint8_t *page, uint32_t record, uint64_t key, uint32_t crc)
 {
-    put(page + FORMAT_HEADER + record * 12, key, 8);
-    put(page + FORMAT_HEADER + record * 12 + 8, crc, 4);
+    bytes_put(page + FORMAT_HEADER + record * 12, key, 8);
+    bytes_put(page + FORMAT_HEADER + record * 12 + 8, crc, 4);
 }
 
 void format_get_slot(const uint8_t *page, uint32_t record, uint64_t *key, uint32_t *crc)
 {
-    *key = get(page + FORMAT_HEADER + record * 12, 8);
-    *crc = (uint32_t)get(page + FORMAT_HEADER + record * 12 + 8, 4);
+    *key = bytes_get(page + FORMAT_HEADER + record * 12, 8);
+    *crc = (uint32_t)bytes_get(page + FORMAT_HEADER + record * 12 + 8, 4);
 }
 
 void format_put_change(uint8_t *page, uint32_t record, uint32_t slot, uint64_t key, uint32_t crc)
 {
     uint8_t *at = page + FORMAT_HEADER + record * 16;
-    put(at, slot, 4);
-    put(at + 4, crc, 4);
-    put(at + 8, key, 8);
+    bytes_put(at, slot, 4);
+    bytes_put(at + 4, crc, 4);
+    bytes_put(at + 8, key, 8);
 }
 
 void format_get_change(const uint8_t *page, uint32_t record, uint32_t *slot, uint64_t *key,
                        uint32_t *crc)
 {
     const uint8_t *at = page + FORMAT_HEADER + record * 16;
-    *slot = (uint32_t)get(at, 4);
-    *crc = (uint32_t)get(at + 4, 4);
-    *key = get(at + 8, 8);
+    *slot = (uint32_t)bytes_get(at, 4);
+    *crc = (uint32_t)bytes_get(at + 4, 4);
+    *key = bytes_get(at + 8, 8);
 }
 
 uint32_t format_block_crc(uint64_t store_id, uint64_t object_id, const struct format_key *key,
                           const uint8_t *data)
 {
     uint8_t who[24];
-    put(who, store_id, 8);
-    put(who + 8, object_id, 8);
-    put(who + 16, format_pack_key(key), 8);
+    bytes_put(who, store_id, 8);
+    bytes_put(who + 8, object_id, 8);
+    bytes_put(who + 16, format_pack_key(key), 8);
     uint32_t crc = crc32c(0, who, sizeof who);
     return data ? crc32c(crc, data, STORE_BLOCK_BYTES) : crc;
 }
