@@ -248,7 +248,7 @@ void ahead_after_read(struct vdisk_disk *d, uint64_t offset, uint64_t length, bo
 /* -- stream.c -- */
 /* The link is up and its size known: plans, records, ends the recording in time. */
 void stream_run(struct vdisk_export *e);
-/* Queues one more fetch of the profile or of the background fill. False: none for now. */
+/* Queues one more fetch of the profile or of the background fill. False: there is none to be queued. */
 bool stream_next(struct vdisk_export *e);
 uint64_t stream_deadline(const struct vdisk_export *e); /* when stream_run has to look again */
 void stream_restart(struct vdisk_export *e);            /* a boot begins */

@@ -16,7 +16,7 @@ import subprocess
 import time
 
 import vdisk_case
-from vdisk_case import MIB, Case, can_connect, free_port, wait_for
+from vdisk_case import MIB, Case, RawClient, can_connect, free_port, wait_for
 
 
 class Servers(Case):
@@ -128,14 +128,8 @@ class Clients(Case):
         self.run_tool("qemu-img", "check", "-f", "qcow2", self.client.uri)
 
     def test_cache_command(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.path("leat"))
-            s.settimeout(10)
-            s.recv(18, socket.MSG_WAITALL)
-            s.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\0")
-            s.recv(10, socket.MSG_WAITALL)
-            s.sendall(bytes.fromhex("25609513 0000 0005 0000000000000001 0000000000100000 00100000"))
-            self.assertEqual(s.recv(16, socket.MSG_WAITALL)[4:8], b"\0\0\0\0")
+        with RawClient(self.path("leat")) as client:
+            self.assertEqual(client.command(5, MIB, MIB), 0)
             self.stop(self.server, signal.SIGKILL)
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 1M", self.client.uri, timeout=10)
 
@@ -366,22 +360,15 @@ class Outages(Case):
         leat = self.leat(uri)
         self.run_tool("qemu-io", "-f", "raw", "-t", "none", "-c", "write -P 9 1M 64k", leat.uri)
         # qemu-io flushes when it closes; so write by hand, without.
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.path("leat"))
-            s.settimeout(10)
-            s.recv(18, socket.MSG_WAITALL)
-            s.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\0")
-            s.recv(10, socket.MSG_WAITALL)
-            s.sendall(bytes.fromhex("25609513 0000 0001 0000000000000001 0000000000200000 00001000") + b"\x55" * 4096)
-            self.assertEqual(s.recv(16, socket.MSG_WAITALL)[4:8], b"\0\0\0\0")
+        with RawClient(self.path("leat")) as client:
+            self.assertEqual(client.command(1, 2 * MIB, 4096, b"\x55" * 4096), 0)
             self.stop(self.server, signal.SIGKILL)
             with open(self.path("image"), "r+b") as f:
                 f.seek(2 * MIB)
                 f.write(b"\0" * 4096)  # what the power cut has left
             self.server, _ = self.serve("file", self.path("image"))
             wait_for(lambda: "server back" in self.log_of(leat), 10, self.log_of(leat))
-            s.sendall(bytes.fromhex("25609513 0000 0003 0000000000000002 0000000000000000 00000000"))
-            self.assertEqual(s.recv(16, socket.MSG_WAITALL)[4:8], b"\0\0\0\0")
+            self.assertEqual(client.command(3), 0)
         with open(self.path("image"), "rb") as f:
             f.seek(2 * MIB)
             self.assertEqual(f.read(4096), b"\x55" * 4096)

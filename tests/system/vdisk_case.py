@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,35 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+class RawClient:
+    """An NBD client that sends just what it is told to: no flush, no goodbye."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.socket.settimeout(10)
+        self.take(18)
+        # Fixed newstyle without zeroes, then NBD_OPT_EXPORT_NAME of the default export.
+        self.socket.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\0")
+        self.take(10)
+        self.cookie = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def take(self, size):
+        return self.socket.recv(size, socket.MSG_WAITALL)
+
+    def command(self, number, offset=0, length=0, data=b""):
+        """Sends one and takes its simple reply. Returns the error."""
+        self.cookie += 1
+        self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, 0, number, self.cookie, offset, length) + data)
+        return struct.unpack(">IIQ", self.take(16))[1]
 
 
 class Case(unittest.TestCase):
