@@ -5,15 +5,22 @@
  */
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/config/config.h"
 #include "lib/config/glibc_shim.h"
 #include "lib/log.h"
+#include "lib/sys.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
+#include "services/supervisor/pace.h"
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/vm.h"
+
+/* Of the supervisor, at most: so many at once, and one each so many nanoseconds. */
+#define WAKES 2000u
+#define WAKE_NS 500000ull
 
 int main(void);
 
@@ -51,6 +58,20 @@ static bool read_config(void)
     return true;
 }
 
+/* Everybody with a channel can wake the supervisor, also for nothing, at any rate. */
+static _Noreturn void serve(void)
+{
+    struct pace wakes = {.step_ns = WAKE_NS, .burst = WAKES};
+    int64_t nobody = leat_notif_create(); /* whom nobody can signal */
+
+    for (;;) {
+        if (nobody > 0 && !pace_take(&wakes, leat_clock_ns())) {
+            leat_notif_wait((leat_handle_t)nobody, 1, pace_next_ns(&wakes));
+        }
+        leat_loop_step(&supervisor_loop);
+    }
+}
+
 int main(void)
 {
     bool can_run;
@@ -69,5 +90,5 @@ int main(void)
     mitigate_start(&config);
     vm_init(&config, can_run);
     vm_autostart();
-    leat_loop_run(&supervisor_loop);
+    serve();
 }

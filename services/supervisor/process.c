@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/map.h"
 #include "lib/sys.h"
@@ -15,6 +16,7 @@
 #define STACK_BYTES (256u << 10)
 
 static struct process *processes;
+static struct leat_loop_timer held_back; /* when a process that has sent too much may again */
 
 struct process *process_first(void)
 {
@@ -200,6 +202,7 @@ struct process *process_create(const char *name, const char *program, uint64_t q
     }
     process->domain = (leat_handle_t)domain;
     process->highest_prio = highest_prio;
+    process->messages = (struct pace){.step_ns = PROCESS_MESSAGE_NS, .burst = PROCESS_MESSAGES};
     process->next_va = LEAT_CHANNEL_VA;
     process->next = processes;
     processes = process;
@@ -291,15 +294,18 @@ int process_send_text(struct process *process, uint32_t op, const char *text, ui
     return process_send(process, &message);
 }
 
-/* A process may flood its channel: each gets only so many messages a round. */
+/* A process may flood its channel: each gets only so many messages a round, and a second. */
 static void take_messages(struct process *process)
 {
-    for (unsigned i = 0; i < LEAT_CTL_COUNT; i++) {
+    uint64_t now_ns = leat_clock_ns();
+
+    for (unsigned i = 0; i < LEAT_CTL_COUNT && pace_may(&process->messages, now_ns); i++) {
         struct leat_ctl message;
 
         if (leat_ring_get(&process->ctl.in, &message) != LEAT_OK) {
             break;
         }
+        pace_take(&process->messages, now_ns);
         message.text[sizeof(message.text) - 1] = 0;
         if (process->on_message != NULL) {
             process->on_message(process, &message);
@@ -319,17 +325,28 @@ static void serve_messages(void *context)
     }
 }
 
+/* Those that have sent too much are looked at when the timer comes. */
 static bool messages_wait(void *context)
 {
+    uint64_t now_ns = leat_clock_ns(), next_ns = 0;
     bool more = false;
 
     (void)context;
     for (struct process *p = processes; p != NULL; p = p->next) {
-        more |= !leat_channel_may_sleep(&p->ctl);
+        bool has_sent = !leat_channel_may_sleep(&p->ctl);
+
+        if (has_sent && !pace_may(&p->messages, now_ns)) {
+            next_ns = next_ns == 0 || pace_next_ns(&p->messages) < next_ns
+                          ? pace_next_ns(&p->messages)
+                          : next_ns;
+            has_sent = false;
+        }
+        more |= has_sent;
         if (p->backlog_count != 0) {
             more |= !leat_ring_may_sleep(&p->ctl.out);
         }
     }
+    leat_loop_timer_set(&supervisor_loop, &held_back, next_ns);
     if (more) {
         serve_messages(NULL);
     }
@@ -372,5 +389,6 @@ void process_init(void)
 {
     leat_loop_on(&supervisor_loop, SUPERVISOR_BIT_CTL, serve_messages, NULL);
     leat_loop_on(&supervisor_loop, SUPERVISOR_BIT_DEATH, serve_deaths, NULL);
+    leat_loop_timer(&supervisor_loop, &held_back, serve_messages, NULL);
     leat_loop_idle(&supervisor_loop, messages_wait, NULL);
 }

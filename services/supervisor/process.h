@@ -10,9 +10,13 @@
 #include <leat/start.h>
 #include <leat/syscall.h>
 #include "lib/channel.h"
+#include "services/supervisor/pace.h"
 
 #define PROCESS_BITS 48u     /* of the notification that the supervisor gives out: lib/start.h */
 #define PROCESS_BACKLOG 128u /* messages that wait for room in the control channel */
+
+#define PROCESS_MESSAGES 512u
+#define PROCESS_MESSAGE_NS 1000000ull
 
 struct process;
 typedef void (*process_message_fn)(struct process *process, const struct leat_ctl *message);
@@ -27,17 +31,20 @@ struct process {
     leat_handle_t domain;
     enum leat_prio highest_prio; /* of its threads */
     leat_handle_t notif;         /* the process's own, with all rights */
+    bool owes_answer;            /* prompt.c has asked it */
     uint64_t sampled_cpu_ns;     /* usage.c: CPU time when its measurement began; 0: came later */
     uint64_t used_bits;
     uint64_t next_va;
     uint64_t entry_va;
     struct leat_start *start; /* NULL once it runs */
     struct leat_channel_end ctl;
+    struct pace messages; /* how many are taken from it */
     unsigned backlog_first, backlog_count;
     struct leat_ctl backlog[PROCESS_BACKLOG];
 };
 
-/* Called once: watches messages and deaths in the supervisor's loop. */
+/* Called once: watches messages and deaths in the supervisor's loop. A process that sends more than
+   PROCESS_MESSAGES at once, and one each PROCESS_MESSAGE_NS, finds its channel full. */
 void process_init(void);
 
 /* Loads the service `program` of the bundle into a new domain. NULL after logging why not. */

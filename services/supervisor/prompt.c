@@ -63,6 +63,7 @@ static void ask(struct process *process)
 {
     if (process != NULL &&
         process_send_text(process, LEAT_CTL_QUERY, "", prompt.query_number, 0) == LEAT_OK) {
+        process->owes_answer = true;
         prompt.waiting++;
     }
 }
@@ -78,7 +79,7 @@ static void begin_query(void)
 
 void prompt_reply(struct process *process, const struct leat_ctl *message)
 {
-    if (prompt.waiting == 0 || message->arg[0] != prompt.query_number) {
+    if (!process->owes_answer || prompt.waiting == 0 || message->arg[0] != prompt.query_number) {
         return;
     }
     if (message->text[0] != 0 && process == services_vdisk()) {
@@ -87,7 +88,11 @@ void prompt_reply(struct process *process, const struct leat_ctl *message)
                (!prompt.only_exits || strstr(message->text, "exits:") != NULL)) {
         say(false, "   %s: %.240s", process->name, message->text);
     }
-    if (message->arg[1] != 0 && --prompt.waiting == 0) {
+    if (message->arg[1] == 0) {
+        return;
+    }
+    process->owes_answer = false;
+    if (--prompt.waiting == 0) {
         end_query();
     }
 }

@@ -67,8 +67,9 @@ enum vmx_cpu { /* Primary processor-based controls: table 25-6 */
     CPU_IRQ_WINDOW = 1u << 2,             CPU_TSC_OFFSET = 1u << 3,             CPU_HLT = 1u << 7,
     CPU_MWAIT = 1u << 10,                 CPU_RDPMC = 1u << 11,                 CPU_CR3_LOAD = 1u << 15,
     CPU_CR3_STORE = 1u << 16,             CPU_CR8_LOAD = 1u << 19,              CPU_CR8_STORE = 1u << 20,
-    CPU_TPR_SHADOW = 1u << 21,            CPU_NMI_WINDOW = 1u << 22,            CPU_MOV_DR = 1u << 23,                CPU_IO_BITMAPS = 1u << 25,
-    CPU_MSR_BITMAPS = 1u << 28,           CPU_MONITOR = 1u << 29,               CPU_SECONDARY = 1u << 31,
+    CPU_TPR_SHADOW = 1u << 21,            CPU_NMI_WINDOW = 1u << 22,            CPU_MOV_DR = 1u << 23,
+    CPU_IO_BITMAPS = 1u << 25,            CPU_MSR_BITMAPS = 1u << 28,           CPU_MONITOR = 1u << 29,
+    CPU_SECONDARY = 1u << 31,
 };
 
 enum vmx_cpu2 { /* Secondary processor-based controls: table 25-7 */
