@@ -217,10 +217,22 @@ static bool is_abandoned(const struct vdisk_export *e)
     return list_is_empty(&e->disks) && (e->link == LINK_FAILED || wlog_is_drained(e));
 }
 
+void vdisk_use_store(struct vdisk *v, struct store *s)
+{
+    v->store = s;
+}
+
+/* Before the exports, which use what it has read, and behind them, as they have asked for more. */
+static uint64_t run_store(struct vdisk *v)
+{
+    return v->store ? store_run(v->store) : UINT64_MAX;
+}
+
 uint64_t vdisk_run(struct vdisk *v)
 {
     uint64_t when = UINT64_MAX;
     v->now_ns = v->platform->now_ns(v->platform->ctx);
+    run_store(v);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
@@ -239,7 +251,8 @@ uint64_t vdisk_run(struct vdisk *v)
             d->changed(d->owner);
         }
     }
-    return when;
+    uint64_t store = run_store(v);
+    return store < when ? store : when;
 }
 
 void vdisk_network_up(struct vdisk *v)

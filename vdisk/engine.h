@@ -15,6 +15,7 @@
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/profile/recorder.h"
+#include "vdisk/store/store.h"
 #include "vdisk/vdisk.h"
 
 #define VDISK_MAX_REQUEST (32u << 20) /* bytes of one read or write */
@@ -176,6 +177,7 @@ struct vdisk {
     uint64_t now_ns;
     uint32_t next_export_id;
     struct list exports;
+    struct store *store; /* NULL: none */
     struct waiter *waiter_free;
     struct list waiter_chunks;
     struct cache cache;

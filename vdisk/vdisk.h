@@ -12,6 +12,7 @@
 
 #include <leat/blk.h>
 
+#include "vdisk/content.h"
 #include "vdisk/list.h"
 #include "vdisk/meter.h"
 #include "vdisk/platform.h"
@@ -52,6 +53,8 @@ struct vdisk_config { /* of one disk */
     uint64_t give_up_ns;    /* so long a request waits for a server that is away; 0: for ever */
     bool is_profiled;       /* its boots are recorded: vdisk_profile_take */
     uint64_t overlay_bytes; /* 0: the engine's default */
+    uint8_t content[CONTENT_BYTES]; /* the name of this version of the image: content.h */
+    bool has_content;               /* else no local disk keeps blocks of it */
 };
 
 struct vdisk_counters { /* since attach */
@@ -70,6 +73,7 @@ struct vdisk_counters { /* since attach */
 
 struct vdisk;
 struct vdisk_disk;
+struct store; /* store/store.h */
 
 /*
  * One request; memory of the caller, untouched by it between submit and done. `data` of a write is
@@ -104,6 +108,15 @@ void vdisk_destroy(struct vdisk *v);
 /* Moves everything that can move. Returns the time at which it wants to be called again even if
    nothing happens (UINT64_MAX: never). */
 uint64_t vdisk_run(struct vdisk *v);
+
+/*
+ * The local store, where blocks of images with a content id are kept over a reboot, and boot profiles.
+ * store_open() has said OK. The engine calls store_run() from vdisk_run(), which the platform calls also
+ * when the store's device has done something, and the time that it returns is the store's too. NULL: it
+ * is not used any more, and must not be run any more, but be destroyed. It may be destroyed only after
+ * that, or after vdisk_destroy().
+ */
+void vdisk_use_store(struct vdisk *v, struct store *s);
 
 /* The network has come up: servers that are waited for are tried at once. */
 void vdisk_network_up(struct vdisk *v);

@@ -12,7 +12,8 @@
  *                         mitigations = auto | full | off: barriers against side channels
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
  *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE;
- *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS
+ *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
+ *                         content = TEXT: the name of this version of the image
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
  *                         apic = auto | software | cpu: who works its local APICs;
@@ -42,6 +43,7 @@
 #define LEAT_CONFIG_MAX_TSC_MHZ 10000u
 #define LEAT_CONFIG_NAME 32u  /* bytes of a VM's or disk's name, with its NUL */
 #define LEAT_CONFIG_HOST 128u /* as in struct leat_net_slot */
+#define LEAT_CONFIG_CONTENT 65u
 #define LEAT_CONFIG_EXPORT 256u
 #define LEAT_CONFIG_FALLBACK 200u
 #define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
@@ -83,6 +85,7 @@ struct leat_config_disk {
     char fallback[LEAT_CONFIG_FALLBACK]; /* as written, each checked: other servers of the image */
     uint32_t give_up_s; /* how long a request waits for a server that is away; 0: for ever */
     enum leat_config_disk_mode mode;
+    char content[LEAT_CONFIG_CONTENT]; /* as written, checked (vdisk/content.h); empty: none */
     bool read_only;
     uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */
     unsigned line;          /* of its section */

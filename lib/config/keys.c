@@ -190,6 +190,13 @@ static const char *disk_give_up(struct config_parser *p, const char *value)
     return reason;
 }
 
+static const char *disk_content(struct config_parser *p, const char *value)
+{
+    const char *reason = value_content(value);
+    return reason != NULL ? reason
+                          : value_string(value, p->disk->content, sizeof(p->disk->content));
+}
+
 static const char *vm_memory(struct config_parser *p, const char *value)
 {
     uint64_t bytes = 0;
@@ -372,6 +379,7 @@ static const struct {
     {CONFIG_DISK, "overlay", disk_overlay},
     {CONFIG_DISK, "fallback", disk_fallback},
     {CONFIG_DISK, "give_up", disk_give_up},
+    {CONFIG_DISK, "content", disk_content},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
     {CONFIG_VM, "weight", vm_weight},

@@ -178,6 +178,17 @@ const char *value_host(const char *text, char *out, size_t size)
     return value_string(text, out, size);
 }
 
+const char *value_content(const char *text)
+{
+    size_t length = strlen(text);
+    bool is_hash = length == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
+    bool is_name = length >= 1 && length <= 31;
+    for (const char *at = text; *at != '\0'; at++)
+        is_name &= *at >= ' ' && *at <= '~';
+    return is_hash || is_name ? NULL
+                              : "must be 64 hexadecimal digits, or at most 31 ASCII characters";
+}
+
 const char *value_name(const char *text, char *out, size_t size)
 {
     if (*text == '\0')

@@ -30,6 +30,8 @@ const char *value_netmask(const char *text, uint32_t *out);
 
 /* Copies: any text / a host name or IPv4 address / a VM's or disk's name / a relative file name. */
 const char *value_string(const char *text, char *out, size_t size);
+/* A content id: vdisk/content.h has the same rule. */
+const char *value_content(const char *text);
 const char *value_host(const char *text, char *out, size_t size);
 const char *value_name(const char *text, char *out, size_t size);
 const char *value_file(const char *text, char *out, size_t size);

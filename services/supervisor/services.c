@@ -212,6 +212,9 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     if (disk->give_up_s != 0) {
         process_argument(p, "disk.%s/%s.give_up=%u", vm, disk->name, disk->give_up_s);
     }
+    if (disk->content[0] != '\0') {
+        process_argument(p, "disk.%s/%s.content=%s", vm, disk->name, disk->content);
+    }
     if (overlay_bytes != 0) {
         process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,
                          (unsigned long long)overlay_bytes);

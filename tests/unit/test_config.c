@@ -38,24 +38,25 @@ static void expect_error(const char *text, unsigned line, const char *message)
 static void test_full(void **state)
 {
     (void)state;
-    assert_int_equal(parse("\xef\xbb\xbf# Leat\r\n"
-                           "[server]\r\n"
-                           "address = 10.0.2.2   ; the host\r\n"
-                           "port = 10810\r\n"
-                           "[net]\nmode = static\naddress = 10.0.2.15\nnetmask = 255.255.255.0\n"
-                           "gateway = 10.0.2.2\ndns = 8.8.8.8\n"
-                           "[cache]\nsize = 128M\n"
-                           "[console]\nview = web\n[machine]\nwhen_idle = power_off\n"
-                           "[vm web] # comes before its disk\n"
-                           "memory = 256M\ncpus = 1\nkernel = debian/vmlinuz\n"
-                           "initrd = debian/initrd.img\n"
-                           "cmdline = root=/dev/vda console=ttyS0 a:b\n"
-                           "  disks = root , data\nautostart = no\n"
-                           "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
-                           "mode = ram\nread_only = no\noverlay = 300M\n"
-                           "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\n"
-                           "[disk data]\n"),
-                     0);
+    assert_int_equal(
+        parse("\xef\xbb\xbf# Leat\r\n"
+              "[server]\r\n"
+              "address = 10.0.2.2   ; the host\r\n"
+              "port = 10810\r\n"
+              "[net]\nmode = static\naddress = 10.0.2.15\nnetmask = 255.255.255.0\n"
+              "gateway = 10.0.2.2\ndns = 8.8.8.8\n"
+              "[cache]\nsize = 128M\n"
+              "[console]\nview = web\n[machine]\nwhen_idle = power_off\n"
+              "[vm web] # comes before its disk\n"
+              "memory = 256M\ncpus = 1\nkernel = debian/vmlinuz\n"
+              "initrd = debian/initrd.img\n"
+              "cmdline = root=/dev/vda console=ttyS0 a:b\n"
+              "  disks = root , data\nautostart = no\n"
+              "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
+              "mode = ram\nread_only = no\noverlay = 300M\n"
+              "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\ncontent = debian 12.4\n"
+              "[disk data]\n"),
+        0);
     assert_string_equal(config.server, "10.0.2.2");
     assert_int_equal(config.server_port, 10810);
     assert_int_equal(config.net.mode, LEAT_CONFIG_STATIC);
@@ -82,6 +83,7 @@ static void test_full(void **state)
     assert_int_equal(root->overlay_bytes, 300u << 20);
     assert_string_equal(root->fallback, "10.0.2.3, mirror.lan:10810");
     assert_int_equal(root->give_up_s, 90);
+    assert_string_equal(root->content, "debian 12.4");
     const struct leat_config_disk *data = leat_config_disk(&config, "data");
     assert_string_equal(data->server, "10.0.2.2");
     assert_string_equal(data->export_name, "data");
@@ -212,6 +214,9 @@ static void test_errors(void **state)
         {"[vm a]\ncpus=17\n", 2,
          "leat.conf line 2: [vm a] cpus = 17: too large; a VM has 16 CPUs at most"},
         {"[vm a]\ncpus=two\n", 2, "leat.conf line 2: [vm a] cpus = two: not a number"},
+        {"[disk a]\ncontent=a name of 32 characters, too long\n", 2,
+         "leat.conf line 2: [disk a] content = a name of 32 characters, too long: must be 64 "
+         "hexadecimal digits, or at most 31 ASCII characters"},
         {"[vm a]\nweight=0\n", 2, "leat.conf line 2: [vm a] weight = 0: too small"},
         {"[vm a]\nweight=10001\n", 2,
          "leat.conf line 2: [vm a] weight = 10001: too large; weights go from 1 to 10000"},

@@ -167,9 +167,9 @@ static void test_config(void **state)
     (void)state;
     char why[96];
     struct vdisk_config config;
-    const char *good[] = {"host",    "10.0.2.2",  "export",   "root1",      "mode",
-                          "ram",     "read_only", "1",        "overlay",    "1048576",
-                          "give_up", "60",        "fallback", "b:10810, c", NULL};
+    const char *good[] = {"host",      "10.0.2.2",   "export",  "root1",   "mode",    "ram",
+                          "read_only", "1",          "overlay", "1048576", "give_up", "60",
+                          "fallback",  "b:10810, c", "content", "v1",      NULL};
     struct disk_args args = {get, good};
     assert_null(disk_config(&args, "web1/root", &config, why, sizeof why));
     assert_int_equal(config.port, 10809);
@@ -178,6 +178,8 @@ static void test_config(void **state)
     assert_int_equal(config.overlay_bytes, 1048576);
     assert_int_equal(config.give_up_ns, 60000000000ull);
     assert_int_equal(config.more_count, 2);
+    assert_true(config.has_content);
+    assert_memory_equal(config.content, "\1v1\0", 4);
     assert_string_equal(config.more[0].host, "b");
     assert_int_equal(config.more[0].port, 10810);
     assert_string_equal(config.more[1].host, "c");
@@ -189,6 +191,7 @@ static void test_config(void **state)
                             {"host", "h", "read_only", "maybe", NULL},
                             {"host", "h", "overlay", "99999999999999999999", NULL},
                             {"host", "h", "give_up", "soon", NULL},
+                            {"host", "h", "content", "a text of 32 characters, too long", NULL},
                             {"host", "h", "fallback", "a,b,c,d", NULL},
                             {"host", "h", "fallback", ":1", NULL},
                             {"host", "h", "fallback", "a:70000", NULL},

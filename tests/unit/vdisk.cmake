@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The streaming engine: unit tests, the simulation, real servers, and the program that callgrind looks at.
 leat_unit_test(test_cache SOURCES unit/test_cache.c LIBS vdisk_engine_host)
+leat_unit_test(test_content SOURCES unit/test_content.c LIBS vdisk_engine_host)
 foreach(what handshake replies status)
   leat_unit_test(test_nbd_${what} SOURCES unit/test_nbd_${what}.c unit/nbd_script.c LIBS vdisk_engine_host)
 endforeach()
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
-  LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
+  LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
 
 leat_unit_test(test_vdisk_sim

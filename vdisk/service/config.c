@@ -98,6 +98,11 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
     if (args->get(args->ctx, "fallback", servers, sizeof servers) &&
         !parse_fallback(servers, config))
         return bad(why, size, "fallback", servers);
+    if (args->get(args->ctx, "content", servers, sizeof servers)) {
+        config->has_content = content_parse(servers, config->content);
+        if (!config->has_content)
+            return bad(why, size, "content", servers);
+    }
     if (args->get(args->ctx, "give_up", text, sizeof text)) {
         if (!parse_number(text, UINT32_MAX, &number))
             return bad(why, size, "give_up", text);
