@@ -34,11 +34,13 @@ void sim_world_end(void);
 uint64_t sim_random(void);
 bool sim_chance(uint32_t in_1000); /* false once faults are off */
 uint64_t sim_now(void);
-uint64_t sim_tick(void); /* a strictly increasing event number */
+void sim_wait(uint64_t until_ns); /* time goes on to then, if it is to come */
+uint64_t sim_tick(void);          /* a strictly increasing event number */
 __attribute__((format(printf, 1, 2))) _Noreturn void sim_fail(const char *fmt, ...);
 
 typedef void sim_event_fn(void *ctx, uint64_t arg);
 void sim_at(uint64_t delay_ns, sim_event_fn *fn, void *ctx, uint64_t arg);
+uint64_t sim_next(void); /* the time of the next event; UINT64_MAX: none */
 /* Runs the next event, or lets time pass until `engine_when`. False: nothing will ever happen. */
 bool sim_step(uint64_t engine_when);
 

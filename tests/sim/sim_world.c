@@ -39,6 +39,11 @@ uint64_t sim_now(void)
 {
     return now_ns;
 }
+void sim_wait(uint64_t until_ns)
+{
+    if (until_ns > now_ns)
+        now_ns = until_ns;
+}
 uint64_t sim_tick(void)
 {
     return ++ticks;
@@ -80,13 +85,25 @@ void sim_at(uint64_t delay_ns, sim_event_fn *fn, void *ctx, uint64_t arg)
     events[event_count++] = (struct event){now_ns + delay_ns, event_number++, fn, ctx, arg};
 }
 
-bool sim_step(uint64_t engine_when)
+static size_t next_event(void)
 {
     size_t best = SIZE_MAX;
     for (size_t i = 0; i < event_count; i++)
         if (best == SIZE_MAX || events[i].when < events[best].when ||
             (events[i].when == events[best].when && events[i].number < events[best].number))
             best = i;
+    return best;
+}
+
+uint64_t sim_next(void)
+{
+    size_t i = next_event();
+    return i == SIZE_MAX ? UINT64_MAX : events[i].when;
+}
+
+bool sim_step(uint64_t engine_when)
+{
+    size_t best = next_event();
     if (best == SIZE_MAX || engine_when < events[best].when) {
         if (engine_when == UINT64_MAX)
             return false;

@@ -404,7 +404,7 @@ uint64_t store_clients_next(void)
 void store_clients_step(void)
 {
     uint64_t next = store_clients_next();
-    store_world_wait(next);
+    sim_wait(next);
     for (unsigned i = 0; i < CLIENTS; i++)
         if (!clients[i].is_busy && clients[i].left && clients[i].next_ns == next) {
             begin_operation(&clients[i]);

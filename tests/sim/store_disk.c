@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/sim/store_sim.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,59 +21,11 @@ struct unflushed {
 };
 
 struct store_disk store_disk;
-bool sim_verbose;
-struct sim_profile sim_profile; /* the model looks at it: an image without holes */
-static uint64_t seed_now, chance, time_ns, ticks;
 static uint8_t *visible, *durable;
 static struct command commands[MAX_COMMANDS];
 static size_t command_count;
 static struct unflushed *unflushed;
 static size_t unflushed_count, unflushed_room;
-
-_Noreturn void sim_fail(const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    fprintf(stderr, "seed %llu: ", (unsigned long long)seed_now);
-    vfprintf(stderr, fmt, args);
-    fprintf(stderr, "\nrepeat it: test_store_sim --seed %llu --verbose\n",
-            (unsigned long long)seed_now);
-    va_end(args);
-    exit(1);
-}
-
-uint64_t sim_random(void)
-{
-    chance += 0x9e3779b97f4a7c15ull; /* splitmix64 */
-    uint64_t z = chance;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-uint64_t sim_tick(void)
-{
-    return ++ticks;
-}
-
-uint64_t sim_now(void)
-{
-    return time_ns;
-}
-
-void store_world_init(uint64_t seed)
-{
-    seed_now = seed;
-    chance = seed * 0x2545f4914f6cdd1dull + 1;
-    time_ns = 1;
-    ticks = 0;
-}
-
-void store_world_wait(uint64_t until_ns)
-{
-    if (until_ns > time_ns)
-        time_ns = until_ns;
-}
 
 void store_disk_init(void)
 {
@@ -122,7 +73,7 @@ static void submit(void *ctx, struct store_io *io)
     struct command *c = &commands[command_count++];
     uint64_t slow = sim_random() % 16 ? 1 : 40; /* some are much slower than others */
     *c = (struct command){.io = io,
-                          .due_ns = time_ns + 1 + sim_random() % (d->slowest_ns * slow),
+                          .due_ns = sim_now() + 1 + sim_random() % (d->slowest_ns * slow),
                           .submitted = sim_tick()};
     if (io->type != STORE_IO_WRITE)
         return;
@@ -198,7 +149,7 @@ static void rot(bool in_meta)
     durable[at] ^= bit;
     *(in_meta ? &d->rots_meta : &d->rots_data) += 1;
     if (sim_verbose)
-        printf("%8llu rot in page %llu\n", (unsigned long long)ticks, (unsigned long long)page);
+        printf("%8llu rot in page %llu\n", (unsigned long long)sim_now(), (unsigned long long)page);
 }
 
 static bool run_command(const struct command *c)
@@ -236,12 +187,12 @@ void store_disk_step(void)
     size_t i = next_command();
     struct command c = commands[i];
     commands[i] = commands[--command_count];
-    store_world_wait(c.due_ns);
+    sim_wait(c.due_ns);
     store_disk.commands++;
     bool is_ok = run_command(&c);
     store_disk.errors += !is_ok;
     if (sim_verbose)
-        printf("%8llu %s %llu + %u%s\n", (unsigned long long)ticks,
+        printf("%8llu %s %llu + %u%s\n", (unsigned long long)sim_now(),
                c.io->type == STORE_IO_READ    ? "read"
                : c.io->type == STORE_IO_WRITE ? "write"
                                               : "flush",
@@ -293,7 +244,7 @@ void store_disk_cut(void)
     memcpy(visible, durable, store_disk.bytes);
     if (sim_verbose)
         printf("%8llu power cut, %u %% of what was not flushed survives\n",
-               (unsigned long long)ticks, share);
+               (unsigned long long)sim_now(), share);
 }
 
 /* -- the platform -- */
@@ -301,7 +252,7 @@ void store_disk_cut(void)
 static uint64_t now_ns(void *ctx)
 {
     (void)ctx;
-    return time_ns;
+    return sim_now();
 }
 static uint64_t random_bits(void *ctx)
 {
@@ -312,6 +263,6 @@ static void log_line(void *ctx, const char *line)
 {
     (void)ctx;
     if (sim_verbose)
-        printf("%8llu %s\n", (unsigned long long)ticks, line);
+        printf("%8llu %s\n", (unsigned long long)sim_now(), line);
 }
 const struct store_platform store_platform = {NULL, now_ns, random_bits, submit, log_line};

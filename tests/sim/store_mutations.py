@@ -10,7 +10,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 SOURCES = sorted((TOP / "vdisk/store").glob("*.c")) + [
-    TOP / "tests/sim" / name for name in ("test_store_sim.c", "store_clients.c", "store_disk.c", "sim_model.c")]
+    TOP / "tests/sim" / name for name in ("test_store_sim.c", "store_clients.c", "store_disk.c", "store_world.c", "sim_model.c")]
 SEEDS = 4000
 FLAGS = ["-std=gnu17", "-O1", "-g", "-w", f"-I{TOP}", f"-I{TOP}/include"]
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The world of the store's simulator: chance, time, and a disk that loses, tears, reorders, rots and
- * fails as vdisk/store/device.h says that a disk may. One seed is one history.
+ * A disk that loses, tears, reorders, rots and fails as vdisk/store/device.h says that a disk may
+ * (store_disk.c), for the engine's simulator and for the store's own, whose world is store_world.c.
  */
 #ifndef TESTS_STORE_SIM_H
 #define TESTS_STORE_SIM_H
@@ -25,13 +25,12 @@ struct store_disk {
 extern struct store_disk store_disk;
 extern const struct store_platform store_platform;
 
-void store_world_init(uint64_t seed); /* chance and time */
+void store_world_init(uint64_t seed); /* of the store's own simulator: chance and time */
 void store_disk_init(void);           /* store_disk's sizes are set */
 void store_disk_end(void);            /* fails if a byte outside the range has changed */
 /* The time of the next command's end; UINT64_MAX: none is under way. */
 uint64_t store_disk_next(void);
 void store_disk_step(void); /* ends that command; time goes on to it */
-void store_world_wait(uint64_t until_ns);
 /* Everything under way is gone; of what was not flushed, anything may be. */
 void store_disk_cut(void);
 

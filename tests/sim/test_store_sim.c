@@ -47,7 +47,7 @@ static bool step(bool with_clients)
     if (wake_ns <= disk && wake_ns <= client) {
         if (wake_ns == UINT64_MAX)
             return false;
-        store_world_wait(wake_ns);
+        sim_wait(wake_ns);
     } else if (disk <= client) {
         store_disk_step();
     } else {

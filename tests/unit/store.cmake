@@ -8,7 +8,7 @@ leat_unit_test(test_store_file SOURCES unit/test_store_file.c ${CMAKE_SOURCE_DIR
 target_compile_definitions(test_store_file PRIVATE _GNU_SOURCE)
 
 # The store's simulator, optimised: 10,000 histories; the same with sanitizers, fewer; and with broken stores.
-set(store_sim sim/test_store_sim.c sim/store_clients.c sim/store_disk.c sim/sim_model.c)
+set(store_sim sim/test_store_sim.c sim/store_clients.c sim/store_disk.c sim/store_world.c sim/sim_model.c)
 leat_unit_test(test_store_sim SOURCES ${store_sim} LIBS vdisk_store_host)
 set_tests_properties(unit.test_store_sim PROPERTIES LABELS sim TIMEOUT 900)
 list(TRANSFORM VDISK_STORE_SOURCES PREPEND ${CMAKE_SOURCE_DIR}/vdisk/ OUTPUT_VARIABLE store_sources)
