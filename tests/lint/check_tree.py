@@ -23,6 +23,7 @@ ARROWS = {
     "vdisk/": ["vdisk/"],
     "vmm/": ["vmm/", "lib/"],
     "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
+    "services/storage/": ["services/storage/", "drivers/block/", "lib/"],
     "services/console/": ["services/console/", "lib/"],
     # The driver says which PCI devices it knows.
     "services/supervisor/": ["services/supervisor/", "lib/", "drivers/net/e1000.h"],
