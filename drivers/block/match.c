@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "drivers/block/match.h"
+
+#define CLASS_IDE 0x0101u /* base class and subclass: PCI Code and ID Assignment, 1.2 */
+
+/* PCI IDE controller specification 1.0: bits 0 and 2 of the programming interface are set for a channel in native mode. */
+#define IDE_NATIVE 0x05u
+
+static const struct block_match ide = {
+    .driver = "ata",
+    .bars = 1u << 4,
+    .ports = {{0x1f0, 8}, {0x3f6, 1}, {0x170, 8}, {0x376, 1}},
+    .isa_irqs = {14, 15},
+};
+
+const struct block_match *block_match_find(const struct block_pci_id *id)
+{
+    if (id->class_code >> 8 == CLASS_IDE && !(id->class_code & IDE_NATIVE))
+        return &ide;
+    return NULL;
+}
