@@ -154,6 +154,8 @@ static void make_overlay(struct vdisk_disk *d)
 void disk_wake(struct vdisk_disk *d)
 {
     make_overlay(d);
+    if (d->refusal || d->export->link == LINK_FAILED)
+        tenant_let_all_go(d);
     struct list *node;
     while ((node = list_pop(&d->early))) {
         struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, node);
@@ -181,21 +183,27 @@ void disk_give_up(struct vdisk_disk *d)
     }
 }
 
+void disk_go(struct vdisk_request *r)
+{
+    struct vdisk_disk *d = r->disk;
+    if (d->refusal || d->export->link == LINK_FAILED)
+        disk_complete(r, LEAT_EIO);
+    else if (!d->export->was_up)
+        list_push_back(&d->early, &r->node);
+    else
+        start(d, r);
+}
+
 void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
 {
-    struct vdisk_export *e = d->export;
     r->disk = d;
-    r->submitted_ns = e->engine->now_ns;
+    r->submitted_ns = d->export->engine->now_ns;
     r->pieces = 0;
     list_init(&r->node);
     list_push_back(&d->requests, &r->disk_node);
     d->counters.requests++;
     if (!d->counters.waiting++)
         d->blocked_since_ns = r->submitted_ns;
-    if (d->refusal || e->link == LINK_FAILED)
-        disk_complete(r, LEAT_EIO);
-    else if (!e->was_up)
-        list_push_back(&d->early, &r->node);
-    else
-        start(d, r);
+    if (d->refusal || d->export->link == LINK_FAILED || !tenant_holds(d, r))
+        disk_go(r);
 }

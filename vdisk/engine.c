@@ -22,6 +22,7 @@ struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct v
     v->platform = platform;
     v->limits = *limits;
     list_init(&v->exports);
+    list_init(&v->tenants);
     list_init(&v->waiter_chunks);
     if (!cache_init(&v->cache, limits->cache_bytes)) {
         free(v);
@@ -182,7 +183,7 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     d->export = find_export(v, &d->config);
     if (!d->export)
         d->export = make_export(v, &d->config);
-    if (!d->export) {
+    if (!d->export || !tenant_join(v, d)) {
         free(d);
         return NULL;
     }
@@ -208,6 +209,7 @@ void vdisk_detach(struct vdisk_disk *d)
         fetch_forget(e, r);
     }
     list_remove(&d->node);
+    tenant_leave(d);
     overlay_free(&d->overlay);
     free(d);
 }
@@ -230,9 +232,9 @@ static uint64_t run_store(struct vdisk *v)
 
 uint64_t vdisk_run(struct vdisk *v)
 {
-    uint64_t when = UINT64_MAX;
     v->now_ns = v->platform->now_ns(v->platform->ctx);
     run_store(v);
+    uint64_t when = tenants_run(v);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c
+ * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c
  * (reads), ahead.c and stream.c (what nobody asked for yet), extents.c (holes), identity.c (is it the
  * same image?) and wlog.c and edges.c (writes).
  */
@@ -155,6 +155,15 @@ struct vdisk_export {
     uint64_t flush_retry_ns;
 };
 
+/* Whose disks share a limit. */
+struct tenant {
+    struct list node; /* in engine->tenants */
+    char name[64];
+    uint32_t disks; /* attached; it ends with the last one */
+    struct limit limit;
+    struct list holding; /* disks that hold requests back */
+};
+
 struct vdisk_disk {
     struct list node; /* in export->disks */
     struct vdisk_export *export;
@@ -164,6 +173,10 @@ struct vdisk_disk {
     const char *refusal;  /* not NULL: it can never work; why */
     struct list requests; /* all under way */
     struct list early;    /* that came before the size was known */
+    struct tenant *tenant;
+    struct limit limit;
+    struct list held;         /* requests over a limit, of the disk or of its tenant */
+    struct list holding_node; /* in tenant->holding */
     struct overlay overlay;
     bool has_overlay, said_full, has_given_up;
     uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
@@ -176,7 +189,7 @@ struct vdisk {
     struct vdisk_limits limits;
     uint64_t now_ns;
     uint32_t next_export_id;
-    struct list exports;
+    struct list exports, tenants;
     struct store *store; /* NULL: none */
     struct waiter *waiter_free;
     struct list waiter_chunks;
@@ -190,7 +203,19 @@ void export_log(struct vdisk_export *e, const char *line);
 struct waiter *waiter_get(struct vdisk *v); /* NULL: no memory */
 void waiter_put(struct vdisk *v, struct waiter *w);
 
+/* -- tenant.c -- */
+bool tenant_join(struct vdisk *v, struct vdisk_disk *d); /* false: no memory */
+void tenant_leave(struct vdisk_disk *d);
+/* True: the request is over a limit; it is held back until disk_go() is called with it. */
+bool tenant_holds(struct vdisk_disk *d, struct vdisk_request *r);
+/* What is held goes at once: the disk has failed. */
+void tenant_let_all_go(struct vdisk_disk *d);
+/* Lets go what may go now. When the next request may. */
+uint64_t tenants_run(struct vdisk *v);
+
 /* -- disk.c -- */
+/* A request that no limit holds back goes its way. */
+void disk_go(struct vdisk_request *r);
 /* Ends a request that the disk accepted. */
 void disk_complete(struct vdisk_request *r, int status);
 /* The export's size has become known, or it failed: requests that waited for that go on. */

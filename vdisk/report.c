@@ -94,6 +94,8 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_number(&t, "written_bytes", c->written_bytes);
     add_number(&t, "errors", c->errors);
     add_number(&t, "waiting", c->waiting);
+    add_number(&t, "held", c->held);
+    add_number(&t, "held_us", c->held_ns / 1000);
     add_number(&t, "connects", e->connects);
     add_number(&t, "blocked_us", (c->blocked_ns + since) / 1000);
     add_number(&t, "stall_us", c->stall_ns / 1000);

@@ -112,6 +112,7 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         {"requests", c->requests},
         {"errors", c->errors},
         {"waiting", c->waiting},
+        {"held back by limits", c->held},
         {"connects", d->export->connects},
     };
     size_t n = written(snprintf(line, size, "  "), size);

@@ -13,6 +13,7 @@
 #include <leat/blk.h>
 
 #include "vdisk/content.h"
+#include "vdisk/limit.h"
 #include "vdisk/list.h"
 #include "vdisk/meter.h"
 #include "vdisk/platform.h"
@@ -55,6 +56,10 @@ struct vdisk_config { /* of one disk */
     uint64_t overlay_bytes; /* 0: the engine's default */
     uint8_t content[CONTENT_BYTES]; /* the name of this version of the image: content.h */
     bool has_content;               /* else no local disk keeps blocks of it */
+    /* Limits (limit.h) of this disk, and of all disks of the tenant together: those that the disk of it
+       that came last has said. What is over a limit waits; what the guest gets counts, cache or not. */
+    struct limit_rates rates, tenant_rates;
+    char tenant[64]; /* empty: the disk's name, so a tenant of its own */
 };
 
 struct vdisk_counters { /* since attach */
@@ -69,6 +74,7 @@ struct vdisk_counters { /* since attach */
     uint64_t blocked_ns; /* time in which at least one request waited */
     uint64_t latency[METER_BUCKETS]; /* of requests: meter.h */
     uint32_t waiting;                /* requests now under way */
+    uint64_t held, held_ns;          /* requests that a limit held back; for how long, summed up */
 };
 
 struct vdisk;

@@ -106,6 +106,26 @@ static bool check_owner(struct config_parser *parser, const struct leat_config_v
     return true;
 }
 
+/* A VM without a tenant is one itself, by its own name. */
+static bool check_tenant(struct config_parser *parser, struct leat_config_vm *vm)
+{
+    const struct leat_config *config = parser->config;
+    if (leat_config_tenant(config, vm->name) != NULL)
+        return fail_vm(parser, vm, vm->line, NULL, NULL,
+                       "a tenant has this name too; give one of them another");
+    if (vm->tenant[0] == '\0')
+        return true;
+    const struct leat_config_tenant *tenant = leat_config_tenant(config, vm->tenant);
+    if (tenant == NULL)
+        return fail_vm(parser, vm, vm->tenant_line, "tenant", vm->tenant,
+                       "there is no [tenant] section of that name");
+    if (vm->rates.iops != 0 || vm->rates.bandwidth != 0)
+        return fail_vm(parser, vm, vm->tenant_line, "tenant", vm->tenant,
+                       "then iops and bandwidth stand in the tenant's section");
+    vm->rates = tenant->rates;
+    return true;
+}
+
 static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
 {
     const struct leat_config *config = parser->config;
@@ -130,7 +150,7 @@ static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
         if (!check_owner(parser, vm, i))
             return false;
     }
-    return true;
+    return check_tenant(parser, vm);
 }
 
 bool config_check(struct config_parser *parser)

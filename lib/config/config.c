@@ -75,3 +75,12 @@ const struct leat_config_disk *leat_config_disk(const struct leat_config *config
             return &config->disks[i];
     return NULL;
 }
+
+const struct leat_config_tenant *leat_config_tenant(const struct leat_config *config,
+                                                    const char *name)
+{
+    for (unsigned i = 0; i < config->tenant_count; i++)
+        if (strcmp(config->tenants[i].name, name) == 0)
+            return &config->tenants[i];
+    return NULL;
+}

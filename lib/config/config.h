@@ -14,11 +14,14 @@
  *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image
+ *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
  *                         apic = auto | software | cpu: who works its local APICs;
  *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs;
- *                         tsc_mhz = N: the rate of its time stamp counter
+ *                         tsc_mhz = N: the rate of its time stamp counter;
+ *                         iops, bandwidth: of all its disks together; or tenant = NAME
+ *     [tenant NAME]       iops, bandwidth: of all disks of all VMs that name it, together
  *
  * A ';' or '#' at the start of a line, and a ';' after a space, start a comment. Sizes take the
  * suffixes K, M and G. Whatever is unknown, twice there, too long or does not fit together is an
@@ -77,6 +80,10 @@ enum leat_config_disk_mode {
     LEAT_CONFIG_RAM = 1,     /* writes stay in memory; any number of VMs */
 };
 
+struct leat_config_rates { /* of requests and bytes in a second; 0: no limit */
+    uint64_t iops, bandwidth;
+};
+
 struct leat_config_disk {
     char name[LEAT_CONFIG_NAME];
     char server[LEAT_CONFIG_HOST]; /* never empty after a successful parse */
@@ -88,7 +95,14 @@ struct leat_config_disk {
     char content[LEAT_CONFIG_CONTENT]; /* as written, checked (vdisk/content.h); empty: none */
     bool read_only;
     uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */
-    unsigned line;          /* of its section */
+    struct leat_config_rates rates; /* in each VM that has it */
+    unsigned line;                  /* of its section */
+};
+
+struct leat_config_tenant {
+    char name[LEAT_CONFIG_NAME];
+    struct leat_config_rates rates;
+    unsigned line;
 };
 
 enum leat_config_boot { LEAT_CONFIG_LINUX = 0, LEAT_CONFIG_MULTIBOOT = 1 };
@@ -117,8 +131,11 @@ struct leat_config_vm {
     unsigned disk_count;
     char disk_name[LEAT_CONFIG_VM_DISKS][LEAT_CONFIG_NAME];
     uint16_t disk[LEAT_CONFIG_VM_DISKS]; /* indices into leat_config.disks, in the order given */
-    bool autostart;                      /* default yes */
-    unsigned line;                       /* of its section */
+    char tenant[LEAT_CONFIG_NAME];  /* a [tenant]'s name; empty: the VM is a tenant of its own */
+    struct leat_config_rates rates; /* after a successful parse: the tenant's */
+    unsigned tenant_line;
+    bool autostart; /* default yes */
+    unsigned line;  /* of its section */
     unsigned disks_line;
 };
 
@@ -132,9 +149,10 @@ struct leat_config {               /* some 400 KB: not for the stack */
     enum leat_config_idle when_idle;
     enum leat_config_mitigations mitigations;
     bool own_core; /* of VMs that do not say it */
-    unsigned disk_count, vm_count;
+    unsigned disk_count, vm_count, tenant_count;
     struct leat_config_disk disks[LEAT_CONFIG_MAX_DISKS];
     struct leat_config_vm vms[LEAT_CONFIG_MAX_VMS];
+    struct leat_config_tenant tenants[LEAT_CONFIG_MAX_VMS];
 };
 
 struct leat_config_error {
@@ -151,8 +169,10 @@ struct leat_config_error {
 int leat_config_parse(const char *text, size_t size, struct leat_config *out,
                       struct leat_config_error *error);
 
-/* The VM or disk of that name; NULL: none. */
+/* The VM, disk or tenant of that name; NULL: none. */
 const struct leat_config_vm *leat_config_vm(const struct leat_config *config, const char *name);
 const struct leat_config_disk *leat_config_disk(const struct leat_config *config, const char *name);
+const struct leat_config_tenant *leat_config_tenant(const struct leat_config *config,
+                                                    const char *name);
 
 #endif

@@ -197,6 +197,60 @@ static const char *disk_content(struct config_parser *p, const char *value)
                           : value_string(value, p->disk->content, sizeof(p->disk->content));
 }
 
+static const char *take_iops(const char *value, struct leat_config_rates *rates)
+{
+    return value_number(value, 1, 100000000, &rates->iops);
+}
+
+/* Below 4K a second one block would take longer than anybody waits. */
+static const char *take_bandwidth(const char *value, struct leat_config_rates *rates)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(value, &bytes);
+    if (reason == NULL && bytes < (4ull << 10))
+        reason = "too small; a bandwidth is 4K a second at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    rates->bandwidth = bytes;
+    return reason;
+}
+
+static const char *disk_iops(struct config_parser *p, const char *value)
+{
+    return take_iops(value, &p->disk->rates);
+}
+
+static const char *disk_bandwidth(struct config_parser *p, const char *value)
+{
+    return take_bandwidth(value, &p->disk->rates);
+}
+
+static const char *tenant_iops(struct config_parser *p, const char *value)
+{
+    return take_iops(value, &p->tenant->rates);
+}
+
+static const char *tenant_bandwidth(struct config_parser *p, const char *value)
+{
+    return take_bandwidth(value, &p->tenant->rates);
+}
+
+static const char *vm_iops(struct config_parser *p, const char *value)
+{
+    return take_iops(value, &p->vm->rates);
+}
+
+static const char *vm_bandwidth(struct config_parser *p, const char *value)
+{
+    return take_bandwidth(value, &p->vm->rates);
+}
+
+static const char *vm_tenant(struct config_parser *p, const char *value)
+{
+    p->vm->tenant_line = p->line;
+    return value_name(value, p->vm->tenant, sizeof(p->vm->tenant));
+}
+
 static const char *vm_memory(struct config_parser *p, const char *value)
 {
     uint64_t bytes = 0;
@@ -380,6 +434,8 @@ static const struct {
     {CONFIG_DISK, "fallback", disk_fallback},
     {CONFIG_DISK, "give_up", disk_give_up},
     {CONFIG_DISK, "content", disk_content},
+    {CONFIG_DISK, "iops", disk_iops},
+    {CONFIG_DISK, "bandwidth", disk_bandwidth},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
     {CONFIG_VM, "weight", vm_weight},
@@ -395,6 +451,11 @@ static const struct {
     {CONFIG_VM, "cmdline", vm_cmdline},
     {CONFIG_VM, "disks", vm_disks},
     {CONFIG_VM, "autostart", vm_autostart},
+    {CONFIG_VM, "tenant", vm_tenant},
+    {CONFIG_VM, "iops", vm_iops},
+    {CONFIG_VM, "bandwidth", vm_bandwidth},
+    {CONFIG_TENANT, "iops", tenant_iops},
+    {CONFIG_TENANT, "bandwidth", tenant_bandwidth},
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 _Static_assert(KEY_COUNT <= 64, "keys_seen has a bit for each key");
@@ -411,6 +472,7 @@ static const struct {
     {CONFIG_MACHINE, "machine", false},
     {CONFIG_DISK, "disk", true},
     {CONFIG_VM, "vm", true},
+    {CONFIG_TENANT, "tenant", true},
 };
 
 static const char *open_disk(struct config_parser *parser, const char *name)
@@ -452,6 +514,35 @@ static const char *open_vm(struct config_parser *parser, const char *name)
     return NULL;
 }
 
+static const char *open_tenant(struct config_parser *parser, const char *name)
+{
+    struct leat_config *config = parser->config;
+    char checked[LEAT_CONFIG_NAME];
+    const char *reason = value_name(name, checked, sizeof(checked));
+    if (reason != NULL)
+        return reason;
+    if (leat_config_tenant(config, name) != NULL)
+        return "this tenant has a section already";
+    if (config->tenant_count == LEAT_CONFIG_MAX_VMS)
+        return "more than 64 tenants";
+    parser->tenant = &config->tenants[config->tenant_count++];
+    strcpy(parser->tenant->name, checked);
+    parser->tenant->line = parser->line;
+    return NULL;
+}
+
+static const char *open_named(struct config_parser *parser, const char *name)
+{
+    switch (parser->section) {
+    case CONFIG_DISK:
+        return open_disk(parser, name);
+    case CONFIG_VM:
+        return open_vm(parser, name);
+    default:
+        return open_tenant(parser, name);
+    }
+}
+
 static const char *open_section(struct config_parser *parser, const char *text)
 {
     size_t length = strcspn(text, " \t");
@@ -462,7 +553,7 @@ static const char *open_section(struct config_parser *parser, const char *text)
             continue;
         parser->section = sections[i].section;
         if (sections[i].has_name)
-            return parser->section == CONFIG_DISK ? open_disk(parser, name) : open_vm(parser, name);
+            return open_named(parser, name);
         if (*name != '\0')
             return "this section takes no name";
         if (parser->sections_seen & (1u << parser->section))
@@ -472,7 +563,9 @@ static const char *open_section(struct config_parser *parser, const char *text)
             parser->net_line = parser->line;
         return NULL;
     }
-    return "unknown section; there are server, net, cache, console, machine, disk NAME and vm NAME";
+    return "unknown section; there are server, net, cache, console, machine, disk NAME, vm NAME "
+           "and "
+           "tenant NAME";
 }
 
 int config_take_key(void *context, const char *section, const char *key, const char *value)

@@ -23,6 +23,7 @@ enum config_section {
     CONFIG_MACHINE,
     CONFIG_DISK,
     CONFIG_VM,
+    CONFIG_TENANT,
 };
 
 struct config_parser {
@@ -38,6 +39,7 @@ struct config_parser {
     struct leat_config *config;
     struct leat_config_disk *disk; /* the current section's */
     struct leat_config_vm *vm;
+    struct leat_config_tenant *tenant;
     struct leat_config_error *error;
 };
 

@@ -195,6 +195,22 @@ static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_pla
     return wanted + plan->total_bytes;
 }
 
+static void add_limits(struct process *p, const struct leat_config_vm *vm,
+                       const struct leat_config_disk *disk)
+{
+    if (disk->rates.iops != 0 || disk->rates.bandwidth != 0) {
+        process_argument(p, "disk.%s/%s.limits=%llu %llu", vm->name, disk->name,
+                         (unsigned long long)disk->rates.iops,
+                         (unsigned long long)disk->rates.bandwidth);
+    }
+    if (vm->tenant[0] != 0 || vm->rates.iops != 0 || vm->rates.bandwidth != 0) {
+        process_argument(p, "disk.%s/%s.tenant=%s %llu %llu", vm->name, disk->name,
+                         vm->tenant[0] != 0 ? vm->tenant : vm->name,
+                         (unsigned long long)vm->rates.iops,
+                         (unsigned long long)vm->rates.bandwidth);
+    }
+}
+
 static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
                      const struct overlay_plan *plan)
 {
@@ -242,7 +258,10 @@ void services_start_vdisk(const struct leat_config *config)
         process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
         for (unsigned i = 0; i < config->vm_count; i++) {
             for (unsigned d = 0; d < config->vms[i].disk_count; d++) {
-                add_disk(p, config->vms[i].name, &config->disks[config->vms[i].disk[d]], &plan);
+                const struct leat_config_disk *disk = &config->disks[config->vms[i].disk[d]];
+
+                add_disk(p, config->vms[i].name, disk, &plan);
+                add_limits(p, &config->vms[i], disk);
             }
         }
         link_name(&net_side, "net", "vdisk");

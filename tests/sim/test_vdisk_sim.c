@@ -348,6 +348,10 @@ static void run_seed(uint64_t seed)
         disks[i].config.port = 10809;
         disks[i].config.more_count = seed % 3;
         disks[i].config.give_up_ns = gives_up ? 3000 * SIM_MS : 0;
+        disks[i].config.rates.iops = seed % 5 ? 0 : 20 + seed % 211;
+        disks[i].config.tenant_rates.bandwidth = seed % 7 ? 0 : (1 + seed % 101) << 14;
+        if (seed % 2) /* else each is a tenant of its own */
+            snprintf(disks[i].config.tenant, sizeof disks[i].config.tenant, "lab");
         disks[i].model = sim_model_new(sector_count);
         attach(&disks[i]);
         if (sim_random() % 6 == 0)

@@ -248,6 +248,28 @@ class Connections(Case):
         self.same_files(image, self.path("out"))
 
 
+class Limits(Case):
+    """What a client gets in two seconds; a slow machine gets less, never more."""
+
+    def transferred(self, *options, block):
+        _, uri = self.serve("memory", "64M")
+        leat = self.leat(uri, "", "--mode", "ram", *options)
+        self.run_tool("fio", "--name=x", "--ioengine=nbd", f"--uri={leat.uri}", "--rw=randrw", f"--bs={block}", "--iodepth=16",
+                      "--size=8M", "--time_based", "--runtime=2", "--norandommap")
+        counters = self.counters(leat)
+        self.assertGreater(counters["held"], 0)
+        return counters
+
+    def test_iops(self):
+        counters = self.transferred("--iops", "500", block="4k")
+        self.assertGreater(counters["requests"], 600)
+        self.assertLess(counters["requests"], 500 * 3.5)
+
+    def test_bandwidth(self):
+        counters = self.transferred("--bandwidth", str(4 * MIB), block="64k")
+        self.assertLess(counters["requests"] * 65536, 3.5 * 4 * MIB)
+
+
 class AnotherImage(Case):
     def swap(self, *options, seed):
         image = self.make_file("image", 4 * MIB)

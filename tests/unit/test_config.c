@@ -301,7 +301,7 @@ static void test_errors(void **state)
          "leat.conf line 2: [server] host = x: unknown key in this section"},
         {"[servers]\n", 1,
          "leat.conf line 1: [servers] unknown section; there are server, net, cache, console, "
-         "machine, disk NAME and vm NAME"},
+         "machine, disk NAME, vm NAME and tenant NAME"},
         {"a = b\n", 1, "leat.conf line 1: a = b: stands before the first [section]"},
         {"[server]\nnonsense\n", 2, "leat.conf line 2 is neither 'key = value' nor a [section]"},
         {"[server\n", 1, "leat.conf line 1 has a section header without ']'"},
@@ -401,6 +401,42 @@ static void test_utf8(void **state)
     assert_string_equal(line, "ab...");
 }
 
+#define VM "memory=16M\nkernel=k\n"
+
+static void test_tenants(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[server]\naddress=h\n[disk d]\niops=500\nbandwidth=20M\n"
+                           "[vm a]\n" VM "iops=1000\n"
+                           "[vm b]\n" VM "tenant=lab\n[vm c]\n" VM "tenant=lab\n"
+                           "[vm d]\n" VM "[tenant lab]\niops=2000\nbandwidth=4K\n"),
+                     0);
+    assert_int_equal(config.disks[0].rates.iops, 500);
+    assert_int_equal(config.disks[0].rates.bandwidth, 20 << 20);
+    assert_int_equal(config.vms[0].rates.iops, 1000);
+    assert_int_equal(config.vms[0].rates.bandwidth, 0);
+    for (unsigned i = 1; i < 3; i++) {
+        assert_string_equal(config.vms[i].tenant, "lab");
+        assert_int_equal(config.vms[i].rates.iops, 2000);
+        assert_int_equal(config.vms[i].rates.bandwidth, 4096);
+    }
+    assert_int_equal(config.vms[3].rates.iops, 0);
+    expect_error(
+        "[vm a]\ntenant=lab\n" VM, 2,
+        "leat.conf line 2: [vm a] tenant = lab: there is no [tenant] section of that name");
+    expect_error("[tenant lab]\n[vm a]\niops=1\ntenant=lab\n" VM, 4,
+                 "leat.conf line 4: [vm a] tenant = lab: then iops and bandwidth stand in the "
+                 "tenant's section");
+    expect_error("[tenant a]\n[vm a]\n" VM, 2,
+                 "leat.conf line 2: [vm a] a tenant has this name too; give one of them another");
+    expect_error("[tenant a]\n[tenant a]\n", 2,
+                 "leat.conf line 2: [tenant a] this tenant has a section already");
+    expect_error("[tenant a]\niops=0\n", 2, "leat.conf line 2: [tenant a] iops = 0: too small");
+    expect_error("[disk a]\nbandwidth=4095\n", 2,
+                 "leat.conf line 2: [disk a] bandwidth = 4095: too small; a bandwidth is 4K a "
+                 "second at least");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_mitigations),   cmocka_unit_test(test_multiboot),
         cmocka_unit_test(test_shared_disks),  cmocka_unit_test(test_limits),
         cmocka_unit_test(test_nul_byte),      cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

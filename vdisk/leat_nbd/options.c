@@ -22,6 +22,8 @@ static const char usage[] =
     "  --idle SECONDS     before an idle connection is tried by a small read (15)\n"
     "  --connections N    to the server, if it allows several (4)\n"
     "  --give-up SECONDS  so long a request waits for a server that is away (for ever)\n"
+    "  --iops N           requests a second at most (no limit)\n"
+    "  --bandwidth BYTES  read and written in a second at most (no limit)\n"
     "  --tls-psk FILE     TLS with the pre-shared key of the file's first line, NAME:HEX\n"
     "  --tls-ca FILE      TLS with certificates: PEM of who may vouch for the server\n"
     "  --tls-cert FILE --tls-key FILE  a certificate of one's own, in PEM\n"
@@ -87,16 +89,14 @@ static void set_servers(struct vdisk_config *config, const char *text)
 void options_parse(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"socket", 1, NULL, 's'},      {"port", 1, NULL, 'p'},
-        {"mode", 1, NULL, 'm'},        {"read-only", 0, NULL, 'r'},
-        {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
-        {"unflushed", 1, NULL, 'u'},   {"silence", 1, NULL, 'q'},
-        {"idle", 1, NULL, 'i'},        {"give-up", 1, NULL, 'g'},
-        {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
-        {"tls-ca", 1, NULL, 'A'},      {"tls-cert", 1, NULL, 'C'},
-        {"tls-key", 1, NULL, 'K'},     {"tls-name", 1, NULL, 'N'},
-        {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
-        {"fill", 1, NULL, 'f'},        {NULL, 0, NULL, 0}};
+        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},        {"mode", 1, NULL, 'm'},
+        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'},     {"idle", 1, NULL, 'i'},
+        {"give-up", 1, NULL, 'g'},   {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
+        {"tls-ca", 1, NULL, 'A'},    {"tls-cert", 1, NULL, 'C'},    {"tls-key", 1, NULL, 'K'},
+        {"tls-name", 1, NULL, 'N'},  {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
+        {"fill", 1, NULL, 'f'},      {"iops", 1, NULL, 'I'},        {"bandwidth", 1, NULL, 'B'},
+        {NULL, 0, NULL, 0}};
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -128,6 +128,10 @@ void options_parse(struct options *o, int argc, char **argv)
             o->limits.fill_rate = number(optarg) * 125000;
         else if (c == 'g')
             o->config.give_up_ns = number(optarg) * SECOND_NS;
+        else if (c == 'I')
+            o->config.rates.iops = number(optarg);
+        else if (c == 'B')
+            o->config.rates.bandwidth = number(optarg);
         else if (c == 'P')
             o->psk = optarg;
         else if (c == 'A')

@@ -65,6 +65,33 @@ static bool parse_fallback(const char *text, struct vdisk_config *config)
     }
 }
 
+/* One number and the spaces before it. False: there is none. */
+static bool take_number(const char **text, uint64_t *value)
+{
+    char digits[24];
+    *text += strspn(*text, " ");
+    size_t size = strcspn(*text, " ");
+    if (size >= sizeof digits)
+        return false;
+    snprintf(digits, sizeof digits, "%.*s", (int)size, *text);
+    *text += size;
+    return parse_number(digits, UINT64_MAX, value);
+}
+
+static bool parse_rates(const char *text, struct limit_rates *rates)
+{
+    return take_number(&text, &rates->iops) && take_number(&text, &rates->bandwidth) && !*text;
+}
+
+static bool parse_tenant(const char *text, struct vdisk_config *config)
+{
+    size_t size = strcspn(text, " ");
+    if (!size || size >= sizeof config->tenant)
+        return false;
+    snprintf(config->tenant, sizeof config->tenant, "%.*s", (int)size, text);
+    return parse_rates(text + size, &config->tenant_rates);
+}
+
 const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
                         char *why, size_t size)
 {
@@ -108,5 +135,11 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
             return bad(why, size, "give_up", text);
         config->give_up_ns = number * 1000000000ull;
     }
+    if (args->get(args->ctx, "limits", servers, sizeof servers) &&
+        !parse_rates(servers, &config->rates))
+        return bad(why, size, "limits", servers);
+    snprintf(config->tenant, sizeof config->tenant, "%.*s", (int)strcspn(name, "/"), name);
+    if (args->get(args->ctx, "tenant", servers, sizeof servers) && !parse_tenant(servers, config))
+        return bad(why, size, "tenant", servers);
     return NULL;
 }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Tenants: disks that share a limit. A request over the limit of its disk or tenant is held back, in
+ * its disk's queue, and goes when both allow it: the requests of a disk keep their order, and the
+ * disks of a tenant take turns. What is counted is what the guest asks for, from wherever it comes:
+ * requests of any kind, and the bytes of reads and writes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vdisk/engine.h"
+
+static struct tenant *find(struct vdisk *v, const char *name)
+{
+    for (struct list *n = v->tenants.next; n != &v->tenants; n = n->next) {
+        struct tenant *t = LIST_ENTRY(n, struct tenant, node);
+        if (!strcmp(t->name, name))
+            return t;
+    }
+    return NULL;
+}
+
+static struct tenant *make(struct vdisk *v, const char *name)
+{
+    struct tenant *t = calloc(1, sizeof *t);
+    if (!t)
+        return NULL;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    list_init(&t->holding);
+    list_push_back(&v->tenants, &t->node);
+    return t;
+}
+
+bool tenant_join(struct vdisk *v, struct vdisk_disk *d)
+{
+    const char *name = d->config.tenant[0] ? d->config.tenant : d->config.name;
+    struct tenant *t = find(v, name);
+    if (!t)
+        t = make(v, name);
+    if (!t)
+        return false;
+    t->disks++;
+    t->limit.rates = d->config.tenant_rates;
+    d->tenant = t;
+    d->limit.rates = d->config.rates;
+    list_init(&d->held);
+    list_init(&d->holding_node);
+    return true;
+}
+
+void tenant_leave(struct vdisk_disk *d)
+{
+    struct tenant *t = d->tenant;
+    list_remove(&d->holding_node);
+    if (--t->disks)
+        return;
+    list_remove(&t->node);
+    free(t);
+}
+
+static bool is_read_or_write(const struct vdisk_request *r)
+{
+    return r->op <= LEAT_BLK_WRITE && r->length <= VDISK_MAX_REQUEST;
+}
+
+static uint64_t when(const struct vdisk_disk *d)
+{
+    uint64_t tenants = limit_when(&d->tenant->limit), own = limit_when(&d->limit);
+    return tenants > own ? tenants : own;
+}
+
+static void take(struct vdisk_disk *d, const struct vdisk_request *r)
+{
+    uint64_t bytes = is_read_or_write(r) ? r->length : 0, now_ns = d->export->engine->now_ns;
+    limit_take(&d->limit, bytes, now_ns);
+    limit_take(&d->tenant->limit, bytes, now_ns);
+}
+
+bool tenant_holds(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    if (!limit_is_on(&d->limit) && !limit_is_on(&d->tenant->limit) && list_is_empty(&d->held))
+        return false;
+    if (list_is_empty(&d->held) && when(d) <= d->export->engine->now_ns) {
+        take(d, r);
+        return false;
+    }
+    if (list_is_empty(&d->held)) {
+        list_remove(&d->holding_node); /* it is there still if what was held has been given up */
+        list_push_back(&d->tenant->holding, &d->holding_node);
+    }
+    list_push_back(&d->held, &r->node);
+    d->counters.held++;
+    return true;
+}
+
+/* The first request that the disk holds. */
+static void let_go(struct vdisk_disk *d)
+{
+    struct vdisk_request *r = LIST_ENTRY(list_pop(&d->held), struct vdisk_request, node);
+    struct tenant *t = d->tenant;
+    list_remove(&d->holding_node);
+    if (!list_is_empty(&d->held)) /* the others' turn */
+        list_push_back(&t->holding, &d->holding_node);
+    take(d, r);
+    d->counters.held_ns += d->export->engine->now_ns - r->submitted_ns;
+    disk_go(r);
+}
+
+void tenant_let_all_go(struct vdisk_disk *d)
+{
+    while (!list_is_empty(&d->held))
+        let_go(d);
+}
+
+/* Lets one disk's request go. False: none may; *next: when one may. */
+static bool let_one_go(struct tenant *t, uint64_t now_ns, uint64_t *next)
+{
+    *next = UINT64_MAX;
+    for (struct list *n = t->holding.next, *after; n != &t->holding; n = after) {
+        struct vdisk_disk *d = LIST_ENTRY(n, struct vdisk_disk, holding_node);
+        after = n->next;
+        if (list_is_empty(&d->held)) { /* its requests were given up */
+            list_remove(&d->holding_node);
+        } else if (when(d) <= now_ns) {
+            let_go(d);
+            return true;
+        } else if (when(d) < *next) {
+            *next = when(d);
+        }
+    }
+    return false;
+}
+
+uint64_t tenants_run(struct vdisk *v)
+{
+    uint64_t first = UINT64_MAX;
+    for (struct list *n = v->tenants.next; n != &v->tenants; n = n->next) {
+        struct tenant *t = LIST_ENTRY(n, struct tenant, node);
+        uint64_t next;
+        while (let_one_go(t, v->now_ns, &next))
+            ;
+        if (next < first)
+            first = next;
+    }
+    return first;
+}
