@@ -34,6 +34,7 @@ bool cache_init(struct cache *c, uint64_t bytes)
     for (uint32_t i = 0; i < c->count; i++)
         c->slots[i].next = i + 1 < c->count ? i + 1 : CACHE_NONE;
     c->free = 0;
+    c->free_count = c->count;
     return true;
 }
 
@@ -70,10 +71,21 @@ void cache_drop(struct cache *c, uint32_t index)
         c->wasted[s->source]++;
     }
     s->source = CACHE_DEMAND;
+    s->is_unsaved = false;
     s->state = CACHE_FREE;
     s->fetch = NULL;
     s->next = c->free;
     c->free = index;
+    c->free_count++;
+}
+
+void cache_release(struct cache *c, uint32_t index)
+{
+    struct cache_slot *s = &c->slots[index];
+    if (s->source != CACHE_DEMAND)
+        c->unused--;
+    s->source = CACHE_DEMAND;
+    cache_drop(c, index);
 }
 
 static bool evict(struct cache *c)
@@ -101,6 +113,7 @@ uint32_t cache_claim(struct cache *c, uint32_t export_id, uint64_t block, struct
     uint32_t i = c->free;
     struct cache_slot *s = &c->slots[i];
     c->free = s->next;
+    c->free_count--;
     uint32_t *bucket = &c->buckets[cache_bucket(c, export_id, block)];
     *s = (struct cache_slot){.block = block,
                              .export_id = export_id,

@@ -33,16 +33,18 @@ struct fetch;
 struct cache_slot {
     uint64_t block; /* number of the 4 KiB block in its export */
     uint32_t export_id;
-    uint32_t next;  /* in the hash chain, or in the list of free slots */
-    uint8_t state;  /* enum cache_state */
-    uint8_t uses;   /* of the CLOCK: 0 .. 3 */
-    uint8_t source; /* enum cache_source; CACHE_DEMAND once somebody has used it */
-    bool is_hashed; /* false: a BUSY block whose content has become stale while it was fetched */
+    uint32_t next;   /* in the hash chain, or in the list of free slots */
+    uint8_t state;   /* enum cache_state */
+    uint8_t uses;    /* of the CLOCK: 0 .. 3 */
+    uint8_t source;  /* enum cache_source; CACHE_DEMAND once somebody has used it */
+    bool is_unsaved; /* local_cache.c: it is in the queue of what the store is to have */
+    bool is_hashed;  /* false: a BUSY block whose content has become stale while it was fetched */
     struct fetch *fetch; /* that fills a BUSY block */
 };
 
 struct cache {
     uint32_t count, mask, hand, free, busy;
+    uint32_t free_count;
     uint32_t unused;                /* VALID blocks that nobody has used yet */
     uint64_t wasted[CACHE_SOURCES]; /* blocks that have left unused, by their source */
     uint32_t *buckets;
@@ -99,6 +101,8 @@ uint32_t cache_claim(struct cache *c, uint32_t export_id, uint64_t block, struct
 void cache_fill(struct cache *c, uint32_t index, enum cache_source source);
 /* Any state to FREE. */
 void cache_drop(struct cache *c, uint32_t index);
+/* A VALID block that is to be had elsewhere too goes: not wasted, if nobody has used it. */
+void cache_release(struct cache *c, uint32_t index);
 /* A BUSY block will not be found again and not become VALID. */
 void cache_make_stale(struct cache *c, uint32_t index);
 /* Blocks that cache_claim can give. */

@@ -177,6 +177,11 @@ void disk_give_up(struct vdisk_disk *d)
     }
     while (count-- && !list_is_empty(&d->requests)) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
+        if (e->was_up && fetch_waits_locally(e, r)) { /* it needs no server */
+            list_remove(&r->disk_node);
+            list_push_back(&d->requests, &r->disk_node);
+            continue;
+        }
         wlog_forget(e, r);
         fetch_forget(e, r);
         disk_complete(r, LEAT_EIO);

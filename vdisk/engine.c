@@ -24,7 +24,8 @@ struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct v
     list_init(&v->exports);
     list_init(&v->tenants);
     list_init(&v->waiter_chunks);
-    if (!cache_init(&v->cache, limits->cache_bytes)) {
+    if (!cache_init(&v->cache, limits->cache_bytes) || !local_queue_init(v)) {
+        cache_free(&v->cache);
         free(v);
         return NULL;
     }
@@ -34,6 +35,7 @@ struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct v
 
 static void free_export(struct vdisk_export *e)
 {
+    local_end(e, local_is_busy(&e->local)); /* busy: at vdisk_destroy, the store runs no more */
     link_close(e);
     fetch_fail_all(e);
     wlog_fail_all(e);
@@ -53,6 +55,7 @@ void vdisk_destroy(struct vdisk *v)
     struct list *node;
     while ((node = list_pop(&v->waiter_chunks)))
         free(LIST_ENTRY(node, struct waiter_chunk, node));
+    local_queue_free(v);
     cache_free(&v->cache);
     free(v);
 }
@@ -74,6 +77,14 @@ void export_log(struct vdisk_export *e, const char *line)
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
         vdisk_log(e->engine, "disk '%s': %s", LIST_ENTRY(n, struct vdisk_disk, node)->config.name,
                   line);
+}
+
+bool export_is_written(const struct vdisk_export *e)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
+            return true;
+    return e->ack_counter || !wlog_is_drained(e);
 }
 
 struct waiter *waiter_get(struct vdisk *v)
@@ -119,11 +130,19 @@ static bool has_servers(const struct vdisk_export *e, const struct vdisk_config 
     return true;
 }
 
+/* The disk names the same version of the image, or one of the two names none. */
+static bool has_content(const struct vdisk_export *e, const struct vdisk_config *config)
+{
+    return !e->has_content || !config->has_content ||
+           !memcmp(e->content_id, config->content, CONTENT_BYTES);
+}
+
 static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_config *config)
 {
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
-        bool is_abandoned = e->link == LINK_FAILED && list_is_empty(&e->disks);
+        bool is_abandoned =
+            list_is_empty(&e->disks) && (e->link == LINK_FAILED || !has_content(e, config));
         if (!is_abandoned && has_servers(e, config) && !strcmp(e->name, config->export_name))
             return e;
     }
@@ -142,6 +161,8 @@ static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_conf
     for (uint32_t i = 0; i < e->server_count; i++)
         e->servers[i] = server_of(config, i);
     snprintf(e->name, sizeof e->name, "%s", config->export_name);
+    e->has_content = config->has_content;
+    memcpy(e->content_id, config->content, CONTENT_BYTES);
     list_init(&e->disks);
     fetch_init(e);
     wlog_init(e);
@@ -153,6 +174,8 @@ static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_conf
 /* Two disks may share an export only if neither changes it under the other. */
 static const char *find_conflict(const struct vdisk_export *e, const struct vdisk_disk *d)
 {
+    if (!has_content(e, &d->config))
+        return "another disk of this export names another content: give both the same, or none";
     for (const struct list *n = e->disks.next; n != &e->disks; n = n->next) {
         const struct vdisk_disk *other = LIST_ENTRY(n, struct vdisk_disk, node);
         if (other == d || other->refusal)
@@ -216,18 +239,28 @@ void vdisk_detach(struct vdisk_disk *d)
 
 static bool is_abandoned(const struct vdisk_export *e)
 {
-    return list_is_empty(&e->disks) && (e->link == LINK_FAILED || wlog_is_drained(e));
+    return list_is_empty(&e->disks) && !local_is_busy(&e->local) &&
+           (e->link == LINK_FAILED || wlog_is_drained(e));
 }
 
 void vdisk_use_store(struct vdisk *v, struct store *s)
 {
     v->store = s;
+    for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
+        struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
+        if (!s)
+            local_end(e, true);
+        e->local.has_tried = false;
+    }
 }
 
 /* Before the exports, which use what it has read, and behind them, as they have asked for more. */
 static uint64_t run_store(struct vdisk *v)
 {
-    return v->store ? store_run(v->store) : UINT64_MAX;
+    if (!v->store)
+        return UINT64_MAX;
+    uint64_t when = local_run(v), its = store_run(v->store);
+    return when < its ? when : its;
 }
 
 uint64_t vdisk_run(struct vdisk *v)
@@ -235,6 +268,7 @@ uint64_t vdisk_run(struct vdisk *v)
     v->now_ns = v->platform->now_ns(v->platform->ctx);
     run_store(v);
     uint64_t when = tenants_run(v);
+    v->has_read = false;
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
@@ -254,6 +288,8 @@ uint64_t vdisk_run(struct vdisk *v)
         }
     }
     uint64_t store = run_store(v);
+    if (v->has_read)
+        return v->now_ns;
     return store < when ? store : when;
 }
 

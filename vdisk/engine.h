@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it offers), fetch.c
- * (reads), ahead.c and stream.c (what nobody asked for yet), extents.c (holes), identity.c (is it the
- * same image?) and wlog.c and edges.c (writes).
+ * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it
+ * offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and stream.c (what nobody asked
+ * for yet), extents.c (holes), identity.c (is it the same image?) and wlog.c and edges.c (writes).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -12,6 +12,7 @@
 #include "vdisk/edges.h"
 #include "vdisk/extents.h"
 #include "vdisk/identity.h"
+#include "vdisk/local_cache.h"
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/profile/recorder.h"
@@ -37,6 +38,10 @@ struct fetch {
     uint32_t count;
     bool is_queued;
     bool is_ahead;        /* nobody waits for it yet */
+    bool is_local;        /* of the store's pool: made of blocks that the store holds */
+    bool is_reading;      /* it is at the store */
+    bool is_from_disk;    /* the store has given it */
+    bool is_local_ahead;  /* export->local.ahead counts it */
     uint8_t source;       /* enum cache_source: why it was made */
     uint32_t ahead_bytes; /* that export->ahead_flying counts for it */
     struct meter_mark mark;
@@ -44,6 +49,8 @@ struct fetch {
     struct nbd_command command;
     uint32_t slots[FETCH_BLOCKS]; /* of the cache; CACHE_NONE: it has the block already */
     uint8_t *pages[FETCH_BLOCKS];
+    struct store_op op; /* while it is read from the store */
+    uint8_t held[FETCH_BLOCKS];
 };
 
 /* A write, discard or write of zeroes, from its submission until it is known to be durable. */
@@ -75,7 +82,9 @@ struct stream {
     bool has_news;        /* `known` has changed since vdisk_profile_take */
     struct profile known; /* as given, or as merged after a boot */
     struct profile plan;  /* what is streamed */
-    uint32_t run, in_run; /* of the plan: the next to ask for */
+    struct stream_place { /* in the plan: run, block in it */
+        uint32_t run, in_run;
+    } server, local; /* the next to ask for, there and at the local store */
     struct recorder recorder;
     uint64_t demand_ns;    /* when somebody last had to wait */
     uint64_t fill_block;   /* background fill: the next block */
@@ -130,20 +139,23 @@ struct vdisk_export {
     uint64_t conns_when_ns; /* not before: more connections */
     struct extents extents;
     struct identity content;
+    uint8_t content_id[CONTENT_BYTES];
+    bool has_content;
+    struct local_cache local;
 
-    struct list demand, ahead; /* fetches to send */
-    struct list fetch_free;
-    uint32_t fetch_count;  /* not free */
-    uint64_t demand_made;  /* fetches for somebody who waits, so far */
-    uint32_t flying;       /* fetches at the server */
-    uint64_t ahead_flying; /* bytes of those that were sent while nobody waited */
+    struct list demand, ahead;          /* fetches to send */
+    struct list fetch_free, local_free; /* fetches of the server's, of the store's */
+    uint32_t fetch_count;               /* of the server's: not free */
+    uint64_t demand_made;               /* fetches for somebody who waits, so far */
+    uint32_t flying;                    /* fetches at the server */
+    uint64_t ahead_flying;              /* bytes of those that were sent while nobody waited */
     struct meter meter;
     struct stream stream;
     struct around around;
     uint64_t source_requests[CACHE_SOURCES], source_bytes[CACHE_SOURCES]; /* sent */
     uint64_t used_bytes[CACHE_SOURCES]; /* that came before they were needed, and were */
     struct list starved;                /* reads that could not get a fetch */
-    struct fetch fetches[EXPORT_FETCHES];
+    struct fetch fetches[EXPORT_FETCHES + LOCAL_FETCHES];
 
     struct list log, open, ready;
     struct list write_wait; /* requests for which the log has no room */
@@ -191,6 +203,8 @@ struct vdisk {
     uint32_t next_export_id;
     struct list exports, tenants;
     struct store *store; /* NULL: none */
+    struct local_queue unsaved;
+    bool has_read; /* the store has ended reads: exports must be looked at again */
     struct waiter *waiter_free;
     struct list waiter_chunks;
     struct cache cache;
@@ -202,6 +216,9 @@ __attribute__((format(printf, 2, 3))) void vdisk_log(struct vdisk *v, const char
 void export_log(struct vdisk_export *e, const char *line);
 struct waiter *waiter_get(struct vdisk *v); /* NULL: no memory */
 void waiter_put(struct vdisk *v, struct waiter *w);
+
+/* By a disk that is there, or by one that has gone and left writes behind. */
+bool export_is_written(const struct vdisk_export *e);
 
 /* -- tenant.c -- */
 bool tenant_join(struct vdisk *v, struct vdisk_disk *d); /* false: no memory */
@@ -268,6 +285,14 @@ void fetch_retry_starved(struct vdisk_export *e);
 void fetch_fail_all(struct vdisk_export *e);
 void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
 
+/* The blocks of a fetch have come, from the server or the local store; or error is not 0. The one
+ * place in which they become good: served to who waits, cached, kept on the local disk. */
+void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error);
+/* The store could not give it. */
+void fetch_from_server(struct vdisk_export *e, struct fetch *f);
+/* All that the read waits for is at the local store, or can be asked for there. */
+bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_request *r);
+
 /* -- ahead.c -- */
 /* After a read: what follows it in sequence, and what lies around a miss. */
 void ahead_after_read(struct vdisk_disk *d, uint64_t offset, uint64_t length, bool is_miss);
@@ -275,6 +300,8 @@ void ahead_after_read(struct vdisk_disk *d, uint64_t offset, uint64_t length, bo
 /* -- stream.c -- */
 /* The link is up and its size known: plans, records, ends the recording in time. */
 void stream_run(struct vdisk_export *e);
+/* Reads what of the profile the local store holds. */
+void stream_local(struct vdisk_export *e);
 /* Queues one more fetch of the profile or of the background fill. False: there is none to be queued. */
 bool stream_next(struct vdisk_export *e);
 uint64_t stream_deadline(const struct vdisk_export *e); /* when stream_run has to look again */

@@ -2,7 +2,8 @@
 /*
  * Reads. Blocks that the cache holds are copied at once; for each run of the others a fetch is
  * made, or the one that is under way is joined. Data is received directly into cache blocks, which
- * stay put (BUSY) until then, and copied from there to everyone who waits.
+ * stay put (BUSY) until then, and copied from there to everyone who waits. A fetch is of blocks that
+ * the local store holds, or of others; what the store fails to give is asked of the server after all.
  *
  * A write that the server acknowledges while a fetch overlaps it makes the fetch's blocks stale:
  * those who waited before are still served (they ran concurrently with the write), nobody later.
@@ -42,13 +43,15 @@ void fetch_init(struct vdisk_export *e)
     list_init(&e->demand);
     list_init(&e->ahead);
     list_init(&e->fetch_free);
+    list_init(&e->local_free);
     list_init(&e->starved);
-    for (uint32_t i = 0; i < EXPORT_FETCHES; i++) {
+    for (uint32_t i = 0; i < EXPORT_FETCHES + LOCAL_FETCHES; i++) {
         struct fetch *f = &e->fetches[i];
         f->command.done = fetch_done;
         f->command.lost = fetch_taken_back;
         f->command.owner = e;
-        list_push_back(&e->fetch_free, &f->node);
+        f->is_local = i >= EXPORT_FETCHES;
+        list_push_back(f->is_local ? &e->local_free : &e->fetch_free, &f->node);
     }
 }
 
@@ -102,21 +105,26 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
 {
     struct cache *c = &e->engine->cache;
     uint32_t unit = unit_blocks(e);
-    struct list *free_node = cache_room(c) >= unit ? list_pop(&e->fetch_free) : NULL;
+    bool is_local = local_holds(e, first - first % unit, unit);
+    struct list *pool = is_local ? &e->local_free : &e->fetch_free;
+    struct list *free_node = cache_room(c) >= unit ? list_pop(pool) : NULL;
     if (!free_node)
         return NULL;
     struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
-    uint32_t most = most_blocks(e, source);
-    e->fetch_count++;
-    extents_touch(e, first);
+    uint32_t most = most_blocks(e, is_local ? CACHE_DEMAND : source);
+    e->fetch_count += !is_local;
+    if (!is_local)
+        extents_touch(e, first);
     f->first_block = first - first % unit;
     f->count = 0;
     f->waiters = NULL;
     f->is_ahead = source != CACHE_DEMAND;
     f->source = (uint8_t)source;
     f->ahead_bytes = 0;
+    f->is_from_disk = false;
     while (f->count + unit <= most && f->first_block + f->count < end &&
-           (f->count == 0 || fetch_is_missing(e, f->first_block + f->count)) &&
+           (f->count == 0 || (fetch_is_missing(e, f->first_block + f->count) &&
+                              local_holds(e, f->first_block + f->count, unit) == is_local)) &&
            add_unit(e, f, unit))
         ;
     uint64_t offset = f->first_block * CACHE_BLOCK_BYTES;
@@ -128,17 +136,36 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
     f->command.offset = offset;
     f->command.length = (uint32_t)bytes;
     f->command.pages = f->pages;
-    f->is_queued = true;
+    f->is_queued = !is_local;
+    if (is_local) {
+        local_read(e, f);
+        return f;
+    }
     e->demand_made += source == CACHE_DEMAND;
     list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
     return f;
 }
 
+void fetch_from_server(struct vdisk_export *e, struct fetch *f)
+{
+    if (e->link == LINK_FAILED) {
+        fetch_arrived(e, f, NBD_EIO);
+        return;
+    }
+    f->is_queued = true;
+    list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
+}
+
 uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum cache_source source)
 {
     struct cache *c = &e->engine->cache;
+    uint32_t unit = unit_blocks(e);
+    bool is_local = local_holds(e, first - first % unit, unit);
+    bool is_much = is_local
+                       ? e->local.ahead >= LOCAL_AHEAD
+                       : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES || local_is_behind(e);
     /* Half of the cache is for what is really asked for. */
-    if (e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES || c->busy >= c->count / 2)
+    if (is_much || c->busy >= c->count / 2)
         return 0;
     struct fetch *f = make_fetch(e, first, end, source);
     return f ? (uint32_t)(f->first_block + f->count - first) : 0;
@@ -153,16 +180,16 @@ static void count_used(struct vdisk_export *e, enum cache_source source)
         e->around.used++;
 }
 
-/* Copies what a cache block and the request have in common. */
-static void copy_block(const struct cache *c, uint32_t slot, uint64_t block,
-                       struct vdisk_request *r)
+/* Copies what a cache block and the request have in common: so many bytes. */
+static uint64_t copy_block(const struct cache *c, uint32_t slot, uint64_t block,
+                           struct vdisk_request *r)
 {
     uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
     uint64_t from = r->offset > start ? r->offset : start;
     uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
-    if (!r->data)
-        return;
-    memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
+    if (r->data)
+        memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
+    return to - from;
 }
 
 /* The part of a hole that the request wants. */
@@ -206,7 +233,7 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
         uint64_t block = r->next_block;
         uint32_t slot = cache_find(c, e->id, block);
         if (slot != CACHE_NONE && c->slots[slot].state == CACHE_VALID) {
-            copy_block(c, slot, block, r);
+            r->ram_bytes += copy_block(c, slot, block, r);
             count_used(e, cache_touch(c, slot));
             r->next_block++;
             continue;
@@ -234,12 +261,21 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
     return true;
 }
 
+static void count_sources(const struct vdisk_request *r)
+{
+    struct vdisk_counters *c = &r->disk->counters;
+    c->hole_bytes += r->hole_bytes;
+    c->ram_bytes += r->ram_bytes;
+    c->disk_bytes += r->disk_bytes;
+    c->network_bytes += r->length - r->hole_bytes - r->ram_bytes - r->disk_bytes;
+}
+
 bool fetch_read(struct vdisk_export *e, struct vdisk_request *r)
 {
     uint64_t made = e->demand_made;
     r->pieces = 0;
     r->status = LEAT_OK;
-    r->hole_bytes = 0;
+    r->hole_bytes = r->ram_bytes = r->disk_bytes = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
     stream_note(e, r->next_block, (r->offset + r->length - 1) / CACHE_BLOCK_BYTES);
     bool is_under_way = advance(e, r);
@@ -249,8 +285,7 @@ bool fetch_read(struct vdisk_export *e, struct vdisk_request *r)
         e->stream.demand_ns = e->engine->now_ns;
         return e->demand_made != made;
     }
-    r->disk->counters.hole_bytes += r->hole_bytes;
-    r->disk->counters.ram_bytes += r->length - r->hole_bytes;
+    count_sources(r);
     disk_complete(r, LEAT_OK);
     return false;
 }
@@ -262,8 +297,7 @@ static bool is_starved(const struct vdisk_request *r)
 
 static void finish_read(struct vdisk_request *r)
 {
-    r->disk->counters.hole_bytes += r->hole_bytes;
-    r->disk->counters.network_bytes += r->length - r->hole_bytes;
+    count_sources(r);
     disk_complete(r, r->status);
 }
 
@@ -289,8 +323,8 @@ static void try_alone(struct vdisk_export *e, struct vdisk_request *r, uint64_t 
         list_push_back(&e->starved, &r->node);
 }
 
-/* Ends a fetch: its blocks become valid (or free, after an error), its waiters are served. */
-static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
+/* Its blocks become valid (or free, after an error), its waiters are served. */
+void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error)
 {
     struct cache *c = &e->engine->cache;
     struct waiter *waiters = f->waiters;
@@ -300,7 +334,8 @@ static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
     if (!error)
         for (struct waiter *w = waiters; w; w = w->next)
             for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++) {
-                copy_block(c, f->slots[b - f->first_block], b, w->request);
+                uint64_t bytes = copy_block(c, f->slots[b - f->first_block], b, w->request);
+                w->request->disk_bytes += f->is_from_disk ? bytes : 0;
                 is_used[b - f->first_block] = true;
             }
     for (uint32_t i = 0; i < f->count; i++) {
@@ -313,10 +348,12 @@ static void end_fetch(struct vdisk_export *e, struct fetch *f, uint32_t error)
         cache_fill(c, f->slots[i], is_used[i] ? CACHE_DEMAND : (enum cache_source)f->source);
         if (is_used[i])
             count_used(e, f->source);
+        if (!f->is_from_disk && c->slots[f->slots[i]].state == CACHE_VALID)
+            local_keep(e, f->slots[i]);
     }
     list_remove(&f->node);
-    list_push_back(&e->fetch_free, &f->node);
-    e->fetch_count--;
+    list_push_back(f->is_local ? &e->local_free : &e->fetch_free, &f->node);
+    e->fetch_count -= !f->is_local;
     while (waiters) { /* completions last: they may submit new reads */
         struct waiter *w = waiters;
         waiters = w->next;
@@ -346,7 +383,7 @@ static void fetch_done(struct nbd_command *command, uint32_t error)
                   (unsigned long long)command->offset, (unsigned)error);
     else
         meter_answered(&e->meter, &f->mark, command->sent_ns, command->length, e->engine->now_ns);
-    end_fetch(e, f, error);
+    fetch_arrived(e, f, error);
 }
 
 static void send_fetch(struct vdisk_export *e, struct fetch *f, struct nbd_session *session)
@@ -408,7 +445,7 @@ void fetch_fail_all(struct vdisk_export *e)
         struct list *from = list_is_empty(&e->demand) ? &e->ahead : &e->demand;
         if (list_is_empty(from))
             break;
-        end_fetch(e, LIST_ENTRY(from->next, struct fetch, node), NBD_EIO);
+        fetch_arrived(e, LIST_ENTRY(from->next, struct fetch, node), NBD_EIO);
     }
     struct list *node;
     while ((node = list_pop(&e->starved)))
@@ -418,10 +455,21 @@ void fetch_fail_all(struct vdisk_export *e)
 void fetch_forget(struct vdisk_export *e, struct vdisk_request *r)
 {
     list_remove(&r->node); /* starved */
-    for (uint32_t i = 0; r->pieces && i < EXPORT_FETCHES; i++)
+    for (uint32_t i = 0; r->pieces && i < EXPORT_FETCHES + LOCAL_FETCHES; i++)
         for (struct waiter *w = e->fetches[i].waiters; w; w = w->next)
             if (w->request == r) {
                 w->request = NULL;
                 r->pieces--;
             }
+}
+
+bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_request *r)
+{
+    uint32_t local = 0;
+    for (uint32_t i = EXPORT_FETCHES; r->pieces && i < EXPORT_FETCHES + LOCAL_FETCHES; i++)
+        for (struct waiter *w = e->fetches[i].waiters; w && e->fetches[i].is_reading; w = w->next)
+            local += w->request == r;
+    if (r->op != LEAT_BLK_READ || local != r->pieces)
+        return false;
+    return !is_starved(r) || local_holds(e, r->next_block, 1);
 }

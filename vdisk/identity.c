@@ -62,18 +62,9 @@ static void begin_sample(struct vdisk_export *e, uint32_t i)
     s->is_sent = false;
 }
 
-/* By a disk that is there, or by one that has gone and left writes behind. */
-static bool is_written(const struct vdisk_export *e)
-{
-    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
-        if (disk_is_writer(LIST_ENTRY(n, struct vdisk_disk, node)))
-            return true;
-    return e->ack_counter || !wlog_is_drained(e);
-}
-
 void identity_begin(struct vdisk_export *e)
 {
-    if (is_written(e))
+    if (export_is_written(e))
         return;
     e->content.memory = malloc(IDENTITY_SAMPLES * IDENTITY_PAGES * NBD_PAGE_BYTES);
     if (!e->content.memory)

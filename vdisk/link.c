@@ -159,6 +159,7 @@ static void negotiated(struct vdisk_export *e)
     }
     e->connects++;
     e->link = LINK_REPLAY;
+    local_begin(e); /* before the first read */
     identity_begin(e);
 }
 
@@ -225,7 +226,6 @@ static bool step(struct vdisk_export *e)
     bool any = link_is_connected(e) && wlog_pump(e);
     any = (link_is_connected(e) && identity_pump(e)) || any;
     if (e->link == LINK_UP) {
-        fetch_retry_starved(e);
         any = extents_pump(e) || any;
         any = fetch_pump(e) || any;
     }
@@ -251,10 +251,21 @@ static uint64_t give_up_waiting(struct vdisk_export *e)
     return when;
 }
 
+/* What goes without the server. */
+static void run_local(struct vdisk_export *e)
+{
+    local_begin(e);
+    stream_run(e);
+    stream_local(e);
+    fetch_retry_starved(e);
+}
+
 uint64_t link_run(struct vdisk_export *e)
 {
     if (e->link == LINK_FAILED)
         return UINT64_MAX;
+    if (e->was_up)
+        run_local(e);
     while (e->link != LINK_FAILED && step(e))
         ;
     uint64_t now_ns = e->engine->now_ns;
@@ -272,7 +283,7 @@ uint64_t link_run(struct vdisk_export *e)
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;
-    if (e->link == LINK_UP && stream_deadline(e) < when)
+    if (e->was_up && stream_deadline(e) < when)
         when = stream_deadline(e);
     return e->tick_ns < when ? e->tick_ns : when;
 }

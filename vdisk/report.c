@@ -53,15 +53,25 @@ static void add_sources(struct text *t, const struct vdisk_export *e)
     add(t, "}");
 }
 
+/* What went by the local disk; of an export that is kept there. */
+static void add_local(struct text *t, const struct local_cache *l)
+{
+    add(t, ", \"local\": {\"requests\": %llu", (unsigned long long)l->requests);
+    add_number(t, "bytes", l->bytes);
+    add_number(t, "refused", l->refused);
+    add_number(t, "kept_bytes", l->kept_bytes);
+    add(t, ", \"is_used\": %s}", l->image ? "true" : "false");
+}
+
 static void add_stream(struct text *t, const struct vdisk_export *e)
 {
     const struct stream *s = &e->stream;
     uint64_t asked = 0;
-    for (uint32_t i = 0; i < s->run; i++)
+    for (uint32_t i = 0; i < s->server.run; i++)
         asked += s->plan.runs[i].count;
     add(t, ", \"profile\": {\"boots\": %u", (unsigned)s->known.boots);
     add_number(t, "bytes", s->known.blocks * CACHE_BLOCK_BYTES);
-    add_number(t, "streamed_bytes", (asked + s->in_run) * CACHE_BLOCK_BYTES);
+    add_number(t, "streamed_bytes", (asked + s->server.in_run) * CACHE_BLOCK_BYTES);
     add(t, ", \"is_recording\": %s}", s->recorder.is_on ? "true" : "false");
 }
 
@@ -88,6 +98,7 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add(&t, "\"");
     add_number(&t, "requests", c->requests);
     add_number(&t, "ram_bytes", c->ram_bytes);
+    add_number(&t, "disk_bytes", c->disk_bytes);
     add_number(&t, "network_bytes", c->network_bytes);
     add_number(&t, "hole_bytes", c->hole_bytes);
     add_number(&t, "overlay_bytes", c->overlay_bytes);
@@ -103,6 +114,7 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_number(&t, "rate_bytes_per_s", meter_rate(&e->meter));
     add_number(&t, "window_bytes", meter_window(&e->meter));
     add_sources(&t, e);
+    add_local(&t, &e->local);
     add_stream(&t, e);
     add_latency(&t, c);
     add(&t, "}");

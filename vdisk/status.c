@@ -104,6 +104,7 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         uint64_t count;
     } counts[] = {
         {"KiB read from RAM", c->ram_bytes >> 10},
+        {"KiB from the local disk", c->disk_bytes >> 10},
         {"KiB from the server", c->network_bytes >> 10},
         {"KiB of holes", c->hole_bytes >> 10},
         {"KiB from the overlay", c->overlay_bytes >> 10},

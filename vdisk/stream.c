@@ -11,6 +11,8 @@
 #include "vdisk/engine.h"
 
 #define DEFAULT_QUIET_NS 15000000000ull
+#define FILL_STEP 65536u /* blocks passed over at a time */
+#define FILL_PAUSE_NS 1000000ull
 #define FILL_QUIET_NS 500000000ull /* nobody has had to wait for that long: the link is idle */
 
 void stream_restart(struct vdisk_export *e)
@@ -30,7 +32,7 @@ static void begin(struct vdisk_export *e)
     struct stream *s = &e->stream;
     uint64_t quiet = e->engine->limits.quiet_ns;
     s->is_begun = true;
-    s->run = s->in_run = 0;
+    s->server = s->local = (struct stream_place){0, 0};
     profile_free(&s->plan);
     if (s->known.count && s->known.size_bytes != e->identity.size_bytes) {
         export_log(e, "its boot profile is for an image of another size: not used");
@@ -74,35 +76,42 @@ void stream_run(struct vdisk_export *e)
         s->recorder.last_new_ns = now_ns; /* the boot cannot go on without the server */
 }
 
-static bool next_of_profile(struct vdisk_export *e)
+/* The next piece of the profile that the local store holds, or that it does not. */
+static bool next_of_profile(struct vdisk_export *e, struct stream_place *at, bool is_local)
 {
-    struct stream *s = &e->stream;
+    const struct profile *plan = &e->stream.plan;
     const struct cache *c = &e->engine->cache;
-    for (; s->run < s->plan.count; s->run++, s->in_run = 0) {
-        const struct profile_run *r = &s->plan.runs[s->run];
-        for (; s->in_run < r->count; s->in_run++) {
-            if (!fetch_is_missing(e, r->first + s->in_run))
+    for (; at->run < plan->count; at->run++, at->in_run = 0) {
+        const struct profile_run *r = &plan->runs[at->run];
+        for (; at->in_run < r->count; at->in_run++) {
+            uint64_t block = r->first + at->in_run;
+            if (!fetch_is_missing(e, block) || local_holds(e, block, 1) != is_local)
                 continue;
             if (c->unused + c->busy >= c->count - c->count / 4) /* the guest is far behind */
                 return false;
-            uint32_t count =
-                fetch_ahead(e, r->first + s->in_run, r->first + r->count, CACHE_PROFILE);
-            s->in_run += count;
+            uint32_t count = fetch_ahead(e, block, r->first + r->count, CACHE_PROFILE);
+            at->in_run += count;
             return count;
         }
     }
     return false;
 }
 
+void stream_local(struct vdisk_export *e)
+{
+    while (e->local.image && next_of_profile(e, &e->stream.local, true))
+        ;
+}
+
 bool stream_is_done(const struct vdisk_export *e)
 {
-    return e->stream.run >= e->stream.plan.count;
+    return e->stream.server.run >= e->stream.plan.count;
 }
 
 static bool is_fill_wanted(const struct vdisk_export *e)
 {
     return e->engine->limits.fill_rate && stream_is_done(e) &&
-           e->engine->cache.free != CACHE_NONE &&
+           (e->engine->cache.free != CACHE_NONE || local_has_room(e)) &&
            e->stream.fill_block * CACHE_BLOCK_BYTES < e->identity.size_bytes;
 }
 
@@ -112,7 +121,27 @@ static uint64_t fill_time(const struct vdisk_export *e)
     return idle_ns > e->stream.fill_when_ns ? idle_ns : e->stream.fill_when_ns;
 }
 
-/* Into free blocks of the cache only: it pushes nothing out. */
+static bool is_to_fill(const struct vdisk_export *e, uint64_t block)
+{
+    return fetch_is_missing(e, block) && !local_holds(e, block, 1);
+}
+
+/* The next block that neither the cache nor the local store has; or only some way on towards it. Of an image that is kept there, what
+ * the cache has is put into the store too. */
+static uint64_t next_to_fill(struct vdisk_export *e, uint64_t end)
+{
+    uint64_t block = e->stream.fill_block;
+    for (uint32_t n = 0; block < end && n < FILL_STEP && !is_to_fill(e, block); block++, n++) {
+        uint32_t slot = cache_find(&e->engine->cache, e->id, block);
+        bool is_valid = slot != CACHE_NONE && e->engine->cache.slots[slot].state == CACHE_VALID;
+        if (is_valid && !local_holds(e, block, 1))
+            local_keep(e, slot);
+    }
+    return block;
+}
+
+/* Into free blocks of the cache only, where it pushes nothing out; or through a few of them into the
+ * local store (local_cache.c). */
 static bool next_of_fill(struct vdisk_export *e)
 {
     struct stream *s = &e->stream;
@@ -120,24 +149,28 @@ static bool next_of_fill(struct vdisk_export *e)
     uint64_t now_ns = e->engine->now_ns;
     if (!is_fill_wanted(e) || e->flying || now_ns < fill_time(e))
         return false;
-    while (s->fill_block < end && cache_find(&e->engine->cache, e->id, s->fill_block) != CACHE_NONE)
-        s->fill_block++;
-    uint32_t count = s->fill_block < end ? fetch_ahead(e, s->fill_block, end, CACHE_FILL) : 0;
+    s->fill_block = next_to_fill(e, end);
+    if (s->fill_block == end)
+        return false;
+    bool is_there = is_to_fill(e, s->fill_block);
+    uint32_t count = is_there ? fetch_ahead(e, s->fill_block, end, CACHE_FILL) : 0;
     s->fill_block += count;
     s->fill_when_ns = now_ns + (uint64_t)count * CACHE_BLOCK_BYTES * 1000000 /
                                    (e->engine->limits.fill_rate / 1000 + 1);
+    if (!count)
+        s->fill_when_ns = now_ns + FILL_PAUSE_NS;
     return count;
 }
 
 bool stream_next(struct vdisk_export *e)
 {
-    return next_of_profile(e) || next_of_fill(e);
+    return next_of_profile(e, &e->stream.server, false) || next_of_fill(e);
 }
 
 uint64_t stream_deadline(const struct vdisk_export *e)
 {
     uint64_t when = recorder_deadline(&e->stream.recorder);
-    if (!e->flying && is_fill_wanted(e) && fill_time(e) < when)
+    if (e->link == LINK_UP && !e->flying && is_fill_wanted(e) && fill_time(e) < when)
         when = fill_time(e);
     return when;
 }

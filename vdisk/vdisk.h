@@ -65,6 +65,7 @@ struct vdisk_config { /* of one disk */
 struct vdisk_counters { /* since attach */
     uint64_t requests;
     uint64_t ram_bytes;     /* read from the cache */
+    uint64_t disk_bytes;    /* read, after waiting for the local disk */
     uint64_t network_bytes; /* read, after waiting for the server */
     uint64_t overlay_bytes; /* read from the overlay */
     uint64_t hole_bytes;    /* read where the server has said that there are only zeros */
@@ -98,9 +99,10 @@ struct vdisk_request {
     struct list disk_node; /* in its disk's list of requests under way */
     struct vdisk_disk *disk;
     uint64_t submitted_ns;
-    uint64_t next_block; /* of a read: blocks before it are copied or waited for */
-    uint64_t hole_bytes; /* of a read: what needed nobody, being a hole */
-    uint32_t pieces;     /* waiters of it in fetches */
+    uint64_t next_block;            /* of a read: blocks before it are copied or waited for */
+    uint64_t hole_bytes;            /* of a read: what needed nobody, being a hole */
+    uint64_t ram_bytes, disk_bytes; /* what was in the cache; what the local disk has given */
+    uint32_t pieces;                /* waiters of it in fetches */
     int status;
 };
 

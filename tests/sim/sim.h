@@ -69,9 +69,11 @@ void sim_server_gone(struct sim_conn *c);
 /* Loses a random part of what was not flushed. */
 void sim_server_crash(bool restart);
 uint64_t sim_server_tag(uint64_t sector);
+void sim_server_new_image(void); /* sim_version has changed */
 
 /* -- sectors: content made from a tag, and back (sim_model.c) -- */
 #define SIM_INITIAL (1ull << 63)
+extern uint64_t sim_version;               /* of the image: each has other tags, and other holes */
 uint64_t sim_initial_tag(uint64_t sector); /* 0 in a hole */
 void sim_sector_fill(uint8_t *data, uint64_t sector, uint64_t tag);
 uint64_t sim_sector_tag(const uint8_t *data, uint64_t sector,

@@ -27,11 +27,14 @@ struct sim_model {
     struct list_of *touching;
 };
 
+uint64_t sim_version;
+
 /* Runs of 20 sectors: they begin and end within blocks. */
 uint64_t sim_initial_tag(uint64_t sector)
 {
-    bool is_hole = sim_profile.is_sparse && (sector / 20 * 0x9e3779b97f4a7c15ull) >> 62 != 0;
-    return is_hole ? 0 : SIM_INITIAL | sector;
+    uint64_t run = sector / 20 + sim_version * 1000;
+    bool is_hole = sim_profile.is_sparse && (run * 0x9e3779b97f4a7c15ull) >> 62 != 0;
+    return is_hole ? 0 : SIM_INITIAL | sim_version << 40 | sector;
 }
 
 void sim_sector_fill(uint8_t *data, uint64_t sector, uint64_t tag)

@@ -56,6 +56,12 @@ void sim_server_init(uint64_t count)
     memset(open_conns, 0, sizeof open_conns);
 }
 
+void sim_server_new_image(void)
+{
+    for (uint64_t i = 0; i < sectors; i++)
+        current[i] = durable[i] = sim_initial_tag(i);
+}
+
 void sim_server_end(void)
 {
     while (jobs) {

@@ -67,7 +67,7 @@ void sim_world_init(uint64_t seed)
     current_seed = seed;
     rng = seed * 0xd1342543de82ef95ull + 1;
     now_ns = 1000 * SIM_MS;
-    ticks = event_number = 0;
+    ticks = event_number = sim_version = 0;
     event_count = 0;
     sim_faults_on = true;
     memset(conns, 0, sizeof conns);

@@ -2,13 +2,14 @@
 /*
  * Shows that whatever the network and the server do, no disk returns a byte that nobody wrote,
  * loses a write that was flushed, or lets a request hang: random clients against a model, one
- * history for each seed.
+ * history for each seed. In half of them there is a local store, which is used again after a power cut.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/sim.h"
+#include "tests/sim/sim_store.h"
 #include "vdisk/profile/profile.h"
 
 #define MAX_BYTES (256u << 10)
@@ -39,7 +40,9 @@ static struct disk disks[DISKS];
 static struct client clients[CLIENTS];
 static uint64_t sector_count, next_tag;
 static unsigned disk_count, client_count;
-static bool gives_up;
+static bool gives_up, has_store;
+static uint64_t life;                          /* starts of the machine */
+static uint64_t total_lives, total_disk_bytes; /* of all seeds */
 
 static void take_profile(struct vdisk_disk *d);
 
@@ -217,18 +220,17 @@ static void attach(struct disk *d)
             sim_at(sim_random() % 100 * SIM_MS, next_operation, &clients[i], 0);
 }
 
-static void attach_again(void *ctx, uint64_t arg)
+static void attach_again(void *ctx, uint64_t its_life)
 {
-    (void)arg;
-    attach(ctx);
+    if (its_life == life)
+        attach(ctx);
 }
 
 /* A VM dies in the middle: its requests are forgotten, its memory goes away. */
-static void detach(void *ctx, uint64_t arg)
+static void detach(void *ctx, uint64_t its_life)
 {
     struct disk *d = ctx;
-    (void)arg;
-    if (d->is_detached)
+    if (d->is_detached || its_life != life)
         return;
     vdisk_detach(d->disk);
     d->disk = NULL;
@@ -244,7 +246,7 @@ static void detach(void *ctx, uint64_t arg)
         sim_model_free(d->model);
         d->model = sim_model_new(sector_count);
     }
-    sim_at(sim_random() % 3000 * SIM_MS, attach_again, d, 0);
+    sim_at(sim_random() % 3000 * SIM_MS, attach_again, d, life);
 }
 
 static void choose_profile(void)
@@ -286,7 +288,8 @@ static void run_until_done(bool (*is_done)(void), const char *what)
         uint64_t when = vdisk_run(engine);
         if (is_done())
             return;
-        if (!sim_step(when) || steps == MAX_STEPS || sim_now() - begin > MAX_TIME_NS)
+        if (!(has_store ? sim_store_step(when) : sim_step(when)) || steps == MAX_STEPS ||
+            sim_now() - begin > MAX_TIME_NS)
             sim_fail("%s: a request hangs", what);
     }
 }
@@ -310,28 +313,71 @@ static void check_after_crash(void)
         }
 }
 
-static void run_seed(uint64_t seed)
+/* Whether the local disk can be lost in this life, and when. */
+static void lose_store(void *ctx, uint64_t its_life)
 {
-    sim_world_init(seed);
-    choose_profile();
-    sector_count = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
-    enum vdisk_mode mode = sim_random() % 4 ? VDISK_PRIVATE : VDISK_RAM;
-    if (sim_random() % 6 == 0) {
-        sim_profile.min_block = 64u << 10;
-        sector_count -= sector_count % 128;
+    (void)ctx;
+    if (its_life != life)
+        return;
+    vdisk_use_store(engine, NULL);
+    sim_store_cut();
+}
+
+static void start_machine(const struct vdisk_limits *limits)
+{
+    life++;
+    engine = vdisk_create(&sim_platform, limits);
+    if (has_store) {
+        vdisk_use_store(engine, sim_store_open());
+        if (sim_random() % 8 == 0)
+            sim_at(sim_random() % 2000 * SIM_MS, lose_store, NULL, life);
     }
-    if (sim_profile.min_block == 1)
-        sector_count += sim_random() % 8;
-    sim_server_init(sector_count);
-    struct vdisk_limits limits = {.cache_bytes = 2u << 20,
-                                  .connections = 1 + (uint32_t)(seed % 4),
-                                  .overlay_bytes = 64u << 20,
-                                  .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
-                                  .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
-                                  .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
-    engine = vdisk_create(&sim_platform, &limits);
-    next_tag = 0;
-    gives_up = sim_random() % 8 == 0;
+    for (unsigned i = 0; i < disk_count; i++) {
+        disks[i].config.has_content = has_store;
+        disks[i].config.content[0] = (uint8_t)sim_version;
+        disks[i].model = disks[i].model ? disks[i].model : sim_model_new(sector_count);
+        attach(&disks[i]);
+        if (sim_random() % 6 == 0)
+            sim_at(sim_random() % 2000 * SIM_MS, detach, &disks[i], life);
+    }
+}
+
+static void stop_machine(void)
+{
+    struct vdisk_counters counters;
+    for (unsigned i = 0; i < disk_count; i++) {
+        if (!disks[i].disk)
+            continue;
+        vdisk_counters_of(disks[i].disk, &counters);
+        total_disk_bytes += counters.disk_bytes;
+        vdisk_detach(disks[i].disk);
+    }
+    vdisk_destroy(engine);
+    total_lives++;
+}
+
+/* What was in memory is gone, what was on the local disk is there; perhaps the server has another image
+ * now. */
+static void reboot(const struct vdisk_limits *limits)
+{
+    stop_machine();
+    sim_store_cut();
+    if (sim_random() % 4 == 0) {
+        sim_version++;
+        sim_server_new_image();
+    }
+    for (unsigned i = 0; i < disk_count; i++) {
+        sim_model_free(disks[i].model);
+        disks[i].model = NULL;
+    }
+    for (unsigned i = 0; i < client_count; i++)
+        clients[i].left = 15;
+    start_machine(limits);
+    run_until_done(is_all_done, "after a reboot");
+}
+
+static void make_clients(enum vdisk_mode mode, uint64_t seed)
+{
     disk_count = mode == VDISK_RAM ? DISKS : 1;
     client_count = 1 + (unsigned)(sim_random() % CLIENTS);
     memset(clients, 0, sizeof clients);
@@ -352,24 +398,55 @@ static void run_seed(uint64_t seed)
         disks[i].config.tenant_rates.bandwidth = seed % 7 ? 0 : (1 + seed % 101) << 14;
         if (seed % 2) /* else each is a tenant of its own */
             snprintf(disks[i].config.tenant, sizeof disks[i].config.tenant, "lab");
-        disks[i].model = sim_model_new(sector_count);
-        attach(&disks[i]);
-        if (sim_random() % 6 == 0)
-            sim_at(sim_random() % 2000 * SIM_MS, detach, &disks[i], 0);
     }
+}
+
+static void choose_sizes(void)
+{
+    sector_count = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
+    if (sim_random() % 6 == 0) {
+        sim_profile.min_block = 64u << 10;
+        sector_count -= sector_count % 128;
+    }
+    if (sim_profile.min_block == 1)
+        sector_count += sim_random() % 8;
+}
+
+static void run_seed(uint64_t seed)
+{
+    sim_world_init(seed);
+    choose_profile();
+    choose_sizes();
+    has_store = seed % 2;
+    enum vdisk_mode mode =
+        sim_random() % 4 == 0 || (has_store && sim_random() % 4) ? VDISK_RAM : VDISK_PRIVATE;
+    sim_server_init(sector_count);
+    struct vdisk_limits limits = {.cache_bytes = 2u << 20,
+                                  .connections = 1 + (uint32_t)(seed / 2 % 4),
+                                  .overlay_bytes = 64u << 20,
+                                  .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
+                                  .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
+                                  .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
+    next_tag = life = 0;
+    gives_up = sim_random() % 8 == 0;
+    make_clients(mode, seed / 2);
+    if (has_store)
+        sim_store_init();
+    start_machine(&limits);
     run_until_done(is_all_done, "with faults");
+    for (uint64_t n = has_store && mode == VDISK_RAM ? sim_random() % 4 : 0; n; n--)
+        reboot(&limits);
     if (sim_random() % 2) { /* without trouble everything becomes durable at last */
         sim_faults_on = false;
         vdisk_drain(engine);
         run_until_done(is_drained, "after the faults");
     }
     check_after_crash();
-    for (unsigned i = 0; i < disk_count; i++) {
-        if (disks[i].disk)
-            vdisk_detach(disks[i].disk);
+    stop_machine();
+    for (unsigned i = 0; i < disk_count; i++)
         sim_model_free(disks[i].model);
-    }
-    vdisk_destroy(engine);
+    if (has_store)
+        sim_store_end();
     sim_server_end();
     sim_world_end();
 }
@@ -394,6 +471,8 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = first; seed < first + count; seed++)
         run_seed(seed);
-    printf("%llu seeds, no failure\n", (unsigned long long)count);
+    printf("%llu seeds, %llu starts, %llu MiB read from the local disk, no failure\n",
+           (unsigned long long)count, (unsigned long long)total_lives,
+           (unsigned long long)total_disk_bytes >> 20);
     return 0;
 }

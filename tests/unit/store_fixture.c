@@ -35,6 +35,10 @@ static bool run_command(struct store_fixture *f, struct store_io *io)
 {
     switch (io->type) {
     case STORE_IO_READ:
+        if (f->fail_reads) {
+            f->fail_reads--;
+            return false;
+        }
         memcpy(io->data, f->disk + io->offset, io->length);
         return true;
     case STORE_IO_WRITE:
@@ -49,6 +53,14 @@ static bool run_command(struct store_fixture *f, struct store_io *io)
             return true;
         f->fail_flushes--;
         return false;
+    }
+}
+
+void store_fixture_deliver(struct store_fixture *f)
+{
+    for (struct list *node; (node = list_pop(&f->commands));) {
+        struct store_io *io = LIST_ENTRY(node, struct store_io, node);
+        io->done(io, run_command(f, io));
     }
 }
 

@@ -11,7 +11,7 @@ struct store_fixture {
     uint8_t *disk;
     uint64_t now_ns;
     struct list commands;               /* struct store_io */
-    unsigned fail_writes, fail_flushes; /* of the next ones, so many */
+    unsigned fail_writes, fail_flushes, fail_reads; /* of the next ones, so many */
     enum store_status opened;
     bool has_opened;
 };
@@ -23,6 +23,8 @@ void store_fixture_end(struct store_fixture *f);
 enum store_status store_fixture_reopen(struct store_fixture *f);
 /* Runs until nothing more happens. */
 void store_fixture_settle(struct store_fixture *f);
+/* Ends the commands that are under way; somebody else runs the store. */
+void store_fixture_deliver(struct store_fixture *f);
 /* One operation to its end. */
 enum store_status store_fixture_do(struct store_fixture *f, struct store_op op);
 struct store_info store_fixture_info(const struct store_fixture *f);

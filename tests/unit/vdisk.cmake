@@ -8,12 +8,15 @@ endforeach()
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_limit SOURCES unit/test_limit.c unit/tiny_server.c LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
+leat_unit_test(test_local_cache SOURCES unit/test_local_cache.c unit/tiny_server.c unit/store_fixture.c
+  LIBS vdisk_engine_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
 
 leat_unit_test(test_vdisk_sim
-  SOURCES sim/test_vdisk_sim.c sim/sim_world.c sim/sim_server.c sim/sim_model.c LIBS vdisk_engine_host)
+  SOURCES sim/test_vdisk_sim.c sim/sim_world.c sim/sim_server.c sim/sim_model.c sim/sim_store.c
+  sim/store_disk.c LIBS vdisk_engine_host)
 set_tests_properties(unit.test_vdisk_sim PROPERTIES LABELS sim TIMEOUT 600)
 
 foreach(part vdisk_servers vdisk_links vdisk_tls)

@@ -25,14 +25,16 @@ uint8_t op_mask(const struct store_op *op, uint64_t block)
 /* Copies the sectors in mask of a block, or zeros, to the op's data. */
 static void give(struct store_op *op, uint64_t block, uint8_t mask, const uint8_t *data)
 {
+    uint8_t *page = op->pages ? op->pages[block - op->offset / STORE_BLOCK_BYTES] : NULL;
     for (unsigned sector = 0; sector < 8; sector++) {
         if (!(mask >> sector & 1))
             continue;
         uint64_t at = block * STORE_BLOCK_BYTES + sector * STORE_SECTOR_BYTES - op->offset;
+        uint8_t *to = page ? page + sector * STORE_SECTOR_BYTES : op->data + at;
         if (data)
-            memcpy(op->data + at, data + sector * STORE_SECTOR_BYTES, STORE_SECTOR_BYTES);
+            memcpy(to, data + sector * STORE_SECTOR_BYTES, STORE_SECTOR_BYTES);
         else
-            memset(op->data + at, 0, STORE_SECTOR_BYTES);
+            memset(to, 0, STORE_SECTOR_BYTES);
     }
     op->held[block - op->offset / STORE_BLOCK_BYTES] |= mask;
 }

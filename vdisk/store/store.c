@@ -261,7 +261,7 @@ static bool is_op_good(const struct store_op *op)
         return op->length <= STORE_BLOB_BYTES && op->name[0] != '\0' &&
                strlen(op->name) < STORE_NAME_BYTES;
     case STORE_READ:
-        return is_range_good(op);
+        return is_range_good(op) && (!op->pages || op->offset % STORE_BLOCK_BYTES == 0);
     default:
         return op->object->record.kind == FORMAT_DIFFERENCE && is_range_good(op);
     }

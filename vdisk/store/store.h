@@ -129,6 +129,9 @@ struct store_op {
     /* Read until done, or written; may be memory that an untrusted process shares: nothing is
        decided from it. */
     uint8_t *data;
+    /* READ: not NULL: where each block of the range goes, in place of data; offset is then a multiple
+       of 4096. */
+    uint8_t *const *pages;
     /* READ: one byte for each 4 KiB block that the range touches; bit n: sector n of the block is
        in the range and was copied. */
     uint8_t *held;

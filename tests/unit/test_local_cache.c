@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The engine with a local store: what is kept there, what is read from there, and what goes wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/store_fixture.h"
+#include "tests/unit/tiny_server.h"
+#include "vdisk/engine.h"
+
+#define MS 1000000ull
+#define BLOCK 4096ull
+#define STORE_BYTES (16u << 20)
+
+static struct store_fixture store;
+static struct vdisk *engine;
+static struct vdisk_disk *disk;
+static struct vdisk_config config;
+static struct vdisk_limits limits;
+static uint8_t data[1 << 20];
+static unsigned done, failed;
+
+static void changed(void *owner)
+{
+    (void)owner;
+}
+
+static void request_done(struct vdisk_request *r, int status)
+{
+    done++;
+    failed += status != LEAT_OK;
+    if (status == LEAT_OK)
+        assert_memory_equal(r->data, tiny_image + r->offset, r->length);
+}
+
+static void run(unsigned rounds)
+{
+    while (rounds--) {
+        tiny_now_ns += MS;
+        store.now_ns += MS;
+        tiny_deliver();
+        store_fixture_deliver(&store);
+        vdisk_run(engine);
+    }
+}
+
+static void start(void)
+{
+    engine = vdisk_create(&tiny_platform, &limits);
+    vdisk_use_store(engine, store.store);
+    disk = vdisk_attach(engine, &config, changed, NULL);
+}
+
+static void stop(void)
+{
+    vdisk_detach(disk);
+    vdisk_destroy(engine);
+}
+
+/* The machine starts again; the server answers to who connects, and then no more. */
+static void boot_with_silent_server(void)
+{
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    start();
+    run(5);
+    assert_int_equal(disk->export->link, LINK_UP);
+    tiny_is_up = false;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    tiny_reset();
+    for (unsigned i = 0; i < TINY_BYTES; i++)
+        tiny_image[i] = (uint8_t)(i * 2654435761u >> 13);
+    done = failed = 0;
+    store_fixture_new(&store, STORE_BYTES);
+    config = (struct vdisk_config){
+        .name = "vm/root", .host = "h", .port = 1, .mode = VDISK_RAM, .has_content = true};
+    memset(config.content, 7, sizeof config.content);
+    limits = (struct vdisk_limits){.cache_bytes = 4u << 20, .overlay_bytes = 1u << 20};
+    start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    stop();
+    store_fixture_end(&store);
+    return 0;
+}
+
+static void submit(struct vdisk_request *r, uint64_t offset, uint64_t length)
+{
+    memset(data, 0xee, length);
+    *r = (struct vdisk_request){
+        .op = LEAT_BLK_READ, .offset = offset, .length = length, .data = data};
+    r->done = request_done;
+    vdisk_submit(disk, r);
+}
+
+static void read_well(uint64_t offset, uint64_t length)
+{
+    struct vdisk_request r;
+    unsigned before = done;
+    submit(&r, offset, length);
+    run(20);
+    assert_int_equal(done, before + 1);
+    assert_int_equal(failed, 0);
+}
+
+/* So that it is on the disk: blocks are committed after 5 s. */
+static void let_it_be_written(void)
+{
+    for (unsigned i = 0; i < 130; i++) {
+        run(2);
+        tiny_now_ns += 100 * MS;
+        store.now_ns += 100 * MS;
+    }
+}
+
+static void a_second_boot_needs_no_server(void **state)
+{
+    (void)state;
+    read_well(0, 300 * BLOCK / 2);
+    read_well(1000 * BLOCK + 512, 1024);
+    let_it_be_written();
+    boot_with_silent_server();
+    read_well(0, 300 * BLOCK / 2);
+    read_well(1000 * BLOCK + 1024, 512);
+    struct vdisk_counters c;
+    vdisk_counters_of(disk, &c);
+    assert_int_equal(c.disk_bytes, 300 * BLOCK / 2 + 512);
+    assert_int_equal(c.network_bytes, 0);
+    read_well(8 * BLOCK, BLOCK);
+    vdisk_counters_of(disk, &c);
+    assert_int_equal(c.ram_bytes, BLOCK);
+}
+
+static void the_end_of_an_odd_image(void **state)
+{
+    (void)state;
+    tiny_size = TINY_BYTES - 1536;
+    read_well(tiny_size - 2048, 2048);
+    let_it_be_written();
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    tiny_size = TINY_BYTES - 1536;
+    start();
+    run(5);
+    tiny_is_up = false;
+    read_well(tiny_size - 2048, 2048);
+}
+
+static void damage_is_fetched_again(void **state)
+{
+    (void)state;
+    read_well(64 * BLOCK, 64 * BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    tiny_is_up = true;
+    for (size_t i = 0; i < STORE_BYTES; i += BLOCK) /* each block that holds the image's data */
+        if (!memcmp(store.disk + i + BLOCK, tiny_image + 70 * BLOCK, BLOCK))
+            store.disk[i + BLOCK + 99] ^= 1;
+    read_well(64 * BLOCK, 64 * BLOCK);
+    assert_int_equal(disk->export->local.refused, 1);
+    assert_int_equal(disk->counters.disk_bytes, 0);
+    let_it_be_written();
+    boot_with_silent_server(); /* it is whole again */
+    read_well(64 * BLOCK, 64 * BLOCK);
+}
+
+static void another_content_is_another_image(void **state)
+{
+    (void)state;
+    read_well(0, 16 * BLOCK);
+    let_it_be_written();
+    config.content[31] ^= 1;
+    memset(tiny_image, 0x55, 16 * BLOCK);
+    boot_with_silent_server();
+    struct vdisk_request r;
+    submit(&r, 0, BLOCK);
+    run(20);
+    assert_int_equal(done, 1); /* only the first boot's: this one waits */
+    tiny_is_up = true;
+    run(20);
+    assert_int_equal(done, 2);
+}
+
+static void an_image_that_is_written_is_not_kept(void **state)
+{
+    (void)state;
+    stop();
+    config.mode = VDISK_PRIVATE;
+    start();
+    read_well(0, 64 * BLOCK);
+    let_it_be_written();
+    assert_int_equal(store_fixture_info(&store).image_blocks, 0);
+}
+
+static void two_contents_of_one_export_do_not_go(void **state)
+{
+    (void)state;
+    struct vdisk_config other = config;
+    other.content[0] ^= 1;
+    struct vdisk_disk *d = vdisk_attach(engine, &other, changed, NULL);
+    char line[300];
+    vdisk_status_line(d, line, sizeof line);
+    assert_non_null(strstr(line, "names another content"));
+    vdisk_detach(d);
+}
+
+static void a_store_that_fails_hurts_nobody(void **state)
+{
+    (void)state;
+    read_well(0, 64 * BLOCK);
+    store.fail_flushes = 1; /* the store takes no more writes */
+    let_it_be_written();
+    assert_non_null(store_fixture_info(&store).failure);
+    read_well(128 * BLOCK, 64 * BLOCK);
+    let_it_be_written();
+    assert_int_equal(engine->unsaved.count, 0);
+    read_well(0, 64 * BLOCK);
+}
+
+static void a_dead_disk_is_left_alone(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        read_well(i * 20 * BLOCK, BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    tiny_is_up = true;
+    store.fail_reads = 1000000;
+    for (unsigned i = 0; i < 100; i++)
+        read_well(i * 20 * BLOCK, BLOCK);
+    assert_int_equal(disk->export->local.refused, 32);
+    assert_true(disk->export->local.is_off);
+}
+
+static void what_was_at_the_store_goes_to_the_server(void **state)
+{
+    (void)state;
+    read_well(0, 64 * BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    tiny_is_up = true;
+    struct vdisk_request r;
+    submit(&r, 0, 64 * BLOCK);
+    assert_int_equal(disk->export->local.reading, 1);
+    vdisk_use_store(engine, NULL);
+    run(20);
+    assert_int_equal(done, 2);
+    assert_int_equal(disk->counters.network_bytes, 64 * BLOCK);
+}
+
+static void patience_is_for_the_server_only(void **state)
+{
+    (void)state;
+    config.give_up_ns = 1000 * MS;
+    read_well(0, 64 * BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    tiny_cut();
+    struct vdisk_request far, near;
+    submit(&far, 1000 * BLOCK, BLOCK);
+    for (unsigned i = 0; i < 200 && done < 2; i++) {
+        tiny_now_ns += 100 * MS;
+        store.now_ns += 100 * MS;
+        run(1);
+    }
+    assert_int_equal(failed, 1); /* far */
+    failed = 0;
+    submit(&near, 0, 64 * BLOCK);
+    vdisk_run(engine); /* gives up what waits for the server */
+    assert_int_equal(done, 2);
+    run(5);
+    assert_int_equal(done, 3);
+    assert_int_equal(failed, 0);
+}
+
+static void the_profile_is_loaded_from_the_disk(void **state)
+{
+    (void)state;
+    read_well(0, 128 * BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    struct profile p = {.size_bytes = TINY_BYTES, .boots = 1};
+    assert_true(profile_add(&p, 32, 64, 0, 1));
+    assert_true(profile_add(&p, 1500, 4, 1, 1)); /* the server's */
+    assert_true(profile_add(&p, 100, 8, 2, 1));
+    uint8_t *file = malloc(profile_encoded_bytes(&p));
+    profile_encode(&p, file);
+    assert_null(vdisk_profile_put(disk, file, profile_encoded_bytes(&p)));
+    free(file);
+    profile_free(&p);
+    run(20);
+    assert_int_equal(disk->export->local.bytes, 72 * BLOCK);
+    assert_int_equal(disk->export->source_bytes[CACHE_PROFILE], 4 * BLOCK);
+    read_well(32 * BLOCK, 64 * BLOCK);
+    assert_int_equal(disk->counters.ram_bytes, 64 * BLOCK);
+}
+
+static void the_fill_is_larger_than_the_memory(void **state)
+{
+    (void)state;
+    stop();
+    limits.fill_rate = 1u << 30;
+    limits.cache_bytes = 2u << 20;
+    start();
+    for (unsigned i = 0; i < 100; i++)
+        run(20);
+    assert_int_equal(store_fixture_info(&store).image_blocks, TINY_BYTES / BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    for (uint64_t at = 0; at < TINY_BYTES; at += sizeof data)
+        read_well(at, sizeof data);
+    assert_int_equal(disk->counters.network_bytes, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_second_boot_needs_no_server),
+        TEST(the_end_of_an_odd_image),
+        TEST(damage_is_fetched_again),
+        TEST(another_content_is_another_image),
+        TEST(an_image_that_is_written_is_not_kept),
+        TEST(two_contents_of_one_export_do_not_go),
+        TEST(a_store_that_fails_hurts_nobody),
+        TEST(a_dead_disk_is_left_alone),
+        TEST(what_was_at_the_store_goes_to_the_server),
+        TEST(patience_is_for_the_server_only),
+        TEST(the_profile_is_loaded_from_the_disk),
+        TEST(the_fill_is_larger_than_the_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
