@@ -53,16 +53,36 @@ class Bochs:
                 return candidate
         raise MachineError("no Bochs: install the Debian package bochs")
 
+    def about(self):
+        """What it says of itself: version and options."""
+        said = subprocess.run([self.binary, "--help"], capture_output=True, text=True, check=False, env=self.environment())
+        return said.stdout + said.stderr
+
+    def own_lines(self):
+        """Lines of a bochsrc for this build of it, whatever the machine: no screen, no sound."""
+        if "Bochs x86 Emulator 2." not in self.about():
+            return ["display_library: nogui"]
+        # Without the dummies the mixer aborts on a host that has no sound (a buffer overflow of its own).
+        return ['display_library: rfb, options="timeout=0"', "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy"]
+
+    def start_command(self, folder, lines):
+        """Writes these lines of a bochsrc into the folder; the command that starts it, and its environment."""
+        config = os.path.join(folder, "bochsrc")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+        command = [self.binary, "-q", "-f", config]
+        if "-rc filename" in self.about():  # built with the debugger, which stops before the first instruction
+            start = os.path.join(folder, "start.rc")
+            with open(start, "w", encoding="ascii") as file:
+                file.write("c\n")
+            command += ["-rc", start]
+        return command, self.environment()
+
     def command(self, options, folder, addresses):
-        about = subprocess.run([self.binary, "--help"], capture_output=True, text=True, check=False,
-                               env=self.environment())
-        about = about.stdout + about.stderr
         # A private copy: Bochs locks the file that it uses.
         disk = os.path.join(folder, "disk.img")
         subprocess.run(["cp", "--sparse=always", options.image, disk], check=True)
         self.log = os.path.join(options.logs or folder, "bochs.log")
-        packaged = "Bochs x86 Emulator 2." in about
-        display = 'rfb, options="timeout=0"' if packaged else "nogui"
         lines = [
             f"cpu: model={options.cpu or self.default_cpu}, count={options.cpus}, ips=30000000, "
             "reset_on_triple_fault=0",
@@ -77,24 +97,12 @@ class Bochs:
             "speaker: enabled=0",
             f"com1: enabled=1, mode=socket-client, dev={addresses[0][0]}:{addresses[0][1]}",
             "port_e9_hack: enabled=1",
-            f"display_library: {display}",
+            *self.own_lines(),
             f'log: "{self.log}"',
             "panic: action=fatal", "error: action=report", "info: action=ignore", "debug: action=ignore",
             *options.extra,
         ]
-        if packaged:
-            # Without it the mixer aborts on a host that has no sound (a buffer overflow of its own).
-            lines.append("sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy")
-        config = os.path.join(folder, "bochsrc")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
-        command = [self.binary, "-q", "-f", config]
-        if "-rc filename" in about:  # built with the debugger, which stops before the first instruction
-            start = os.path.join(folder, "start.rc")
-            with open(start, "w", encoding="ascii") as file:
-                file.write("c\n")
-            command += ["-rc", start]
-        return command, self.environment()
+        return self.start_command(folder, lines)
 
     @staticmethod
     def environment():

@@ -56,6 +56,7 @@ bool not_tried(const char *host, const char *why);
 /* As known_fault, for what a hypervisor does in the emulator's place: only when we run on it without one. */
 void known_alone(const char *host, const char *why);
 bool is_host(const char *host);
+bool has_word(const char *start); /* of the command line */
 bool is_leat(void);
 _Noreturn void die(const char *format, ...); /* a failure that ends everything */
 _Noreturn void power_off(void);

@@ -133,6 +133,11 @@ static bool is_word(const char *word, const char *wanted)
     return !*wanted && (*word == ' ' || !*word);
 }
 
+bool has_word(const char *word)
+{
+    return option(word) != NULL;
+}
+
 bool is_host(const char *host)
 {
     return is_word(option("host="), host);
@@ -140,7 +145,7 @@ bool is_host(const char *host)
 
 bool is_leat(void)
 {
-    return option("leat") != NULL;
+    return has_word("leat");
 }
 
 void known_fault(const char *host, const char *why)
