@@ -137,5 +137,6 @@ struct block_driver {
 
 extern const struct block_driver block_driver_ata;  /* ata.h */
 extern const struct block_driver block_driver_ahci; /* ahci.h */
+extern const struct block_driver block_driver_nvme; /* nvme.h */
 
 #endif

@@ -13,9 +13,16 @@ static const struct block_match ide = {
     .isa_irqs = {14, 15},
 };
 
+/* NVM Express 1.4, 2.1.5: base class, subclass and programming interface. */
+#define CLASS_NVME 0x010802u
+
+static const struct block_match nvme = {.driver = "nvme", .bars = 1u << 0};
+
 const struct block_match *block_match_find(const struct block_pci_id *id)
 {
     if (id->class_code >> 8 == CLASS_IDE && !(id->class_code & IDE_NATIVE))
         return &ide;
+    if (id->class_code == CLASS_NVME)
+        return &nvme;
     return NULL;
 }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "block_user.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MS 1000000ull
+
+static void step(struct block_world *world)
+{
+    (void)world;
+}
+
+void user_init(struct block_user *user, const struct block_driver *driver,
+               bool (*irq)(struct block_user *user))
+{
+    world_init(&user->world, driver->dma_bytes);
+    user->world.step = step;
+    user->driver = driver;
+    user->state = aligned_alloc(16, (driver->state_bytes + 15) & ~(size_t)15);
+    memset(user->state, 0, driver->state_bytes);
+    user->irq = irq;
+}
+
+void user_free(struct block_user *user)
+{
+    free(user->state);
+    world_free(&user->world);
+}
+
+int user_start(struct block_user *user, const struct block_platform *model)
+{
+    struct block_platform platform = *model;
+    struct block_dma dma = world_dma(&user->world);
+
+    platform.context = user;
+    platform.delay_us = world_delay;
+    platform.now_ns = world_now;
+    platform.log = world_log;
+    return user->driver->start(user->state, &platform, &dma);
+}
+
+const struct block_device_info *user_info(const struct block_user *user, unsigned unit)
+{
+    return user->driver->info(user->state, unit);
+}
+
+const struct block_counters *user_counters(const struct block_user *user)
+{
+    return user->driver->counters(user->state);
+}
+
+int user_submit(struct block_user *user, struct world_command *wc, unsigned unit, uint8_t op,
+                uint64_t lba, uint32_t sectors, uint32_t offset)
+{
+    world_command(&user->world, wc, op, lba, sectors, offset);
+    return user->driver->submit(user->state, unit, &wc->command);
+}
+
+bool user_wait(struct block_user *user, struct world_command *wc, uint64_t limit_ms)
+{
+    struct block_world *world = &user->world;
+    uint64_t limit_ns = world->now_ns + limit_ms * MS;
+
+    while (!wc->ends && world->now_ns < limit_ns) {
+        world->now_ns += 1000; /* looking takes time, too */
+        if (user->irq(user)) {
+            user->driver->interrupt(user->state);
+            continue;
+        }
+        uint64_t next = user->driver->tick(user->state);
+        next = next < limit_ns ? next : limit_ns;
+        if (!wc->ends && !user->irq(user) && next > world->now_ns)
+            world->now_ns = next;
+    }
+    world_require(wc->ends <= 1, "done() called twice");
+    return wc->ends == 1 && wc->was_ok;
+}
+
+unsigned user_lines(const struct block_user *user)
+{
+    unsigned lines = 0;
+
+    for (const char *c = user->world.log; *c; c++)
+        lines += *c == '\n';
+    return lines;
+}
+
+uint64_t user_ms_since(const struct block_user *user, uint64_t ns)
+{
+    return (user->world.now_ns - ns) / MS;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* An NVM Express controller at the level of its registers and queues, for tests of drivers/block: 1.4 of the specification,
+   as in nvme_regs.h. */
+#ifndef TESTS_UNIT_NVME_MODEL_H
+#define TESTS_UNIT_NVME_MODEL_H
+
+#include "block_user.h"
+#include "drivers/block/nvme.h"
+#include "drivers/block/nvme_regs.h"
+
+#define MODEL_NAMESPACES 20u
+#define MODEL_HELD 128u
+
+struct model_namespace {
+    uint64_t blocks; /* 0: not active */
+    uint8_t shift, npwg;
+    uint16_t metadata;
+    bool is_write_protected;
+    uint8_t *content;
+};
+
+struct model_queue {
+    uint64_t sq_hpa, cq_hpa; /* cq_hpa 0: not there */
+    uint32_t sq_entries, cq_entries;
+    uint32_t sq_head, sq_tail, cq_head, cq_tail;
+    uint8_t phase;
+};
+
+struct nvme_model {
+    struct block_user user; /* first: the platform's context */
+    uint64_t cap, asq, acq;
+    uint32_t cc, csts, aqa, masked;
+    struct model_queue queue[2];
+    struct model_namespace ns[MODEL_NAMESPACES]; /* nsid - 1 */
+    uint32_t nn;
+    uint8_t mdts, type, vwc;
+    uint16_t oncs;
+    bool is_1_0;                          /* no list of namespaces */
+    uint32_t list[3];                     /* list[0] != 0: said in place of the truth */
+    struct nvme_command held[MODEL_HELD]; /* taken, not completed */
+    unsigned held_count;
+    unsigned seen[256], admin_seen[256]; /* commands by opcode */
+    unsigned fua, enables;
+    uint64_t volatile_writes; /* of blocks, since the last flush */
+    /* faults */
+    bool is_gone, never_ready, never_off, fails_when_enabled, irq_is_lost, is_slow;
+    bool abort_works;
+    unsigned swallow;     /* so many I/O commands are taken and forgotten */
+    unsigned fail_count;  /* so many I/O commands end with fail_status */
+    uint16_t fail_status; /* without the phase tag */
+    enum { LIE_NONE, LIE_CID, LIE_TWICE, LIE_QUEUE, LIE_HEAD, LIE_OLD_CID } lie; /* the next one */
+    uint16_t last_cid;
+};
+
+void nvme_model_init(struct nvme_model *model);
+void nvme_model_free(struct nvme_model *model);
+void nvme_model_add(struct nvme_model *model, uint32_t nsid, uint64_t blocks, uint8_t shift);
+int nvme_model_start(struct nvme_model *model);
+/* Completes one of what a slow controller holds. */
+void nvme_model_complete(struct nvme_model *model, unsigned index);
+/* It stops with a fatal error. */
+void nvme_model_crash(struct nvme_model *model);
+
+#endif
