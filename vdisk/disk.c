@@ -204,6 +204,7 @@ void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
     r->disk = d;
     r->submitted_ns = d->export->engine->now_ns;
     r->pieces = 0;
+    r->next_block = r->offset / CACHE_BLOCK_BYTES;
     list_init(&r->node);
     list_push_back(&d->requests, &r->disk_node);
     d->counters.requests++;

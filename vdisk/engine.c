@@ -50,6 +50,7 @@ static void free_export(struct vdisk_export *e)
 
 void vdisk_destroy(struct vdisk *v)
 {
+    notes_forget(v);
     while (!list_is_empty(&v->exports))
         free_export(LIST_ENTRY(v->exports.next, struct vdisk_export, node));
     struct list *node;
@@ -239,18 +240,21 @@ void vdisk_detach(struct vdisk_disk *d)
 
 static bool is_abandoned(const struct vdisk_export *e)
 {
-    return list_is_empty(&e->disks) && !local_is_busy(&e->local) &&
+    return list_is_empty(&e->disks) && !local_is_busy(&e->local) && e->engine->note.export != e &&
            (e->link == LINK_FAILED || wlog_is_drained(e));
 }
 
 void vdisk_use_store(struct vdisk *v, struct store *s)
 {
     v->store = s;
+    v->flushes = v->is_flushing = 0;
+    if (!s)
+        notes_forget(v);
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         if (!s)
             local_end(e, true);
-        e->local.has_tried = false;
+        e->local.has_tried = e->notes.has_read_profile = e->notes.has_read_holes = false;
     }
 }
 
@@ -259,6 +263,7 @@ static uint64_t run_store(struct vdisk *v)
 {
     if (!v->store)
         return UINT64_MAX;
+    notes_run(v);
     uint64_t when = local_run(v), its = store_run(v->store);
     return when < its ? when : its;
 }
@@ -267,8 +272,8 @@ uint64_t vdisk_run(struct vdisk *v)
 {
     v->now_ns = v->platform->now_ns(v->platform->ctx);
     run_store(v);
-    uint64_t when = tenants_run(v);
     v->has_read = false;
+    uint64_t when = tenants_run(v);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
@@ -304,11 +309,12 @@ bool vdisk_is_drained(const struct vdisk *v)
     for (const struct list *n = v->exports.next; n != &v->exports; n = n->next)
         if (!wlog_is_drained(LIST_ENTRY(n, struct vdisk_export, node)))
             return false;
-    return true;
+    return !local_is_pending(v) && !notes_are_pending(v);
 }
 
 void vdisk_drain(struct vdisk *v)
 {
+    local_drain(v);
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next)
         LIST_ENTRY(n, struct vdisk_export, node)->wants_drain = true;
 }

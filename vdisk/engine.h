@@ -13,6 +13,7 @@
 #include "vdisk/extents.h"
 #include "vdisk/identity.h"
 #include "vdisk/local_cache.h"
+#include "vdisk/local_notes.h"
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/profile/recorder.h"
@@ -142,6 +143,7 @@ struct vdisk_export {
     uint8_t content_id[CONTENT_BYTES];
     bool has_content;
     struct local_cache local;
+    struct local_notes notes;
 
     struct list demand, ahead;          /* fetches to send */
     struct list fetch_free, local_free; /* fetches of the server's, of the store's */
@@ -204,7 +206,11 @@ struct vdisk {
     struct list exports, tenants;
     struct store *store; /* NULL: none */
     struct local_queue unsaved;
-    bool has_read; /* the store has ended reads: exports must be looked at again */
+    struct local_note note;
+    struct store_op flush;      /* when everything is to become durable */
+    uint32_t flushes;           /* still to be done of them; one may be under way */
+    bool is_flushing, has_kept; /* has_kept: since the last one */
+    bool has_read;              /* the store has ended reads: exports must be looked at again */
     struct waiter *waiter_free;
     struct list waiter_chunks;
     struct cache cache;
@@ -216,7 +222,6 @@ __attribute__((format(printf, 2, 3))) void vdisk_log(struct vdisk *v, const char
 void export_log(struct vdisk_export *e, const char *line);
 struct waiter *waiter_get(struct vdisk *v); /* NULL: no memory */
 void waiter_put(struct vdisk *v, struct waiter *w);
-
 /* By a disk that is there, or by one that has gone and left writes behind. */
 bool export_is_written(const struct vdisk_export *e);
 
@@ -229,7 +234,6 @@ bool tenant_holds(struct vdisk_disk *d, struct vdisk_request *r);
 void tenant_let_all_go(struct vdisk_disk *d);
 /* Lets go what may go now. When the next request may. */
 uint64_t tenants_run(struct vdisk *v);
-
 /* -- disk.c -- */
 /* A request that no limit holds back goes its way. */
 void disk_go(struct vdisk_request *r);
@@ -304,6 +308,8 @@ void stream_run(struct vdisk_export *e);
 void stream_local(struct vdisk_export *e);
 /* Queues one more fetch of the profile or of the background fill. False: there is none to be queued. */
 bool stream_next(struct vdisk_export *e);
+/* A profile that was kept with the image, if there is none yet. Takes its content. */
+void stream_adopt(struct vdisk_export *e, struct profile *p);
 uint64_t stream_deadline(const struct vdisk_export *e); /* when stream_run has to look again */
 void stream_restart(struct vdisk_export *e);            /* a boot begins */
 bool stream_is_done(const struct vdisk_export *e);      /* all of the profile has been asked for */

@@ -132,6 +132,18 @@ static void mark(struct extents *x, uint64_t first, uint64_t end, bool is_zero)
     }
 }
 
+void extents_mark_zero(struct extents *x, uint64_t first, uint64_t end)
+{
+    if (first < end)
+        mark(x, first, end, true);
+}
+
+bool extents_is_plain(const struct extents *x, uint64_t block)
+{
+    const uint64_t *map = x->regions[block / EXTENTS_REGION_BLOCKS];
+    return !map || map == all_zeros;
+}
+
 /* The run of zeros is at its end: the blocks that lie in it whole. */
 static void end_run(struct extents_query *q)
 {
@@ -141,6 +153,7 @@ static void end_run(struct extents_query *q)
     uint64_t last = end == size ? x->block_count : end / CACHE_BLOCK_BYTES;
     if (q->zeros && !q->is_stale && first < last)
         mark(x, first, last, true);
+    x->has_news |= q->zeros != 0;
     q->zeros = 0;
 }
 
@@ -227,6 +240,15 @@ static void ask_on(struct vdisk_export *e)
         x->next_span++;
     if (x->next_span < most)
         extents_touch(e, (uint64_t)x->next_span * EXTENTS_REGION_BLOCKS * EXTENTS_SPAN_REGIONS);
+}
+
+bool extents_are_settled(const struct vdisk_export *e)
+{
+    const struct extents *x = &e->extents;
+    for (uint32_t i = 0; i < EXTENTS_QUERIES; i++)
+        if (x->queries[i].is_used)
+            return false;
+    return x->has_news && (x->next_span == x->span_count || x->next_span >= EAGER_SPANS);
 }
 
 bool extents_pump(struct vdisk_export *e)

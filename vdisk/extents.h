@@ -12,6 +12,7 @@
 #define VDISK_EXTENTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vdisk/nbd/command.h"
@@ -37,6 +38,7 @@ struct extents {
     uint32_t region_count, span_count; /* 0: the map is not in use */
     uint32_t next_span;                /* spans before it have been asked about */
     uint32_t bitmap_count;
+    bool has_news;      /* holes have been found since local_notes.c looked */
     uint64_t **regions; /* bit set: reads as zeros; NULL: nothing known to */
     uint8_t *spans;     /* enum span_state */
     struct extents_query queries[EXTENTS_QUERIES];
@@ -53,6 +55,19 @@ static inline bool extents_is_zero(const struct extents *x, uint64_t block)
     const uint64_t *map = region < x->region_count ? x->regions[region] : NULL;
     return map && (map[bit / 64] >> (bit % 64) & 1);
 }
+
+/* Nothing is known to be zeros in the whole region of the block, or all of it is. */
+bool extents_is_plain(const struct extents *x, uint64_t block);
+void extents_mark_zero(struct extents *x, uint64_t first, uint64_t end);
+/* The server has told all that it is asked, and holes were among it. */
+bool extents_are_settled(const struct vdisk_export *e);
+
+/* -- extents_file.c -- */
+/* The map as bytes, at most `most` (at least 64): their number. Later holes are left out if need be. */
+size_t extents_encode(const struct vdisk_export *e, uint8_t *data, size_t most);
+/* Adds what the bytes say to the map of the same content. False: they are no map of this image; a part
+   may have been taken. */
+bool extents_decode(struct vdisk_export *e, const uint8_t *data, size_t size);
 
 /* A read is about to fetch this block: its span is asked about next. */
 void extents_touch(struct vdisk_export *e, uint64_t block);

@@ -471,5 +471,7 @@ bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_reques
             local += w->request == r;
     if (r->op != LEAT_BLK_READ || local != r->pieces)
         return false;
+    if (r->next_block >= e->identity.size_bytes / CACHE_BLOCK_BYTES)
+        return !is_starved(r);
     return !is_starved(r) || local_holds(e, r->next_block, 1);
 }

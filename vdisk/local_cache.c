@@ -242,6 +242,40 @@ static bool is_worth_waiting(struct vdisk *v)
     return false;
 }
 
+/* -- when the engine ends -- */
+
+void local_drain(struct vdisk *v)
+{
+    if (!v->store || !v->has_kept)
+        return;
+    v->has_kept = false;
+    v->flushes = 2; /* what was still being written during the first is in the second */
+}
+
+bool local_is_pending(const struct vdisk *v)
+{
+    return v->flushes || v->is_flushing;
+}
+
+static void has_flushed(struct store_op *op, enum store_status status)
+{
+    struct vdisk *v = op->owner;
+    v->is_flushing = false;
+    v->has_read = true;
+    if (status != STORE_OK)
+        v->flushes = 0; /* a failure has been told by the store */
+}
+
+static void flush(struct vdisk *v)
+{
+    if (!v->flushes || v->is_flushing)
+        return;
+    v->flushes--;
+    v->is_flushing = true;
+    v->flush = (struct store_op){.type = STORE_FLUSH, .done = has_flushed, .owner = v};
+    store_submit(v->store, &v->flush);
+}
+
 uint64_t local_run(struct vdisk *v)
 {
     struct local_queue *q = &v->unsaved;
@@ -261,7 +295,9 @@ uint64_t local_run(struct vdisk *v)
         if (!taken)
             return is_worth_waiting(v) ? v->now_ns + RETRY_NS : UINT64_MAX;
         q->stuck_ns = 0;
+        v->has_kept = true;
         done_with(v, taken);
     }
+    flush(v);
     return UINT64_MAX;
 }

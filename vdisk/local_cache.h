@@ -68,6 +68,9 @@ void local_keep(struct vdisk_export *e, uint32_t slot);
 bool local_is_behind(const struct vdisk_export *e);
 /* The store has room for more of the image that nobody has asked for. */
 bool local_has_room(const struct vdisk_export *e);
+/* What has been put, and what still waits, is to become durable; done when local_is_pending says no. */
+void local_drain(struct vdisk *v);
+bool local_is_pending(const struct vdisk *v);
 /* Puts what waits into the store. Returns when it wants to be called again. */
 uint64_t local_run(struct vdisk *v);
 

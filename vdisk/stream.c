@@ -27,11 +27,10 @@ void stream_free(struct vdisk_export *e)
     profile_free(&e->stream.plan);
 }
 
-static void begin(struct vdisk_export *e)
+/* What of the known profile is to be streamed, from the start. */
+static void plan(struct vdisk_export *e)
 {
     struct stream *s = &e->stream;
-    uint64_t quiet = e->engine->limits.quiet_ns;
-    s->is_begun = true;
     s->server = s->local = (struct stream_place){0, 0};
     profile_free(&s->plan);
     if (s->known.count && s->known.size_bytes != e->identity.size_bytes) {
@@ -40,8 +39,27 @@ static void begin(struct vdisk_export *e)
     }
     if (s->known.count && !profile_plan(&s->known, &s->plan))
         export_log(e, "no memory to use its boot profile");
-    if (s->is_profiled || s->known.count)
+}
+
+static void begin(struct vdisk_export *e)
+{
+    struct stream *s = &e->stream;
+    uint64_t quiet = e->engine->limits.quiet_ns;
+    s->is_begun = true;
+    plan(e);
+    if (s->is_profiled || s->known.count || e->engine->store)
         recorder_start(&s->recorder, e->identity.size_bytes, quiet ? quiet : DEFAULT_QUIET_NS);
+}
+
+void stream_adopt(struct vdisk_export *e, struct profile *p)
+{
+    if (e->stream.known.count) {
+        profile_free(p);
+        return;
+    }
+    e->stream.known = *p;
+    if (e->stream.is_begun)
+        plan(e);
 }
 
 static void end_recording(struct vdisk_export *e)
@@ -54,6 +72,7 @@ static void end_recording(struct vdisk_export *e)
         profile_free(&s->known);
         s->known = merged;
         s->has_news = e->has_changed = true;
+        e->notes.wants_profile = e->engine->store;
         snprintf(line, sizeof line, "boot profile: %llu KiB in %u runs, of %u boots",
                  (unsigned long long)merged.blocks * 4, (unsigned)merged.count,
                  (unsigned)merged.boots);

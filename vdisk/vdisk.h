@@ -129,9 +129,10 @@ void vdisk_use_store(struct vdisk *v, struct store *s);
 /* The network has come up: servers that are waited for are tried at once. */
 void vdisk_network_up(struct vdisk *v);
 
-/* True when no write of any disk, attached or detached, waits to be made durable. */
+/* True when no write of any disk, attached or detached, waits to be made durable, and nothing of what
+ * the local store was to keep when vdisk_drain was called, or of boot profiles. */
 bool vdisk_is_drained(const struct vdisk *v);
-/* Asks every export to flush what is unflushed, without a request of a client. */
+/* Asks every export to flush what is unflushed, without a request of a client, and the local store. */
 void vdisk_drain(struct vdisk *v);
 
 /* Starts a disk. changed(owner) is called from vdisk_run or a later engine call when vdisk_info

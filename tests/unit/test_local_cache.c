@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -309,6 +310,121 @@ static void the_profile_is_loaded_from_the_disk(void **state)
     assert_int_equal(disk->counters.ram_bytes, 64 * BLOCK);
 }
 
+/* Until everything is durable, as a program does that ends. */
+static void drain(void)
+{
+    vdisk_drain(engine);
+    for (unsigned i = 0; i < 100 && !vdisk_is_drained(engine); i++)
+        run(1);
+    assert_true(vdisk_is_drained(engine));
+}
+
+static void the_profile_is_kept_in_the_store(void **state)
+{
+    (void)state;
+    read_well(200 * BLOCK, 16 * BLOCK);
+    read_well(40 * BLOCK, 16 * BLOCK);
+    vdisk_profile_end(disk);
+    assert_false(vdisk_is_drained(engine));
+    drain();
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 1);
+    assert_int_equal(disk->export->local.bytes, 32 * BLOCK); /* nobody has asked for them */
+    read_well(40 * BLOCK, 16 * BLOCK);
+    assert_int_equal(disk->counters.ram_bytes, 16 * BLOCK);
+    config.content[0] ^= 1; /* another version: that has had no boot yet */
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 0);
+}
+
+static void an_export_without_content_has_a_profile_too(void **state)
+{
+    (void)state;
+    stop();
+    config.has_content = false;
+    start();
+    read_well(200 * BLOCK, 16 * BLOCK);
+    vdisk_profile_end(disk);
+    drain();
+    assert_int_equal(store_fixture_info(&store).image_blocks, 0);
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 1);
+    snprintf(config.export_name, sizeof config.export_name, "other");
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 0);
+}
+
+static void holes_are_known_without_the_server(void **state)
+{
+    (void)state;
+    run(5);
+    struct vdisk_export *e = disk->export; /* as if the server had told */
+    e->identity.has_block_status = true;
+    extents_init(e);
+    extents_mark_zero(&e->extents, 100, 300);
+    extents_mark_zero(&e->extents, 1000, TINY_BYTES / BLOCK);
+    e->extents.has_news = true;
+    e->extents.next_span = e->extents.span_count;
+    run(30);
+    boot_with_silent_server();
+    e = disk->export;
+    e->identity.has_block_status = true;
+    extents_init(e);
+    e->notes.has_read_holes = false;
+    run(5);
+    for (uint64_t block = 0; block < TINY_BYTES / BLOCK; block++)
+        assert_int_equal(extents_is_zero(&e->extents, block),
+                         (block >= 100 && block < 300) || block >= 1000);
+    uint8_t file[64];
+    size_t size = extents_encode(e, file, sizeof file);
+    assert_int_equal(size, 20 + 2 * 8);
+    assert_true(extents_decode(e, file, size));
+    assert_false(extents_decode(e, file, size - 1));
+    assert_false(extents_decode(e, file, 19));
+    file[20 + 8 + 4]++; /* one block behind the end */
+    assert_false(extents_decode(e, file, size));
+    file[20 + 8 + 4]--;
+    file[8]++; /* an image of another size */
+    assert_false(extents_decode(e, file, size));
+    extents_mark_zero(&e->extents, 500, 501);
+    extents_mark_zero(&e->extents, 502, 503);
+    extents_mark_zero(&e->extents, 504, 505);
+    extents_mark_zero(&e->extents, 506, 507);
+    assert_int_equal(extents_encode(e, file, sizeof file), 20 + 5 * 8); /* what has room */
+    extents_free(e);
+    e->identity.has_block_status = false;
+}
+
+static void notes_do_not_pile_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < NOTES_KEPT + 4; i++) {
+        config.content[5] = (uint8_t)i;
+        stop();
+        start();
+        read_well(i * BLOCK, BLOCK);
+        vdisk_profile_end(disk);
+        drain();
+    }
+    uint32_t count;
+    assert_non_null(store_oldest_blob(store.store, "profile-", &count));
+    assert_int_equal(count, NOTES_KEPT);
+    assert_null(store_oldest_blob(store.store, "holes-", &count));
+    assert_int_equal(count, 0);
+    config.content[5] = 3; /* gone */
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 0);
+    config.content[5] = 4;
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 1);
+}
+
 static void the_fill_is_larger_than_the_memory(void **state)
 {
     (void)state;
@@ -341,6 +457,10 @@ int main(void)
         TEST(what_was_at_the_store_goes_to_the_server),
         TEST(patience_is_for_the_server_only),
         TEST(the_profile_is_loaded_from_the_disk),
+        TEST(the_profile_is_kept_in_the_store),
+        TEST(an_export_without_content_has_a_profile_too),
+        TEST(holes_are_known_without_the_server),
+        TEST(notes_do_not_pile_up),
         TEST(the_fill_is_larger_than_the_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

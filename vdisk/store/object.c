@@ -145,6 +145,22 @@ struct store_object *store_blob(struct store *s, const char *name, uint64_t *siz
     return o;
 }
 
+const char *store_oldest_blob(const struct store *s, const char *beginning, uint32_t *count)
+{
+    const struct store_object *oldest = NULL;
+    *count = 0;
+    for (uint32_t i = 0; i < STORE_OBJECTS; i++) {
+        const struct store_object *o = &s->objects[i];
+        if (o->record.state != FORMAT_OBJECT_LIVE || o->record.kind != FORMAT_BLOB ||
+            o->is_building || strncmp(o->record.name, beginning, strlen(beginning)))
+            continue;
+        ++*count;
+        if (!oldest || o->record.id < oldest->record.id)
+            oldest = o;
+    }
+    return oldest ? oldest->record.name : NULL;
+}
+
 void store_release(struct store_object *o)
 {
     o->refs--;

@@ -86,6 +86,9 @@ enum store_status store_difference(struct store *s, const char *name,
                                    struct store_object **object);
 /* The blob `name` for reading. size: of its content. NULL: there is none. */
 struct store_object *store_blob(struct store *s, const char *name, uint64_t *size);
+/* Of the blobs whose names begin so, the one that was put longest ago; *count: of them. NULL: there are
+   none. Valid until the store is called again. */
+const char *store_oldest_blob(const struct store *s, const char *beginning, uint32_t *count);
 /* Ends the use of an object, which stays in the store. No operation on it may be under way. Each
    successful call above is ended by one of these two. */
 void store_release(struct store_object *object);

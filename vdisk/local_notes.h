@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the engine notes down about an export in the local store, as blobs: its boot profile
+ * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there its holes
+ * (`holes-ID`), so that they are known without the server. ID: the content id in base64url (RFC 4648,
+ * 43 characters); of an export without one, `x` and a sum of server and name. Of each kind the 24
+ * that were put last are kept.
+ *
+ * One blob is read or put at a time. Nobody waits for them.
+ */
+#ifndef VDISK_LOCAL_NOTES_H
+#define VDISK_LOCAL_NOTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vdisk/store/store.h"
+
+#define NOTES_KEPT 24u
+
+struct vdisk;
+struct vdisk_export;
+
+struct local_notes { /* of an export */
+    bool has_read_profile, has_read_holes;
+    bool wants_profile;     /* stream.known is to be put */
+    uint32_t holes_crc;     /* of what was read or put last */
+    uint64_t holes_when_ns; /* not put again before */
+};
+
+struct local_note {              /* of the engine: the blob under way */
+    struct vdisk_export *export; /* NULL: none */
+    bool is_profile;
+    char name[STORE_NAME_BYTES];
+    struct store_object *blob; /* that is read; NULL: it is put */
+    uint8_t *data;
+    size_t size;
+    struct store_op op;
+    uint8_t held[STORE_BLOB_BYTES / STORE_BLOCK_BYTES];
+};
+
+/* Begins what is to be read or put next. */
+void notes_run(struct vdisk *v);
+/* The store must not be called any more. */
+void notes_forget(struct vdisk *v);
+/* Something is to be put, or under way. */
+bool notes_are_pending(const struct vdisk *v);
+
+#endif
