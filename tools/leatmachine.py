@@ -18,6 +18,9 @@ OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 MAC = "52:54:00:1e:a7:01"
 
 
+DISK_BUSES = ("ide", "ahci", "nvme", "virtio")
+
+
 class MachineError(Exception):
     """This machine is not to be had here: one line for people."""
 
@@ -92,6 +95,7 @@ class Bochs:
             "pci: enabled=1, chipset=i440fx, slot1=e1000",
             f"e1000: enabled=1, mac={MAC}, ethmod=slirp",
             f'ata0-master: type=disk, path="{disk}", mode=flat',
+            *self.disk_lines(options.disks),
             "boot: disk",
             "clock: sync=none, time0=utc",
             "speaker: enabled=0",
@@ -103,6 +107,18 @@ class Bochs:
             *options.extra,
         ]
         return self.start_command(folder, lines)
+
+    @staticmethod
+    def disk_lines(disks):
+        """Bochs has IDE alone, and two channels; it guesses a geometry from a size of whole cylinders."""
+        places = ["ata0-slave", "ata1-master", "ata1-slave"]
+        if any(bus != "ide" for bus, _ in disks) or len(disks) > len(places):
+            raise MachineError(f"Bochs has {len(places)} places for more disks, all of them IDE")
+        for _, path in disks:  # a Bochs that was killed has left its lock
+            if os.path.exists(path + ".lock"):
+                os.unlink(path + ".lock")
+        lines = [f'{place}: type=disk, path="{path}", mode=flat' for place, (_, path) in zip(places, disks)]
+        return lines + ["ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15"] * (len(disks) > 1)
 
     @staticmethod
     def environment():
@@ -164,12 +180,29 @@ class Qemu:
             "-chardev", f"socket,id=line,path={addresses[0]}", "-serial", "chardev:line",
             "-chardev", f"socket,id=control,path={addresses[1]}", "-mon", "chardev=control,mode=control",
         ]
+        for number, (bus, path) in enumerate(options.disks):
+            # Each write is in the file when its command ends, and the host keeps no copy of its own.
+            command += ["-drive", f"if=none,id=local{number},format=raw,cache=directsync,file={path.replace(',', ',,')}"]
+            command += self.disk_device(bus, number, options.board)
         if not options.reboot:
             command.append("-no-reboot")
         if options.uuid:
             command += ["-uuid", options.uuid]
         # QEMU puts the copy of a snapshot disk there.
         return command + list(options.extra), dict(os.environ, TMPDIR=folder)
+
+    @staticmethod
+    def disk_device(bus, number, board):
+        drive = f"drive=local{number}"
+        if bus == "nvme":
+            return ["-device", f"nvme,{drive},serial=local{number}"]
+        if bus == "virtio":
+            return ["-device", f"virtio-blk-pci,{drive}"]
+        if bus == "ahci":
+            return ["-device", f"ich9-ahci,id=ahci{number}", "-device", f"ide-hd,{drive},bus=ahci{number}.0"]
+        if board != "pc" or number > 1:
+            raise MachineError("the board has no place for this IDE disk: --board pc has two")
+        return ["-device", f"ide-hd,{drive},bus=ide.1,unit={number}"]
 
     @staticmethod
     def accelerator(options):

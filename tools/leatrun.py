@@ -68,6 +68,7 @@ class Options:
     logs: str | None = None
     guests: tuple = ()
     reboot: bool = False
+    disks: tuple = ()  # local disks, (bus, file) each: leatmachine.DISK_BUSES; they are written, by no one else meanwhile
     extra: tuple = ()  # more arguments (QEMU) or bochsrc lines (Bochs)
 
 

@@ -6,6 +6,8 @@
  *     [server]            address = HOST, port = 10809
  *     [net]               mode = dhcp | static; static: address, netmask, gateway, dns
  *     [cache]             size = 64M
+ *     [store]             use = yes | no, partition = GUID, memory = SIZE,
+ *                         format = no | empty | yes: the cache on a local disk
  *     [console]           view = leat | all | NAME of a VM
  *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off;
  *                         own_core = yes | no: of all VMs that do not say it themselves;
@@ -84,6 +86,22 @@ struct leat_config_rates { /* of requests and bytes in a second; 0: no limit */
     uint64_t iops, bandwidth;
 };
 
+/* What of Leat's partition may be written over, when no store is in it. */
+enum leat_config_format {
+    LEAT_CONFIG_FORMAT_EMPTY = 0, /* a partition that begins and ends with zeros */
+    LEAT_CONFIG_FORMAT_NO,
+    LEAT_CONFIG_FORMAT_YES, /* whatever is there, a damaged store too */
+};
+
+#define LEAT_CONFIG_GUID 37u /* of a GUID as text, with its NUL */
+
+struct leat_config_store {
+    bool is_off; /* local disks are not touched */
+    enum leat_config_format format;
+    uint64_t memory_bytes;            /* 0: as much as the partition needs, within bounds */
+    char partition[LEAT_CONFIG_GUID]; /* its own GUID; empty: the first one that is found */
+};
+
 struct leat_config_disk {
     char name[LEAT_CONFIG_NAME];
     char server[LEAT_CONFIG_HOST]; /* never empty after a successful parse */
@@ -144,6 +162,7 @@ struct leat_config {               /* some 400 KB: not for the stack */
     uint16_t server_port;          /* host byte order */
     struct leat_config_net net;
     uint64_t cache_bytes;
+    struct leat_config_store store;
     char console_view[LEAT_CONFIG_NAME]; /* "leat", "all" or a VM's name */
     unsigned console_line;
     enum leat_config_idle when_idle;

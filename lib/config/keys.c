@@ -69,6 +69,47 @@ static const char *cache_size(struct config_parser *p, const char *value)
     return reason;
 }
 
+static const char *store_use(struct config_parser *p, const char *value)
+{
+    bool is_used = true;
+    const char *reason = value_flag(value, &is_used);
+    p->config->store.is_off = !is_used;
+    return reason;
+}
+
+static const char *store_partition(struct config_parser *p, const char *value)
+{
+    return value_guid(value, p->config->store.partition);
+}
+
+static const char *store_memory(struct config_parser *p, const char *value)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(value, &bytes);
+    if (reason == NULL && bytes < (4ull << 20))
+        reason = "too small; a store needs 4M at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    p->config->store.memory_bytes = bytes;
+    return reason;
+}
+
+static const char *store_format(struct config_parser *p, const char *value)
+{
+    static const char *const words[] = {
+        [LEAT_CONFIG_FORMAT_EMPTY] = "empty",
+        [LEAT_CONFIG_FORMAT_NO] = "no",
+        [LEAT_CONFIG_FORMAT_YES] = "yes",
+    };
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            p->config->store.format = (enum leat_config_format)i;
+            return NULL;
+        }
+    }
+    return "must be empty, no or yes";
+}
+
 static const char *console_view(struct config_parser *p, const char *value)
 {
     p->config->console_line = p->line;
@@ -421,6 +462,10 @@ static const struct {
     {CONFIG_NET, "gateway", net_gateway},
     {CONFIG_NET, "dns", net_dns},
     {CONFIG_CACHE, "size", cache_size},
+    {CONFIG_STORE, "use", store_use},
+    {CONFIG_STORE, "partition", store_partition},
+    {CONFIG_STORE, "memory", store_memory},
+    {CONFIG_STORE, "format", store_format},
     {CONFIG_CONSOLE, "view", console_view},
     {CONFIG_MACHINE, "when_idle", machine_when_idle},
     {CONFIG_MACHINE, "own_core", machine_own_core},
@@ -468,6 +513,7 @@ static const struct {
     {CONFIG_SERVER, "server", false},
     {CONFIG_NET, "net", false},
     {CONFIG_CACHE, "cache", false},
+    {CONFIG_STORE, "store", false},
     {CONFIG_CONSOLE, "console", false},
     {CONFIG_MACHINE, "machine", false},
     {CONFIG_DISK, "disk", true},
@@ -563,9 +609,8 @@ static const char *open_section(struct config_parser *parser, const char *text)
             parser->net_line = parser->line;
         return NULL;
     }
-    return "unknown section; there are server, net, cache, console, machine, disk NAME, vm NAME "
-           "and "
-           "tenant NAME";
+    return "unknown section; there are server, net, cache, store, console, machine, disk NAME, "
+           "vm NAME and tenant NAME";
 }
 
 int config_take_key(void *context, const char *section, const char *key, const char *value)

@@ -19,6 +19,7 @@ enum config_section {
     CONFIG_SERVER,
     CONFIG_NET,
     CONFIG_CACHE,
+    CONFIG_STORE,
     CONFIG_CONSOLE,
     CONFIG_MACHINE,
     CONFIG_DISK,

@@ -189,6 +189,21 @@ const char *value_content(const char *text)
                               : "must be 64 hexadecimal digits, or at most 31 ASCII characters";
 }
 
+const char *value_guid(const char *text, char *out)
+{
+    static const char pattern[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    char copy[sizeof(pattern)];
+    for (size_t i = 0; i < sizeof(pattern); i++) {
+        bool is_letter = (text[i] >= 'a' && text[i] <= 'f') || (text[i] >= 'A' && text[i] <= 'F');
+        bool is_digit = is_letter || (text[i] >= '0' && text[i] <= '9');
+        if (pattern[i] == 'x' ? !is_digit : text[i] != pattern[i])
+            return "not a GUID; write for example 9357074e-1924-48a3-a9b4-982f9bda4031";
+        copy[i] = (char)(is_letter ? text[i] | 0x20 : text[i]);
+    }
+    memcpy(out, copy, sizeof(copy));
+    return NULL;
+}
+
 const char *value_name(const char *text, char *out, size_t size)
 {
     if (*text == '\0')

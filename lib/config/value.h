@@ -28,6 +28,9 @@ const char *value_flag(const char *text, bool *out); /* yes or no */
 const char *value_ipv4(const char *text, uint32_t *out);
 const char *value_netmask(const char *text, uint32_t *out);
 
+/* A GUID, "9357074e-1924-48a3-a9b4-982f9bda4031", copied in small letters with its NUL: 37 bytes. */
+const char *value_guid(const char *text, char *out);
+
 /* Copies: any text / a host name or IPv4 address / a VM's or disk's name / a relative file name. */
 const char *value_string(const char *text, char *out, size_t size);
 /* A content id: vdisk/content.h has the same rule. */

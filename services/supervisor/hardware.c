@@ -22,7 +22,7 @@ static struct {
     uint64_t base_hpa, size;
 } nic;
 
-static uint32_t grant(struct process *process, int64_t handle, uint32_t rights)
+uint32_t hardware_grant(struct process *process, int64_t handle, uint32_t rights)
 {
     int64_t theirs = leat_handle_grant(process->domain, (leat_handle_t)handle, rights);
 
@@ -37,12 +37,12 @@ static void give_ports(struct process *console)
     struct leat_start_entry *entry;
 
     if (ports > 0 && (entry = process_entry(console, "ports", "com1")) != NULL) {
-        entry->handle = grant(console, ports, LEAT_RIGHT_CONTROL);
+        entry->handle = hardware_grant(console, ports, LEAT_RIGHT_CONTROL);
         entry->arg[0] = COM1_PORT;
         entry->arg[1] = COM1_PORTS;
     }
     if (irq > 0 && (entry = process_entry(console, "irq", "com1")) != NULL) {
-        entry->handle = grant(console, irq, LEAT_RIGHT_CONTROL);
+        entry->handle = hardware_grant(console, irq, LEAT_RIGHT_CONTROL);
         entry->my_bits = bit;
         entry->arg[0] = COM1_GSI;
     }
@@ -109,7 +109,7 @@ void hardware_give_console(struct process *console, uint64_t kernel_log_bit)
     struct leat_start_entry *entry = process_entry(console, "machine", "");
 
     if (entry != NULL) {
-        entry->handle = grant(console, machine_handle(), LEAT_RIGHT_READ);
+        entry->handle = hardware_grant(console, machine_handle(), LEAT_RIGHT_READ);
         entry->my_bits = kernel_log_bit;
     }
     give_ports(console);
@@ -136,26 +136,24 @@ static void describe_network(const struct pci_list *list, char *text, size_t siz
 
 bool hardware_find_nic(void)
 {
-    static struct pci_list list;
-    const struct pci_access *pci = machine_pci();
+    const struct pci_list *list = machine_pci_list();
     char found[160];
 
-    if (pci == NULL) {
+    if (list == NULL) {
         leat_log("no network: the kernel gives no PCI configuration ports");
         return false;
     }
-    pci_scan(pci, &list);
-    for (unsigned i = 0; i < list.count && !nic.is_found; i++) {
-        nic.function = list.functions[i];
+    for (unsigned i = 0; i < list->count && !nic.is_found; i++) {
+        nic.function = list->functions[i];
         nic.is_found = e1000_is_supported(nic.function.vendor, nic.function.device);
     }
     if (nic.is_found) {
         return true;
     }
-    describe_network(&list, found, sizeof(found));
+    describe_network(list, found, sizeof(found));
     leat_log("no known network card: of %u PCI devices these are network controllers: %s; known "
              "are Intel's 82540EM (8086:100e) and its relatives",
-             list.count, found[0] != 0 ? found : "none");
+             list->count, found[0] != 0 ? found : "none");
     return false;
 }
 
@@ -204,30 +202,32 @@ static int give_irq(struct process *net)
         leat_log("network card: interrupt %u is not to be had (error %d)", gsi, (int)irq);
         return LEAT_EIO;
     }
-    entry->handle = grant(net, irq, LEAT_RIGHT_CONTROL);
+    entry->handle = hardware_grant(net, irq, LEAT_RIGHT_CONTROL);
     entry->my_bits = bit;
     entry->arg[0] = gsi;
     leat_handle_close((leat_handle_t)irq);
     return entry->handle != 0 ? LEAT_OK : LEAT_ENOMEM;
 }
 
-static int give_dma(struct process *net)
+int hardware_give_dma(struct process *process, uint64_t most, uint64_t least)
 {
-    struct leat_start_entry *entry = process_entry(net, "dma", "");
+    struct leat_start_entry *entry = process_entry(process, "dma", "");
     int64_t mem = LEAT_ENOMEM;
-    uint64_t size = DMA_BYTES * 2;
+    uint64_t size = most * 2;
 
-    while (mem <= 0 && size > DMA_BYTES_LEAST) {
+    while (mem <= 0 && size > least) {
         size /= 2;
         mem = leat_mem_create(size, LEAT_MEM_CONTIGUOUS);
     }
     if (mem <= 0 || entry == NULL) {
-        leat_log("network card: no contiguous memory for it (error %d)", (int)mem);
+        leat_log("service '%s': no contiguous memory for its device (error %d)", process->name,
+                 (int)mem);
         return LEAT_ENOMEM;
     }
-    entry->va = process_map(net, (leat_handle_t)mem, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
+    entry->va = process_map(process, (leat_handle_t)mem, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
     entry->size = size;
-    entry->handle = grant(net, mem, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE | LEAT_RIGHT_PHYS);
+    entry->handle =
+        hardware_grant(process, mem, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE | LEAT_RIGHT_PHYS);
     leat_handle_close((leat_handle_t)mem);
     return entry->va != 0 && entry->handle != 0 ? LEAT_OK : LEAT_ENOMEM;
 }
@@ -237,9 +237,9 @@ int hardware_give_nic(struct process *net)
     int error = give_registers(net);
 
     error = error == LEAT_OK ? give_irq(net) : error;
-    error = error == LEAT_OK ? give_dma(net) : error;
+    error = error == LEAT_OK ? hardware_give_dma(net, DMA_BYTES, DMA_BYTES_LEAST) : error;
     if (error == LEAT_OK) {
-        pci_enable(machine_pci(), nic.function.at);
+        pci_enable(machine_pci(), nic.function.at, false, true);
         leat_log("network card %04x:%04x at %02x:%02x.%x, interrupt %u", nic.function.vendor,
                  nic.function.device, nic.function.at.bus, nic.function.at.device,
                  nic.function.at.function, nic.function.irq_line);

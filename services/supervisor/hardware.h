@@ -16,4 +16,11 @@ bool hardware_find_nic(void);
 /* Gives net the card that was found, with bus mastering on. LEAT_OK, or an error that is logged. */
 int hardware_give_nic(struct process *net);
 
+/* Gives it contiguous memory of `most` bytes, or of half, a quarter ..., but more than `least`: the
+   entry "dma". LEAT_OK, or an error that is logged. */
+int hardware_give_dma(struct process *process, uint64_t most, uint64_t least);
+
+/* The handle as the process has it now; 0: it cannot have one more. */
+uint32_t hardware_grant(struct process *process, int64_t handle, uint32_t rights);
+
 #endif

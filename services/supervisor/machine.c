@@ -175,3 +175,14 @@ const struct pci_access *machine_pci(void)
     }
     return &access;
 }
+
+const struct pci_list *machine_pci_list(void)
+{
+    static struct pci_list list;
+    const struct pci_access *access = machine_pci();
+
+    if (access != NULL && list.count == 0) {
+        pci_scan(access, &list);
+    }
+    return access != NULL ? &list : NULL;
+}

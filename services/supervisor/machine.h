@@ -42,4 +42,7 @@ uint64_t machine_free_bytes(void);
    had. */
 const struct pci_access *machine_pci(void);
 
+/* All PCI functions, scanned once; NULL: the ports are not to be had. */
+const struct pci_list *machine_pci_list(void);
+
 #endif

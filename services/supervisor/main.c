@@ -16,6 +16,7 @@
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
 #include "services/supervisor/services.h"
+#include "services/supervisor/storage.h"
 #include "services/supervisor/vm.h"
 
 /* Of the supervisor, at most: so many at once, and one each so many nanoseconds. */
@@ -83,6 +84,7 @@ int main(void)
     if (read_config()) {
         services_start_console(&config);
         services_start_net(&config);
+        storage_start(&config);
         services_start_vdisk(&config);
     } else {
         services_start_console(&config);

@@ -144,13 +144,51 @@ int pci_memory_bar(const struct pci_access *a, struct pci_address at, unsigned b
     return LEAT_OK;
 }
 
-void pci_enable(const struct pci_access *a, struct pci_address at)
+int pci_port_bar(const struct pci_access *a, struct pci_address at, unsigned bar, uint16_t *first,
+                 uint16_t *count)
+{
+    unsigned offset = PCI_BAR0 + 4 * bar;
+    uint32_t command = a->read(a->context, at, PCI_COMMAND) & ~STATUS_BITS;
+    uint32_t low = a->read(a->context, at, offset);
+    uint32_t mask;
+
+    if (bar > 5 || (low & 1) == 0 || (low & 0xfffc) == 0 || low >> 16 != 0) {
+        return LEAT_ENOENT;
+    }
+    a->write(a->context, at, PCI_COMMAND, command & ~(uint32_t)(COMMAND_IO | COMMAND_MEMORY));
+    mask = probe(a, at, offset) & 0xfffc;
+    a->write(a->context, at, PCI_COMMAND, command);
+    if (mask == 0) {
+        return LEAT_ENOENT;
+    }
+    *first = (uint16_t)(low & 0xfffc);
+    *count = (uint16_t)(~mask + 1); /* the PC has 16 bits of ports, whatever the upper half says */
+    return LEAT_OK;
+}
+
+static void set_command(const struct pci_access *a, struct pci_address at, uint32_t set,
+                        uint32_t clear)
 {
     uint32_t command = a->read(a->context, at, PCI_COMMAND) & ~STATUS_BITS;
 
-    command |= COMMAND_MEMORY | COMMAND_MASTER;
-    command &= ~(uint32_t)COMMAND_INTX_OFF;
-    a->write(a->context, at, PCI_COMMAND, command);
+    a->write(a->context, at, PCI_COMMAND, (command | set) & ~clear);
+}
+
+void pci_enable(const struct pci_access *a, struct pci_address at, bool has_ports,
+                bool has_interrupt)
+{
+    uint32_t set = COMMAND_MEMORY | COMMAND_MASTER | (has_ports ? COMMAND_IO : 0);
+
+    if (has_interrupt) {
+        set_command(a, at, set, COMMAND_INTX_OFF);
+    } else {
+        set_command(a, at, set | COMMAND_INTX_OFF, 0);
+    }
+}
+
+void pci_disable(const struct pci_access *a, struct pci_address at)
+{
+    set_command(a, at, COMMAND_INTX_OFF, COMMAND_MASTER);
 }
 
 bool pci_is_network(const struct pci_function *function)

@@ -43,8 +43,17 @@ void pci_scan(const struct pci_access *access, struct pci_list *list);
 int pci_memory_bar(const struct pci_access *access, struct pci_address at, unsigned bar,
                    uint64_t *base_hpa, uint64_t *size);
 
-/* Switches on memory decoding, bus mastering and the INTx pin. */
-void pci_enable(const struct pci_access *access, struct pci_address at);
+/* The same for a BAR of I/O ports. */
+int pci_port_bar(const struct pci_access *access, struct pci_address at, unsigned bar,
+                 uint16_t *first, uint16_t *count);
+
+/* Switches on memory decoding and bus mastering; decoding of ports; the INTx pin or, where nobody takes
+   its interrupt, not. */
+void pci_enable(const struct pci_access *access, struct pci_address at, bool has_ports,
+                bool has_interrupt);
+
+/* Switches bus mastering off, and the INTx pin: the function reaches no memory any more. */
+void pci_disable(const struct pci_access *access, struct pci_address at);
 
 bool pci_is_network(const struct pci_function *function);
 

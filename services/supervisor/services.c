@@ -15,6 +15,8 @@
 #include "services/supervisor/machine.h"
 #include "services/supervisor/overlay.h"
 #include "services/supervisor/prompt.h"
+#include "services/supervisor/storage.h"
+#include "services/supervisor/store_plan.h"
 #include "services/supervisor/vm.h"
 
 #define CONSOLE_QUOTA (16ull << 20)
@@ -57,6 +59,7 @@ static void on_death(struct process *process, const struct leat_domain_status *s
     } else if (process == services.net) {
         services.net = NULL;
     } else {
+        storage_forget(process);
         services.vdisk = NULL;
     }
     vm_forget_process(process);
@@ -175,8 +178,25 @@ void services_start_net(const struct leat_config *config)
     services.net = p; /* runs once vdisk is joined to it */
 }
 
+/* Memory for the store on a local disk; 0: there is none. */
+static uint64_t store_memory(const struct leat_config *config, uint64_t left_bytes)
+{
+    uint64_t partition_bytes = storage_partition_bytes();
+    uint64_t bytes;
+
+    if (partition_bytes == 0) {
+        return 0;
+    }
+    bytes = store_plan_memory(partition_bytes, config->store.memory_bytes, left_bytes);
+    if (bytes == 0) {
+        leat_log("the local disk is not used: the VMs leave no memory for its store");
+    }
+    return bytes;
+}
+
 /* vdisk's writes in ram mode live in its own memory: it gets what the VMs leave. */
-static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_plan *plan)
+static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_plan *plan,
+                            uint64_t *store_bytes)
 {
     uint64_t wanted = config->cache_bytes + VDISK_QUOTA;
     uint64_t taken = RESERVE + wanted;
@@ -185,6 +205,9 @@ static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_pla
     for (unsigned i = 0; i < config->vm_count; i++) {
         taken += vm_needed_bytes(&config->vms[i]);
     }
+    *store_bytes = store_memory(config, free_bytes > taken ? free_bytes - taken : 0);
+    taken += *store_bytes;
+    wanted += *store_bytes;
     overlay_plan(config, free_bytes > taken ? free_bytes - taken : 0, plan);
     if (plan->asked_bytes > plan->total_bytes) {
         leat_log("the overlays of leat.conf's disks take %llu MiB, but the VMs leave %llu MiB: "
@@ -237,10 +260,26 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     }
 }
 
+static void give_store(struct process *p, const struct leat_config *config, uint64_t bytes)
+{
+    static const char *const formats[] = {
+        [LEAT_CONFIG_FORMAT_EMPTY] = "empty",
+        [LEAT_CONFIG_FORMAT_NO] = "no",
+        [LEAT_CONFIG_FORMAT_YES] = "yes",
+    };
+
+    if (bytes == 0 || storage_join(p) != LEAT_OK) {
+        return;
+    }
+    process_argument(p, "store.memory=%llu", (unsigned long long)bytes);
+    process_argument(p, "store.format=%s", formats[config->store.format]);
+}
+
 void services_start_vdisk(const struct leat_config *config)
 {
     struct leat_start_entry net_side = {0}, vdisk_side = {0};
     struct overlay_plan plan;
+    uint64_t store_bytes;
     struct process *p;
 
     if (config->disk_count == 0 || services.net == NULL) {
@@ -252,7 +291,7 @@ void services_start_vdisk(const struct leat_config *config)
         }
         return;
     }
-    p = create("vdisk", vdisk_quota(config, &plan), LEAT_PRIO_SERVICE);
+    p = create("vdisk", vdisk_quota(config, &plan, &store_bytes), LEAT_PRIO_SERVICE);
     if (p != NULL) {
         services_attach_log(p, NULL);
         process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
@@ -271,6 +310,7 @@ void services_start_vdisk(const struct leat_config *config)
             link_deliver(services.net, &net_side, 0);
             link_deliver(p, &vdisk_side, 0);
         }
+        give_store(p, config, store_bytes);
     }
     run(services.net, &services.net);
     if (p != NULL) {

@@ -45,7 +45,8 @@ static void test_full(void **state)
               "port = 10810\r\n"
               "[net]\nmode = static\naddress = 10.0.2.15\nnetmask = 255.255.255.0\n"
               "gateway = 10.0.2.2\ndns = 8.8.8.8\n"
-              "[cache]\nsize = 128M\n"
+              "[cache]\nsize = 128M\n[store]\nuse = no\nmemory = 32M\nformat = yes\n"
+              "partition = 9357074E-1924-48A3-a9b4-982f9bda4031\n"
               "[console]\nview = web\n[machine]\nwhen_idle = power_off\n"
               "[vm web] # comes before its disk\n"
               "memory = 256M\ncpus = 1\nkernel = debian/vmlinuz\n"
@@ -63,6 +64,10 @@ static void test_full(void **state)
     assert_int_equal(config.net.address, 0x0f02000a);
     assert_int_equal(config.net.netmask, 0x00ffffff);
     assert_int_equal(config.cache_bytes, 128u << 20);
+    assert_true(config.store.is_off);
+    assert_int_equal(config.store.memory_bytes, 32u << 20);
+    assert_int_equal(config.store.format, LEAT_CONFIG_FORMAT_YES);
+    assert_string_equal(config.store.partition, "9357074e-1924-48a3-a9b4-982f9bda4031");
     assert_string_equal(config.console_view, "web");
     assert_int_equal(config.when_idle, LEAT_CONFIG_POWER_OFF);
     assert_int_equal(config.vm_count, 1);
@@ -96,6 +101,9 @@ static void test_defaults(void **state)
     (void)state;
     assert_int_equal(parse(""), 0);
     assert_int_equal(config.cache_bytes, 64u << 20);
+    assert_false(config.store.is_off);
+    assert_int_equal(config.store.format, LEAT_CONFIG_FORMAT_EMPTY);
+    assert_string_equal(config.store.partition, "");
     assert_int_equal(config.net.mode, LEAT_CONFIG_DHCP);
     assert_int_equal(config.server_port, 10809);
     assert_string_equal(config.console_view, "leat");
@@ -300,8 +308,8 @@ static void test_errors(void **state)
         {"[server]\nhost=x\n", 2,
          "leat.conf line 2: [server] host = x: unknown key in this section"},
         {"[servers]\n", 1,
-         "leat.conf line 1: [servers] unknown section; there are server, net, cache, console, "
-         "machine, disk NAME, vm NAME and tenant NAME"},
+         "leat.conf line 1: [servers] unknown section; there are server, net, cache, store, "
+         "console, machine, disk NAME, vm NAME and tenant NAME"},
         {"a = b\n", 1, "leat.conf line 1: a = b: stands before the first [section]"},
         {"[server]\nnonsense\n", 2, "leat.conf line 2 is neither 'key = value' nor a [section]"},
         {"[server\n", 1, "leat.conf line 1 has a section header without ']'"},
@@ -325,6 +333,16 @@ static void test_errors(void **state)
          "leat.conf line 2: [machine] when_idle = sleep: must be stay, power_off or reset"},
         {"[cache]\nsize=4K\n", 2,
          "leat.conf line 2: [cache] size = 4K: too small; the cache needs 1M at least"},
+        {"[store]\nmemory = 1M\n", 2,
+         "leat.conf line 2: [store] memory = 1M: too small; a store needs 4M at least"},
+        {"[store]\nformat = maybe\n", 2,
+         "leat.conf line 2: [store] format = maybe: must be empty, no or yes"},
+        {"[store]\npartition = 9357074e-1924-48a3-a9b4-982f9bda403\n", 2,
+         "leat.conf line 2: [store] partition = 9357074e-1924-48a3-a9b4-982f9bda403: not a GUID; "
+         "write for example 9357074e-1924-48a3-a9b4-982f9bda4031"},
+        {"[store]\npartition = 9357074e-1924-48a3-a9b4_982f9bda4031\n", 2,
+         "leat.conf line 2: [store] partition = 9357074e-1924-48a3-a9b4_982f9bda4031: not a GUID; "
+         "write for example 9357074e-1924-48a3-a9b4-982f9bda4031"},
         {"[console]\nview=web\n", 2,
          "leat.conf line 2: [console] view = web: must be leat, all or the name of a VM"},
     };

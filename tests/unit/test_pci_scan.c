@@ -158,14 +158,46 @@ static void enabling_keeps_the_status_bits(void **state)
 
     (void)state;
     f->space[1] = 0xf9000401;
-    pci_enable(&access, f->at);
+    pci_enable(&access, f->at, false, true);
     assert_int_equal(f->space[1], 7); /* ones in the upper half would have cleared errors */
+    f->space[1] = 0xf9000000;
+    pci_enable(&access, f->at, true, false);
+    assert_int_equal(f->space[1], 0x407);
+    pci_disable(&access, f->at);
+    assert_int_equal(f->space[1], 0x403);
+}
+
+static void port_bars(void **state)
+{
+    struct fake *f = add(0, 1, 1, 0x70108086, 0x010180);
+    uint16_t first, count;
+
+    (void)state;
+    f->space[1] = 7;
+    f->space[4] = 0xc001;
+    f->bar_mask[0] = 0xfffffff0;
+    assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_OK);
+    assert_int_equal(first, 0xc000);
+    assert_int_equal(count, 16);
+    assert_int_equal(f->space[4], 0xc001);
+    assert_int_equal(f->space[1], 7);
+    f->bar_mask[0] = 0xfff0; /* a device that decodes 16 bits only */
+    assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_OK);
+    assert_int_equal(count, 16);
+    f->space[4] = 1; /* not assigned */
+    assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_ENOENT);
+    f->space[4] = 0xc000; /* of memory */
+    assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_ENOENT);
+    f->space[4] = 0x1c001;
+    assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_ENOENT);
+    assert_int_equal(pci_port_bar(&access, f->at, 6, &first, &count), LEAT_ENOENT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(functions_behind_bridges_are_found, setup),
+        cmocka_unit_test_setup(port_bars, setup),
         cmocka_unit_test_setup(a_loop_of_bridges_ends, setup),
         cmocka_unit_test_setup(bar_sizes_are_found_and_everything_put_back, setup),
         cmocka_unit_test_setup(bars_of_64_bits_and_odd_ones, setup),
