@@ -15,6 +15,7 @@
 
 static const struct block_driver *const drivers[] = {
     &block_driver_ata,
+    &block_driver_nvme,
 };
 
 /* NULL: the access does not lie in the region as a whole. */

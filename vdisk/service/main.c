@@ -17,6 +17,7 @@
 #include "lib/sys.h"
 #include "vdisk/service/channel.h"
 #include "vdisk/service/config.h"
+#include "vdisk/service/local_disk.h"
 #include "vdisk/service/net_conn.h"
 
 #define MAX_DISKS 32u
@@ -26,10 +27,12 @@
 
 struct attached {
     bool is_used;
+    bool is_waiting; /* for the decision whether there is a local store */
     uint64_t cookie;
     struct leat_start_entry entry;
     struct channel channel;
-    char status[280]; /* as last told to the supervisor */
+    char text[sizeof((struct leat_ctl *)0)->text]; /* of the ATTACH message */
+    char status[280];                              /* as last told to the supervisor */
 };
 
 static struct {
@@ -39,6 +42,7 @@ static struct {
     struct net_conns net;
     struct leat_start_entry net_entry;
     struct attached *disks[MAX_DISKS];
+    bool has_store;   /* the engine knows whether there is one */
     uint64_t stop_ns; /* not 0: the service ends, at this time at the latest */
     uint64_t random;
 } service;
@@ -166,6 +170,25 @@ static struct attached *new_disk(const struct leat_start_entry *entry, uint64_t 
     return a;
 }
 
+static void start_disk(struct attached *a)
+{
+    struct args_source source = {a->text, a->entry.name};
+    struct disk_args args = {get_arg, &source};
+    struct vdisk_config config;
+    char why[96];
+    a->is_waiting = false;
+    if (!a->entry.va || a->entry.size < sizeof(struct leat_blk_channel))
+        tell(a->entry.name, "its channel is too small");
+    else if (disk_config(&args, a->entry.name, &config, why, sizeof why))
+        refuse(&a->entry, why);
+    else if (leat_loop_on(&service.loop, a->entry.my_bits, woken, NULL) != LEAT_OK ||
+             channel_begin(&a->channel, service.engine, &config, (void *)a->entry.va, signal_entry,
+                           &a->entry) != LEAT_OK)
+        refuse(&a->entry, "vdisk has no memory for it");
+    else
+        a->is_used = true;
+}
+
 static void attach(const struct leat_start_entry *entry, uint64_t cookie, const char *text)
 {
     struct attached *a = new_disk(entry, cookie);
@@ -173,20 +196,23 @@ static void attach(const struct leat_start_entry *entry, uint64_t cookie, const 
         refuse(entry, "vdisk has no memory or place for one more disk");
         return;
     }
-    struct args_source source = {text, a->entry.name};
-    struct disk_args args = {get_arg, &source};
-    struct vdisk_config config;
-    char why[96];
-    if (!entry->va || entry->size < sizeof(struct leat_blk_channel))
-        tell(a->entry.name, "its channel is too small");
-    else if (disk_config(&args, a->entry.name, &config, why, sizeof why))
-        refuse(&a->entry, why);
-    else if (leat_loop_on(&service.loop, entry->my_bits, woken, NULL) != LEAT_OK ||
-             channel_begin(&a->channel, service.engine, &config, (void *)entry->va, signal_entry,
-                           &a->entry) != LEAT_OK)
-        refuse(&a->entry, "vdisk has no memory for it");
-    else
-        a->is_used = true;
+    snprintf(a->text, sizeof a->text, "%s", text);
+    a->is_waiting = !service.has_store;
+    if (!a->is_waiting)
+        start_disk(a);
+}
+
+/* The engine learns of the store before any disk. */
+static void take_store(void)
+{
+    if (service.has_store || !local_disk_is_decided())
+        return;
+    service.has_store = true;
+    if (local_disk_store())
+        vdisk_use_store(service.engine, local_disk_store());
+    for (unsigned i = 0; i < MAX_DISKS; i++)
+        if (service.disks[i] && service.disks[i]->is_waiting)
+            start_disk(service.disks[i]);
 }
 
 static void detach(uint64_t cookie)
@@ -208,12 +234,15 @@ static void detach(uint64_t cookie)
 static void answer_query(uint64_t number)
 {
     char line[sizeof((struct leat_ctl *)0)->text];
+    if (local_disk_line(line, sizeof line))
+        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         struct attached *a = service.disks[i];
         if (!a)
             continue;
         if (!a->is_used) {
-            snprintf(line, sizeof line, "disk '%s': failed: see the log", a->entry.name);
+            snprintf(line, sizeof line, "disk '%s': %s", a->entry.name,
+                     a->is_waiting ? "waits for the local disk" : "failed: see the log");
             leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
             continue;
         }
@@ -233,7 +262,8 @@ static void on_ctl(const struct leat_ctl *message)
             attach(&message->entry, message->arg[0], message->text);
         break;
     case LEAT_CTL_DETACH:
-        detach(message->arg[0]);
+        if (!local_disk_lose(message->arg[0]))
+            detach(message->arg[0]);
         break;
     case LEAT_CTL_QUERY:
         answer_query(message->arg[0]);
@@ -275,6 +305,8 @@ static void stop_when_drained(void)
 static bool pump(void *ctx)
 {
     (void)ctx;
+    local_disk_run();
+    take_store();
     net_conns_run(&service.net);
     if (net_conns_came_up(&service.net))
         vdisk_network_up(service.engine);
@@ -292,6 +324,8 @@ static bool pump(void *ctx)
         channel_flush(&a->channel);
         may_sleep &= channel_may_sleep(&a->channel);
     }
+    local_disk_flush();
+    may_sleep &= local_disk_may_sleep();
     net_conns_flush(&service.net);
     may_sleep &= net_conns_may_sleep(&service.net);
     leat_loop_timer_set(&service.loop, &service.timer, when == UINT64_MAX ? 0 : when);
@@ -336,6 +370,8 @@ int main(void)
         leat_fatal("no memory for a cache of %llu MiB: make cache= smaller",
                    (unsigned long long)(limits.cache_bytes >> 20));
     start_net();
+    const struct store_platform clock = {NULL, platform_now, platform_random, NULL, platform_log};
+    local_disk_begin(&service.loop, woken, &clock);
     if (leat_ctl_init(&service.loop, on_ctl) != LEAT_OK)
         leat_fatal("vdisk was given no control channel");
     for (const struct leat_start_entry *e = leat_start_next("disk", NULL); e;
