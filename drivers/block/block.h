@@ -135,8 +135,9 @@ struct block_driver {
     const struct block_counters *(*counters)(const void *state);
 };
 
-extern const struct block_driver block_driver_ata;  /* ata.h */
-extern const struct block_driver block_driver_ahci; /* ahci.h */
-extern const struct block_driver block_driver_nvme; /* nvme.h */
+extern const struct block_driver block_driver_ata;        /* ata.h */
+extern const struct block_driver block_driver_ahci;       /* ahci.h */
+extern const struct block_driver block_driver_nvme;       /* nvme.h */
+extern const struct block_driver block_driver_virtio_blk; /* virtio_blk.h */
 
 #endif

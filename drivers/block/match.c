@@ -18,11 +18,22 @@ static const struct block_match ide = {
 
 static const struct block_match nvme = {.driver = "nvme", .bars = 1u << 0};
 
+/* virtio 1.2, 4.1.2: 0x1040 + the device's number (5), and the number of transitional block devices. The modern structures
+   may lie in any BAR. */
+#define VIRTIO_VENDOR 0x1af4u
+#define VIRTIO_BLK_DEVICE 0x1042u
+#define VIRTIO_BLK_TRANSITIONAL 0x1001u
+
+static const struct block_match virtio_blk = {.driver = "virtio-blk", .bars = 0x3f};
+
 const struct block_match *block_match_find(const struct block_pci_id *id)
 {
     if (id->class_code >> 8 == CLASS_IDE && !(id->class_code & IDE_NATIVE))
         return &ide;
     if (id->class_code == CLASS_NVME)
         return &nvme;
+    if (id->vendor == VIRTIO_VENDOR &&
+        (id->device == VIRTIO_BLK_DEVICE || id->device == VIRTIO_BLK_TRANSITIONAL))
+        return &virtio_blk;
     return NULL;
 }

@@ -49,7 +49,8 @@ static const struct block_device_info *nvme_info(const void *state, unsigned uni
 {
     const struct nvme *nvme = state;
 
-    if (unit >= nvme->units.count || nvme->units.unit[unit].is_gone || nvme->state == NVME_GONE)
+    if (nvme->state == NVME_OFF || nvme->state == NVME_GONE || unit >= nvme->units.count ||
+        nvme->units.unit[unit].is_gone)
         return NULL;
     return &nvme->units.unit[unit].info;
 }

@@ -143,7 +143,7 @@ static void failed(struct nvme *nvme, struct block_command *command, uint16_t st
                                         NVME_STATUS_CODE(status) == NVME_STATUS_ABORTED);
 
     if (block_work_may_log(&nvme->work, now_ns))
-        block_logf(&nvme->platform, NVME_NAME, "disk %u: %s of %u sectors at %llu: status %u/%02xh",
+        block_logf(&nvme->platform, NVME_NAME, "disk %u: %s of %u sectors at %llu: status %u/%xh",
                    command->unit, names[command->op], command->sectors,
                    (unsigned long long)command->lba, NVME_STATUS_TYPE(status),
                    NVME_STATUS_CODE(status));

@@ -5,6 +5,7 @@
 
 #include "drivers/block/nvme.h"
 #include "drivers/block/nvme_regs.h"
+#include "drivers/block/logf.h"
 #include "drivers/block/work.h"
 
 #define NVME_ADMIN_ENTRIES 16u

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "drivers/block/work.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "lib/assert.h"
 
 #define LOG_NS 1000000000ull
@@ -145,22 +142,19 @@ int block_work_overdue(const struct block_work *work, uint64_t now_ns)
     return -1;
 }
 
+int block_work_busy(const struct block_work *work)
+{
+    int count = 0;
+
+    for (uint64_t busy = work->busy; busy; busy &= busy - 1)
+        count++;
+    return count;
+}
+
 bool block_work_may_log(struct block_work *work, uint64_t now_ns)
 {
     if (now_ns < work->next_log_ns)
         return false;
     work->next_log_ns = now_ns + LOG_NS;
     return true;
-}
-
-void block_logf(const struct block_platform *platform, const char *driver, const char *format, ...)
-{
-    char line[200];
-    int length = snprintf(line, sizeof(line), "%s: ", driver);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(line + length, sizeof(line) - (size_t)length, format, args);
-    va_end(args);
-    platform->log(platform->context, line);
 }

@@ -64,6 +64,9 @@ uint64_t block_work_next(const struct block_work *work);
 /* The lowest busy slot whose time limit has passed; -1: none. */
 int block_work_overdue(const struct block_work *work, uint64_t now_ns);
 
+/* How many slots are busy. */
+int block_work_busy(const struct block_work *work);
+
 /* Is this command, as it is sent now, a flush? */
 static inline bool block_work_is_flush(const struct block_command *command)
 {
@@ -72,9 +75,5 @@ static inline bool block_work_is_flush(const struct block_command *command)
 
 /* May a line about a failed command be logged? One a second: a device that fails everything must not fill the log. */
 bool block_work_may_log(struct block_work *work, uint64_t now_ns);
-
-/* Logs "DRIVER: ...", cut after 200 bytes. */
-__attribute__((format(printf, 3, 4))) void block_logf(const struct block_platform *platform,
-                                                      const char *driver, const char *format, ...);
 
 #endif

@@ -97,6 +97,34 @@ def ide_by_cpu(lab):
     run_qemu(lab, "pc", IDE, [Disk(lab.folder / f"disk{i}.img", 12288 + i) for i in range(3)], False, "no-bus-master")
 
 
+def nvme(lab):
+    """Two controllers: one with its own namespace, one with two, of which one has sectors of 4096 bytes."""
+    disks = [Disk(lab.folder / "disk0.img", 16384), Disk(lab.folder / "disk1.img", 16387),
+             Disk(lab.folder / "disk2.img", 2048, 4096)]
+    run_qemu(lab, "q35", ["-device", "nvme,drive=disk0,serial=one", "-device", "nvme,id=two,serial=two",
+                          "-device", "nvme-ns,drive=disk1,bus=two,nsid=1",
+                          "-device", "nvme-ns,drive=disk2,bus=two,nsid=5,logical_block_size=4096,physical_block_size=4096"],
+             disks)
+
+
+def nvme_short(lab):
+    """A controller that moves 64 KiB at a time, and has one pair of I/O queues."""
+    run_qemu(lab, "pc", ["-device", "nvme,drive=disk0,serial=short,mdts=4,max_ioqpairs=1"],
+             [Disk(lab.folder / "disk0.img", 16384)])
+
+
+VIRTIO = "virtio-blk-pci,drive=disk"
+
+
+def virtio(lab):
+    """Modern only; transitional, with sectors of 4096 bytes; with a short queue and no cache."""
+    disks = [Disk(lab.folder / "disk0.img", 16384), Disk(lab.folder / "disk1.img", 2048, 4096),
+             Disk(lab.folder / "disk2.img", 8191)]
+    run_qemu(lab, "pc", ["-device", VIRTIO + "0,disable-legacy=on,serial=modern",
+                         "-device", VIRTIO + "1,disable-legacy=off,logical_block_size=4096,physical_block_size=4096",
+                         "-device", VIRTIO + "2,disable-legacy=on,queue-size=16,write-cache=off,num-queues=3"], disks)
+
+
 def boot_image(path):
     """A disk that starts the kernel by the BIOS."""
     kernel = (FOLDER / "blocktest.bin").read_bytes()
@@ -135,4 +163,4 @@ def bochs_ide(lab):
 
 
 if __name__ == "__main__":
-    main(ide, ide_by_cpu, bochs_ide)
+    main(ide, ide_by_cpu, bochs_ide, nvme, nvme_short, virtio)

@@ -54,6 +54,7 @@ int user_submit(struct block_user *user, struct world_command *wc, unsigned unit
                 uint64_t lba, uint32_t sectors, uint32_t offset)
 {
     world_command(&user->world, wc, op, lba, sectors, offset);
+    wc->command.tries = wc->command.phase = 0xff; /* the driver's: it sets them itself */
     return user->driver->submit(user->state, unit, &wc->command);
 }
 

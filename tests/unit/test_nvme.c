@@ -264,6 +264,7 @@ static void stop_writes_the_cache_and_switches_off(void **state)
 
     assert_true(run(&order, 0, BLOCK_WRITE, 0, 8, 0));
     model.user.driver->stop(model.user.state);
+    assert_null(info(0));
     assert_int_equal(model.volatile_writes, 0);
     assert_false(model.cc & NVME_CC_EN);
     assert_true(model.masked & 1);

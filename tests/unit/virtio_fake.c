@@ -85,7 +85,8 @@ void fake_init(struct fake *f, uint64_t disk_bytes, uint32_t block_size, uint32_
     memset(f, 0, sizeof(*f));
     f->vm.name = "test";
     f->vm.cpu_count = 1;
-    f->ram = calloc(1, FAKE_RAM_BYTES);
+    f->ram = aligned_alloc(4096, FAKE_RAM_BYTES);
+    memset(f->ram, 0, FAKE_RAM_BYTES);
     f->high = calloc(1, FAKE_HIGH_BYTES);
     guest_memory_add(&f->vm.memory, gpa(0), FAKE_RAM_BYTES, f->ram);
     guest_memory_add(&f->vm.memory, gpa(FAKE_HIGH_RAM), FAKE_HIGH_BYTES, f->high);

@@ -11,7 +11,8 @@
 #define EIGHT_BITS 3
 #define LIMIT_NS 60000000000ull
 
-static const struct block_driver *const drivers[] = {&block_driver_ata};
+static const struct block_driver *const drivers[] = {&block_driver_ata, &block_driver_nvme,
+                                                     &block_driver_virtio_blk};
 
 struct disk {
     struct controller *controller;
@@ -113,6 +114,8 @@ static uint32_t size_at(const struct disk *disk, unsigned n, uint64_t left)
     static const uint16_t sizes[] = {1, 8, 127, 3, 128, 16, 2, 129, 64, 5, 255, 8};
     uint32_t most = (SLOT_BYTES - 512) / disk->info->sector_bytes;
     uint32_t size = sizes[n % (sizeof(sizes) / sizeof(sizes[0]))];
+    if (most > disk->info->max_sectors)
+        most = disk->info->max_sectors;
     if (size > most)
         size = most;
     return size > left ? (uint32_t)left : size;
