@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define CONTENT_BYTES 32u
+#define CONTENT_SUMS 0x02u /* first byte of what identity.h makes of samples: no real id */
 #define CONTENT_TEXT 0x01u /* no hash is likely to begin so and go on as text */
 
 /* False: the text is neither. */

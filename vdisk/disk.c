@@ -15,7 +15,7 @@ uint32_t disk_features(const struct vdisk_disk *d)
 {
     const struct vdisk_export *e = d->export;
     uint32_t flags = e->identity.flags;
-    if (d->config.mode == VDISK_RAM && !d->config.is_read_only)
+    if (d->config.mode != VDISK_PRIVATE && !d->config.is_read_only)
         return LEAT_BLK_CAN_FLUSH | LEAT_BLK_CAN_DISCARD | LEAT_BLK_CAN_ZERO | LEAT_BLK_CAN_FUA;
     if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY))
         return LEAT_BLK_READ_ONLY;
@@ -69,6 +69,7 @@ void disk_complete(struct vdisk_request *r, int status)
     uint64_t now_ns = d->export->engine->now_ns, took_ns = now_ns - r->submitted_ns;
     d->counters.stall_ns += took_ns;
     meter_count(d->counters.latency, took_ns);
+    diff_forget(r);
     if (!--d->counters.waiting)
         d->counters.blocked_ns += now_ns - d->blocked_since_ns;
     list_remove(&r->disk_node);
@@ -109,6 +110,17 @@ static int write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
     return LEAT_EIO;
 }
 
+void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    uint64_t offset = r->offset, length = r->length; /* r may be gone after the read */
+    if (d->export->link == LINK_FAILED) {
+        disk_complete(r, LEAT_EIO);
+        return;
+    }
+    bool is_miss = fetch_read(d->export, r);
+    ahead_after_read(d, offset, length, is_miss);
+}
+
 static void start(struct vdisk_disk *d, struct vdisk_request *r)
 {
     struct vdisk_export *e = d->export;
@@ -117,18 +129,20 @@ static void start(struct vdisk_disk *d, struct vdisk_request *r)
         disk_complete(r, status);
         return;
     }
+    if (r->op != LEAT_BLK_READ && r->op != LEAT_BLK_FLUSH)
+        d->counters.written_bytes += r->length;
+    if (d->diff) {
+        diff_submit(d->diff, r);
+        return;
+    }
     if (r->op == LEAT_BLK_READ) {
-        uint64_t offset = r->offset, length = r->length; /* r may be gone after the read */
-        if (d->has_overlay && overlay_covers(&d->overlay, offset, length)) {
+        if (d->has_overlay && overlay_covers(&d->overlay, r->offset, r->length)) {
             disk_complete(r, LEAT_OK);
             return;
         }
-        bool is_miss = fetch_read(e, r);
-        ahead_after_read(d, offset, length, is_miss);
+        disk_read_below(d, r);
         return;
     }
-    if (r->op != LEAT_BLK_FLUSH)
-        d->counters.written_bytes += r->length;
     if (d->has_overlay)
         disk_complete(r, r->op == LEAT_BLK_FLUSH ? LEAT_OK : write_overlay(d, r));
     else if (r->op == LEAT_BLK_FLUSH)
@@ -151,11 +165,18 @@ static void make_overlay(struct vdisk_disk *d)
         d->refusal = "no memory for the overlay's table";
 }
 
+bool disk_is_opening(const struct vdisk_disk *d)
+{
+    return d->diff && !d->diff->object;
+}
+
 void disk_wake(struct vdisk_disk *d)
 {
     make_overlay(d);
     if (d->refusal || d->export->link == LINK_FAILED)
         tenant_let_all_go(d);
+    if (disk_is_opening(d) && !d->refusal && d->export->link != LINK_FAILED)
+        return;
     struct list *node;
     while ((node = list_pop(&d->early))) {
         struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, node);
@@ -166,18 +187,20 @@ void disk_wake(struct vdisk_disk *d)
     }
 }
 
-void disk_give_up(struct vdisk_disk *d)
+void disk_give_up(struct vdisk_disk *d, const char *what)
 {
     struct vdisk_export *e = d->export;
     uint32_t count = d->counters.waiting; /* completions may submit more */
     if (count && !d->has_given_up) {
-        vdisk_log(e->engine, "disk '%s': server away for %llu s: requests fail with I/O errors",
-                  d->config.name, (unsigned long long)(d->config.give_up_ns / SECOND_NS));
+        vdisk_log(e->engine, "disk '%s': %s away for %llu s: requests fail with I/O errors",
+                  d->config.name, what, (unsigned long long)(d->config.give_up_ns / SECOND_NS));
         d->has_given_up = true;
     }
     while (count-- && !list_is_empty(&d->requests)) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
-        if (e->was_up && fetch_waits_locally(e, r)) { /* it needs no server */
+        if (diff_is_at_store(r) ||
+            (!disk_is_opening(d) && e->was_up && fetch_waits_locally(e, r))) {
+            /* it needs no server */
             list_remove(&r->disk_node);
             list_push_back(&d->requests, &r->disk_node);
             continue;
@@ -193,7 +216,7 @@ void disk_go(struct vdisk_request *r)
     struct vdisk_disk *d = r->disk;
     if (d->refusal || d->export->link == LINK_FAILED)
         disk_complete(r, LEAT_EIO);
-    else if (!d->export->was_up)
+    else if (!d->export->was_up || disk_is_opening(d))
         list_push_back(&d->early, &r->node);
     else
         start(d, r);
@@ -205,6 +228,9 @@ void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
     r->submitted_ns = d->export->engine->now_ns;
     r->pieces = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
+    r->diff = NULL;
+    r->held = NULL;
+    r->held_bytes = 0;
     list_init(&r->node);
     list_push_back(&d->requests, &r->disk_node);
     d->counters.requests++;

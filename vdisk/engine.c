@@ -23,6 +23,7 @@ struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct v
     v->limits = *limits;
     list_init(&v->exports);
     list_init(&v->tenants);
+    list_init(&v->differences);
     list_init(&v->waiter_chunks);
     if (!cache_init(&v->cache, limits->cache_bytes) || !local_queue_init(v)) {
         cache_free(&v->cache);
@@ -50,6 +51,7 @@ static void free_export(struct vdisk_export *e)
 
 void vdisk_destroy(struct vdisk *v)
 {
+    diff_end(v);
     notes_forget(v);
     while (!list_is_empty(&v->exports))
         free_export(LIST_ENTRY(v->exports.next, struct vdisk_export, node));
@@ -211,9 +213,16 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
         free(d);
         return NULL;
     }
+    if (d->config.mode == VDISK_LOCAL && !(d->diff = diff_new(d))) {
+        tenant_leave(d);
+        free(d);
+        return NULL;
+    }
     d->refusal = find_conflict(d->export, d);
     if (d->refusal)
         vdisk_log(v, "disk '%s': failed: %s", config->name, d->refusal);
+    if (disk_is_writer(d))
+        identity_forget(d->export);
     if (list_is_empty(&d->export->disks))
         stream_restart(d->export);
     d->export->stream.is_profiled |= config->is_profiled;
@@ -231,7 +240,10 @@ void vdisk_detach(struct vdisk_disk *d)
         struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, disk_node);
         wlog_forget(e, r);
         fetch_forget(e, r);
+        diff_forget(r);
     }
+    if (d->diff)
+        diff_leave(d->diff);
     list_remove(&d->node);
     tenant_leave(d);
     overlay_free(&d->overlay);
@@ -246,6 +258,8 @@ static bool is_abandoned(const struct vdisk_export *e)
 
 void vdisk_use_store(struct vdisk *v, struct store *s)
 {
+    if (v->store && v->store != s)
+        diff_store_gone(v);
     v->store = s;
     v->flushes = v->is_flushing = 0;
     if (!s)
@@ -274,6 +288,7 @@ uint64_t vdisk_run(struct vdisk *v)
     run_store(v);
     v->has_read = false;
     uint64_t when = tenants_run(v);
+    diff_run(v);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
@@ -292,9 +307,11 @@ uint64_t vdisk_run(struct vdisk *v)
             d->changed(d->owner);
         }
     }
-    uint64_t store = run_store(v);
-    if (v->has_read)
+    bool is_again = diff_run(v);
+    uint64_t store = run_store(v), diff = diff_deadline(v);
+    if (is_again || v->has_read)
         return v->now_ns;
+    when = diff < when ? diff : when;
     return store < when ? store : when;
 }
 
@@ -309,12 +326,13 @@ bool vdisk_is_drained(const struct vdisk *v)
     for (const struct list *n = v->exports.next; n != &v->exports; n = n->next)
         if (!wlog_is_drained(LIST_ENTRY(n, struct vdisk_export, node)))
             return false;
-    return !local_is_pending(v) && !notes_are_pending(v);
+    return !local_is_pending(v) && !notes_are_pending(v) && diff_is_drained(v);
 }
 
 void vdisk_drain(struct vdisk *v)
 {
     local_drain(v);
+    diff_drain(v);
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next)
         LIST_ENTRY(n, struct vdisk_export, node)->wants_drain = true;
 }

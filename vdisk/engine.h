@@ -3,12 +3,14 @@
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
  * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it
  * offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and stream.c (what nobody asked
- * for yet), extents.c (holes), identity.c (is it the same image?) and wlog.c and edges.c (writes).
+ * for yet), extents.c (holes), identity.c (is it the same image?), wlog.c and edges.c (writes to the
+ * server), and difference.c and difference_ops.c (writes to the local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
 
 #include "vdisk/cache.h"
+#include "vdisk/difference.h"
 #include "vdisk/edges.h"
 #include "vdisk/extents.h"
 #include "vdisk/identity.h"
@@ -192,6 +194,7 @@ struct vdisk_disk {
     struct list held;         /* requests over a limit, of the disk or of its tenant */
     struct list holding_node; /* in tenant->holding */
     struct overlay overlay;
+    struct difference *diff; /* mode local */
     bool has_overlay, said_full, has_given_up;
     uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
     uint64_t blocked_since_ns;                    /* while requests wait */
@@ -211,6 +214,7 @@ struct vdisk {
     uint32_t flushes;           /* still to be done of them; one may be under way */
     bool is_flushing, has_kept; /* has_kept: since the last one */
     bool has_read;              /* the store has ended reads: exports must be looked at again */
+    struct list differences;    /* that are open, or still have something to do */
     struct waiter *waiter_free;
     struct list waiter_chunks;
     struct cache cache;
@@ -242,8 +246,13 @@ void disk_complete(struct vdisk_request *r, int status);
 /* The export's size has become known, or it failed: requests that waited for that go on. */
 void disk_wake(struct vdisk_disk *d);
 bool disk_is_writer(const struct vdisk_disk *d);
-/* The server has been away for longer than the disk's configuration allows: what waits fails. */
-void disk_give_up(struct vdisk_disk *d);
+/* Mode local: the difference is still to be opened, requests wait unless the disk has failed. */
+bool disk_is_opening(const struct vdisk_disk *d);
+/* The server (or `what`) has been away for longer than the disk's configuration allows: what waits
+   for it fails. */
+void disk_give_up(struct vdisk_disk *d, const char *what);
+/* A read goes on below what the disk itself holds: caches and server. */
+void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r);
 uint32_t disk_features(const struct vdisk_disk *d); /* enum leat_blk_feature */
 
 /* -- link.c -- */

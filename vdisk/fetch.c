@@ -17,6 +17,7 @@
 #define DEMAND_FETCHES (EXPORT_FETCHES / 2)
 #define AHEAD_REQUESTS 48u
 #define AHEAD_LEAST 4u /* blocks of one */
+#define SECTOR_BYTES 512u
 
 static void fetch_done(struct nbd_command *command, uint32_t error);
 
@@ -180,27 +181,64 @@ static void count_used(struct vdisk_export *e, enum cache_source source)
         e->around.used++;
 }
 
+/* What of a block the request is still without: the range's part, or, if it holds some of the block
+ * already, the next run of sectors from `from` on that it does not hold. False: nothing more. */
+static bool next_part(const struct vdisk_request *r, uint64_t block, uint64_t *from, uint64_t *to)
+{
+    uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
+    uint64_t first = r->offset > start ? r->offset : start;
+    uint8_t held = r->held ? r->held[block - r->offset / CACHE_BLOCK_BYTES] : 0;
+    if (*from < first)
+        *from = first;
+    if (r->offset + r->length < end)
+        end = r->offset + r->length;
+    *to = end;
+    if (!held || *from >= end)
+        return *from < end;
+    while (*from < end && held >> ((*from - start) / SECTOR_BYTES) & 1)
+        *from += SECTOR_BYTES;
+    for (*to = *from; *to < end && !(held >> ((*to - start) / SECTOR_BYTES) & 1);)
+        *to += SECTOR_BYTES;
+    return *from < end;
+}
+
 /* Copies what a cache block and the request have in common: so many bytes. */
 static uint64_t copy_block(const struct cache *c, uint32_t slot, uint64_t block,
                            struct vdisk_request *r)
 {
-    uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
-    uint64_t from = r->offset > start ? r->offset : start;
-    uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
-    if (r->data)
-        memcpy(r->data + (from - r->offset), cache_data(c, slot) + (from - start), to - from);
-    return to - from;
+    const uint8_t *data = cache_data(c, slot);
+    uint64_t bytes = 0;
+    for (uint64_t from = 0, to; next_part(r, block, &from, &to); from = to) {
+        if (r->data)
+            memcpy(r->data + (from - r->offset), data + from % CACHE_BLOCK_BYTES, to - from);
+        bytes += to - from;
+    }
+    return bytes;
 }
 
 /* The part of a hole that the request wants. */
 static void zero_block(uint64_t block, struct vdisk_request *r)
 {
-    uint64_t start = block * CACHE_BLOCK_BYTES, end = start + CACHE_BLOCK_BYTES;
-    uint64_t from = r->offset > start ? r->offset : start;
-    uint64_t to = r->offset + r->length < end ? r->offset + r->length : end;
-    if (r->data)
-        memset(r->data + (from - r->offset), 0, to - from);
-    r->hole_bytes += to - from;
+    for (uint64_t from = 0, to; next_part(r, block, &from, &to); from = to) {
+        if (r->data)
+            memset(r->data + (from - r->offset), 0, to - from);
+        r->hole_bytes += to - from;
+    }
+}
+
+static bool is_held(const struct vdisk_request *r, uint64_t block)
+{
+    uint64_t from = 0, to;
+    return r->held && !next_part(r, block, &from, &to);
+}
+
+/* Where the run of blocks that begins with `first`, and of which the request lacks something, ends. */
+static uint64_t run_end(const struct vdisk_request *r, uint64_t first, uint64_t end)
+{
+    uint64_t block = first + 1;
+    while (r->held && block < end && !is_held(r, block))
+        block++;
+    return r->held ? block : end;
 }
 
 /* Makes r wait for blocks [first, last] of f. False: no memory. */
@@ -231,6 +269,10 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
     uint64_t end = (r->offset + r->length + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
     while (r->next_block < end) {
         uint64_t block = r->next_block;
+        if (is_held(r, block)) {
+            r->next_block++;
+            continue;
+        }
         uint32_t slot = cache_find(c, e->id, block);
         if (slot != CACHE_NONE && c->slots[slot].state == CACHE_VALID) {
             r->ram_bytes += copy_block(c, slot, block, r);
@@ -243,8 +285,9 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block++;
             continue;
         }
-        struct fetch *f =
-            slot != CACHE_NONE ? c->slots[slot].fetch : make_fetch(e, block, end, CACHE_DEMAND);
+        struct fetch *f = slot != CACHE_NONE
+                              ? c->slots[slot].fetch
+                              : make_fetch(e, block, run_end(r, block, end), CACHE_DEMAND);
         if (!f)
             return false;
         uint64_t last = block;
@@ -267,7 +310,20 @@ static void count_sources(const struct vdisk_request *r)
     c->hole_bytes += r->hole_bytes;
     c->ram_bytes += r->ram_bytes;
     c->disk_bytes += r->disk_bytes;
-    c->network_bytes += r->length - r->hole_bytes - r->ram_bytes - r->disk_bytes;
+    c->network_bytes += r->length - r->hole_bytes - r->ram_bytes - r->disk_bytes - r->held_bytes;
+}
+
+/* The recorder learns which blocks of the image it needs. */
+static void note(struct vdisk_export *e, const struct vdisk_request *r)
+{
+    uint64_t end = (r->offset + r->length - 1) / CACHE_BLOCK_BYTES + 1, next;
+    for (uint64_t block = r->next_block; block < end; block = next) {
+        next = block + 1;
+        if (is_held(r, block))
+            continue;
+        next = run_end(r, block, end);
+        stream_note(e, block, next - 1);
+    }
 }
 
 bool fetch_read(struct vdisk_export *e, struct vdisk_request *r)
@@ -277,7 +333,7 @@ bool fetch_read(struct vdisk_export *e, struct vdisk_request *r)
     r->status = LEAT_OK;
     r->hole_bytes = r->ram_bytes = r->disk_bytes = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
-    stream_note(e, r->next_block, (r->offset + r->length - 1) / CACHE_BLOCK_BYTES);
+    note(e, r);
     bool is_under_way = advance(e, r);
     if (!is_under_way)
         list_push_back(&e->starved, &r->node);

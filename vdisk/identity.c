@@ -24,7 +24,9 @@ static uint64_t sample_offset(const struct vdisk_export *e, uint32_t i)
     uint64_t offset = i == 0 ? 0 : i == 1 ? PARTITION_OFFSET : size / IDENTITY_SAMPLES * i;
     if (offset > size - bytes)
         offset = size - bytes;
-    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    uint64_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    if (size >= PARTITION_OFFSET) /* the same samples whatever the server's unit is */
+        unit = IDENTITY_PAGES * NBD_PAGE_BYTES;
     return offset - offset % unit;
 }
 
@@ -33,8 +35,8 @@ static void taken(struct nbd_command *command, uint32_t error)
     struct vdisk_export *e = command->owner;
     struct identity_sample *s = LIST_ENTRY(command, struct identity_sample, command);
     uint64_t sum = SUM_START;
-    for (uint32_t i = 0; !error && i < command->length; i++)
-        sum = (sum ^ s->pages[i / NBD_PAGE_BYTES][i % NBD_PAGE_BYTES]) * SUM_PRIME;
+    for (uint32_t i = 0; !error && i < command->length && i < NBD_PAGE_BYTES; i++)
+        sum = (sum ^ s->pages[0][i]) * SUM_PRIME;
     if (!error && s->is_known && s->sum != sum)
         e->content.has_changed = true;
     if (!error && !s->is_known) {
@@ -62,16 +64,20 @@ static void begin_sample(struct vdisk_export *e, uint32_t i)
     s->is_sent = false;
 }
 
-void identity_begin(struct vdisk_export *e)
+static void begin(struct vdisk_export *e)
 {
-    if (export_is_written(e))
-        return;
     e->content.memory = malloc(IDENTITY_SAMPLES * IDENTITY_PAGES * NBD_PAGE_BYTES);
     if (!e->content.memory)
         return;
     for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
         begin_sample(e, i);
     e->content.wanted = IDENTITY_SAMPLES;
+}
+
+void identity_begin(struct vdisk_export *e)
+{
+    if (!export_is_written(e))
+        begin(e);
 }
 
 bool identity_pump(struct vdisk_export *e)
@@ -103,4 +109,30 @@ bool identity_is_judged(const struct vdisk_export *e)
         if (e->content.samples[i].is_wanted && e->content.samples[i].is_known)
             return false;
     return true;
+}
+
+bool identity_content(const struct vdisk_export *e, uint8_t content[CONTENT_BYTES])
+{
+    uint64_t words[3] = {e->identity.size_bytes, SUM_START, SUM_START};
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++) {
+        if (!e->content.samples[i].is_known)
+            return false;
+        words[1 + i % 2] = (words[1 + i % 2] ^ e->content.samples[i].sum) * SUM_PRIME;
+    }
+    memset(content, 0, CONTENT_BYTES);
+    content[0] = CONTENT_SUMS;
+    memcpy(content + CONTENT_BYTES - sizeof words, words, sizeof words);
+    return true;
+}
+
+void identity_again(struct vdisk_export *e)
+{
+    if (link_is_connected(e) && !e->content.wanted && wlog_is_drained(e))
+        begin(e);
+}
+
+void identity_forget(struct vdisk_export *e)
+{
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
+        e->content.samples[i].is_known = false;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vdisk/content.h"
 #include "vdisk/nbd/command.h"
 
 #define IDENTITY_SAMPLES 8u
@@ -43,5 +44,15 @@ bool identity_pump(struct vdisk_export *e);
 void identity_end(struct vdisk_export *e);
 /* False: what was taken before has not been compared yet. */
 bool identity_is_judged(const struct vdisk_export *e);
+
+/*
+ * A name of the image made of its size and its samples, for who has no better one (a content id): two
+ * images that differ only elsewhere have the same. False: not all samples have been taken.
+ */
+bool identity_content(const struct vdisk_export *e, uint8_t content[CONTENT_BYTES]);
+/* Samples that could not be taken, or have been forgotten, are asked for again. */
+void identity_again(struct vdisk_export *e);
+/* The content is going to be changed by this engine. */
+void identity_forget(struct vdisk_export *e);
 
 #endif

@@ -244,7 +244,7 @@ static uint64_t give_up_waiting(struct vdisk_export *e)
         if (!d->config.give_up_ns)
             continue;
         if (end <= e->engine->now_ns)
-            disk_give_up(d);
+            disk_give_up(d, "server");
         else if (end < when)
             when = end;
     }

@@ -87,6 +87,17 @@ static void add_latency(struct text *t, const struct vdisk_counters *c)
     add(t, "]");
 }
 
+static void add_difference(struct text *t, const struct difference *l)
+{
+    struct store_info info;
+    store_get_info(l->engine->store, &info);
+    add(t, ", \"difference\": {\"bytes\": %llu", (unsigned long long)store_object_bytes(l->object));
+    add_number(t, "room_bytes", (info.blocks - info.other_blocks) * STORE_BLOCK_BYTES);
+    add_number(t, "full_errors", l->full_errors);
+    add_number(t, "damaged_errors", l->damaged_errors);
+    add(t, "}");
+}
+
 size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
 {
     const struct vdisk_counters *c = &d->counters;
@@ -116,6 +127,8 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_sources(&t, e);
     add_local(&t, &e->local);
     add_stream(&t, e);
+    if (d->diff && d->diff->object)
+        add_difference(&t, d->diff);
     add_latency(&t, c);
     add(&t, "}");
     return t.used;

@@ -30,7 +30,7 @@ static uint32_t state_of(const struct vdisk_disk *d)
     const struct vdisk_export *e = d->export;
     if (d->refusal || e->link == LINK_FAILED)
         return LEAT_BLK_FAILED;
-    if (!e->was_up)
+    if (!e->was_up || disk_is_opening(d))
         return LEAT_BLK_CONNECTING;
     return e->link == LINK_UP ? LEAT_BLK_READY : LEAT_BLK_STALLED;
 }
@@ -40,10 +40,13 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
 {
     const struct vdisk_export *e = d->export;
     char number[24];
+    size_t n;
     switch (state_of(d)) {
     case LEAT_BLK_FAILED:
         return written(snprintf(to, size, "failed: %s", d->refusal ? d->refusal : e->why), size);
     case LEAT_BLK_CONNECTING:
+        if (e->was_up && d->diff->waits_for)
+            return written(snprintf(to, size, "waits for %s", d->diff->waits_for), size);
         return written(snprintf(to, size, "connecting to %s:%u export '%s', try %u%s%s", e->host,
                                 e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "",
                                 e->why),
@@ -57,7 +60,13 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
             size);
     default:
         size_text(e->identity.size_bytes, number, sizeof number);
-        return written(snprintf(to, size, "ready, %s", number), size);
+        n = written(snprintf(to, size, "ready, %s", number), size);
+        if (!d->diff)
+            return n;
+        size_text(store_object_bytes(d->diff->object), number, sizeof number);
+        return n + written(snprintf(to + n, size - n, ", %s of it in the local store%s", number,
+                                    diff_trouble(d->diff)),
+                           size - n);
     }
 }
 
@@ -74,7 +83,7 @@ void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
     info->state = state_of(d);
     if (info->state != LEAT_BLK_READY)
         state_text(d, info->why, sizeof info->why);
-    if (!e->was_up)
+    if (!e->was_up || disk_is_opening(d))
         return;
     info->size_bytes = e->identity.size_bytes;
     info->block_size = e->block_size;
@@ -84,15 +93,19 @@ void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
     info->features = disk_features(d);
 }
 
+static const char *mode_text(enum vdisk_mode mode)
+{
+    return mode == VDISK_RAM ? "ram" : mode == VDISK_LOCAL ? "local" : "private";
+}
+
 size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
 {
     const struct vdisk_export *e = d->export;
     size_t n = vdisk_status_line(d, line, size);
     if (state_of(d) == LEAT_BLK_CONNECTING) /* says already where to */
         return n;
-    return n + written(snprintf(line + n, size - n, "; %s, %s:%u/%s",
-                                d->config.mode == VDISK_RAM ? "ram" : "private", e->host, e->port,
-                                e->name),
+    return n + written(snprintf(line + n, size - n, "; %s, %s:%u/%s", mode_text(d->config.mode),
+                                e->host, e->port, e->name),
                        size - n);
 }
 
@@ -107,7 +120,7 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         {"KiB from the local disk", c->disk_bytes >> 10},
         {"KiB from the server", c->network_bytes >> 10},
         {"KiB of holes", c->hole_bytes >> 10},
-        {"KiB from the overlay", c->overlay_bytes >> 10},
+        {d->diff ? "KiB from the difference" : "KiB from the overlay", c->overlay_bytes >> 10},
         {"KiB written", c->written_bytes >> 10},
         {"KiB in the overlay", d->overlay.used_bytes >> 10},
         {"requests", c->requests},

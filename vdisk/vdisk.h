@@ -21,6 +21,7 @@
 enum vdisk_mode {
     VDISK_PRIVATE = 0, /* writes go to the server's image */
     VDISK_RAM = 1,     /* writes stay in memory and are gone at detach */
+    VDISK_LOCAL = 2,   /* writes go to a difference in the local store, which stays: difference.h */
 };
 
 struct vdisk_limits {
@@ -42,8 +43,8 @@ struct vdisk_server {
 };
 
 struct vdisk_config { /* of one disk */
-    char name[64];
-    char host[128]; /* the platform's connect() understands it */
+    char name[64];    /* in mode local also the difference's: unique to the VM and the disk */
+    char host[128];   /* the platform's connect() understands it */
     uint16_t port;
     struct vdisk_server more[VDISK_SERVERS - 1]; /* others of the same image, tried in turn */
     uint32_t more_count;
@@ -67,7 +68,7 @@ struct vdisk_counters { /* since attach */
     uint64_t ram_bytes;     /* read from the cache */
     uint64_t disk_bytes;    /* read, after waiting for the local disk */
     uint64_t network_bytes; /* read, after waiting for the server */
-    uint64_t overlay_bytes; /* read from the overlay */
+    uint64_t overlay_bytes; /* read from the overlay or the difference */
     uint64_t hole_bytes;    /* read where the server has said that there are only zeros */
     uint64_t written_bytes;
     uint64_t errors;     /* requests that ended with an error */
@@ -102,7 +103,11 @@ struct vdisk_request {
     uint64_t next_block;            /* of a read: blocks before it are copied or waited for */
     uint64_t hole_bytes;            /* of a read: what needed nobody, being a hole */
     uint64_t ram_bytes, disk_bytes; /* what was in the cache; what the local disk has given */
-    uint32_t pieces;                /* waiters of it in fetches */
+    /* Of a read: the sectors of each 4 KiB block that are there already (NULL: none), in all. */
+    const uint8_t *held;
+    uint64_t held_bytes;
+    struct diff_op *diff; /* in mode local: its operation at the store */
+    uint32_t pieces;      /* waiters of it in fetches */
     int status;
 };
 
@@ -122,7 +127,8 @@ uint64_t vdisk_run(struct vdisk *v);
  * store_open() has said OK. The engine calls store_run() from vdisk_run(), which the platform calls also
  * when the store's device has done something, and the time that it returns is the store's too. NULL: it
  * is not used any more, and must not be run any more, but be destroyed. It may be destroyed only after
- * that, or after vdisk_destroy().
+ * that, or after vdisk_destroy(). Disks in mode `local` wait for a store, and fail for good when it is taken
+ * away: vdisk_drain() and vdisk_is_drained() first.
  */
 void vdisk_use_store(struct vdisk *v, struct store *s);
 
@@ -158,8 +164,8 @@ void vdisk_profile_end(struct vdisk_disk *disk);
    which the caller frees. Returns the size; 0: nothing new. */
 size_t vdisk_profile_take(struct vdisk_disk *disk, void **data);
 
-/* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO.
- */
+/* Any argument may be hostile: ends with LEAT_EINVAL (ranges, alignment, op), LEAT_EROFS, LEAT_EIO,
+   LEAT_ENOSPC (a write, and the local store is full). */
 void vdisk_submit(struct vdisk_disk *disk, struct vdisk_request *request);
 
 /* Fills all of *info. */

@@ -59,6 +59,7 @@ enum leat_error {
     LEAT_EAGAIN = -13,   /* would have to wait */
     LEAT_EPROTO = -14,   /* a peer broke the protocol */
     LEAT_EROFS = -15,    /* write to something read-only */
+    LEAT_ENOSPC = -16,   /* no room is left for what is to be written */
 };
 
 #endif

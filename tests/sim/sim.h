@@ -20,6 +20,7 @@
 struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
     uint32_t delay_ms, think_ms;
     uint32_t cut, corrupt, truncate, silent, restart, server_error, duplicate;
+    uint32_t other_image; /* after a restart, once sim_server_may_change */
     bool structured, has_fua, has_flush, has_trim;
     bool has_multi_conn;
     bool is_sparse, has_status; /* the image has holes; the server says where */
@@ -70,6 +71,8 @@ void sim_server_gone(struct sim_conn *c);
 void sim_server_crash(bool restart);
 uint64_t sim_server_tag(uint64_t sector);
 void sim_server_new_image(void); /* sim_version has changed */
+extern bool sim_server_may_change;
+bool sim_server_was_changed(void); /* it has an image that the model knows nothing of */
 
 /* -- sectors: content made from a tag, and back (sim_model.c) -- */
 #define SIM_INITIAL (1ull << 63)
@@ -90,6 +93,7 @@ void sim_model_written(struct sim_model *m, uint64_t number, bool is_ok, bool is
 /* Every write that was done before `started` is durable. */
 void sim_model_flushed(struct sim_model *m, uint64_t started);
 void sim_model_check_read(struct sim_model *m, uint64_t sector, uint64_t tag, uint64_t started);
+bool sim_model_is_durable(const struct sim_model *m); /* something of it is */
 void sim_model_check_durable(struct sim_model *m, uint64_t sector, uint64_t tag);
 /* Of a sector that could not be read: whatever `from` knows of it may show later. */
 void sim_model_inherit(struct sim_model *m, const struct sim_model *from, uint64_t sector);

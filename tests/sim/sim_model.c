@@ -164,6 +164,14 @@ void sim_model_check_durable(struct sim_model *m, uint64_t sector, uint64_t tag)
     check(m, sector, tag, 0, true, "after the crash");
 }
 
+bool sim_model_is_durable(const struct sim_model *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->writes[i].is_durable)
+            return true;
+    return false;
+}
+
 void sim_model_inherit(struct sim_model *m, const struct sim_model *from, uint64_t sector)
 {
     const struct list_of *l = &from->touching[sector];

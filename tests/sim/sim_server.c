@@ -27,7 +27,9 @@ struct job {
 };
 
 static uint64_t *current, *durable, sectors, restarts;
-static bool is_up;
+static bool is_up, was_changed;
+static uint64_t shown; /* sectors of the size that is told */
+bool sim_server_may_change;
 /* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
 static uint8_t phase[SIM_CONNS];
 static bool has_context[SIM_CONNS];
@@ -52,6 +54,8 @@ void sim_server_init(uint64_t count)
     for (uint64_t i = 0; i < count; i++)
         current[i] = durable[i] = sim_initial_tag(i);
     is_up = true;
+    was_changed = sim_server_may_change = false;
+    shown = count;
     jobs = NULL;
     memset(open_conns, 0, sizeof open_conns);
 }
@@ -83,10 +87,30 @@ uint64_t sim_server_tag(uint64_t sector)
     return durable[sector];
 }
 
+bool sim_server_was_changed(void)
+{
+    return was_changed;
+}
+
+/* Somebody has put another image in the place of the old one: another size, or other content all
+ * over. */
+static void change_image(void)
+{
+    was_changed = true;
+    if (sim_random() % 4 == 0) {
+        shown -= 128;
+        return;
+    }
+    for (uint64_t i = 0; i < sectors; i++)
+        current[i] = durable[i] = SIM_INITIAL | 1ull << 60 | i;
+}
+
 static void come_back(void *ctx, uint64_t arg)
 {
     (void)ctx, (void)arg;
     is_up = true;
+    if (sim_server_may_change && !was_changed && sim_chance(sim_profile.other_image))
+        change_image();
 }
 
 void sim_server_crash(bool restart)
@@ -413,7 +437,7 @@ static void go(struct sim_conn *c)
     flags |= sim_profile.has_multi_conn ? NBD_FLAG_CAN_MULTI_CONN : 0;
     flags |= sim_profile.has_trim ? NBD_FLAG_SEND_TRIM : 0;
     be16_put(info, NBD_INFO_EXPORT);
-    be64_put(info + 2, sectors * SIM_SECTOR);
+    be64_put(info + 2, shown * SIM_SECTOR);
     be16_put(info + 10, (uint16_t)flags);
     reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 12);
     be16_put(info, NBD_INFO_BLOCK_SIZE);

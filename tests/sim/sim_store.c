@@ -8,7 +8,7 @@
 static struct store *store;
 static struct store_options options;
 static enum store_status status;
-static bool has_opened;
+static bool has_opened, is_new;
 
 static void opened(void *owner, enum store_status its_status)
 {
@@ -63,7 +63,7 @@ static void choose_faults(void)
 
 void sim_store_init(void)
 {
-    static const uint32_t pages[] = {256, 300, 700, 1400, 2000};
+    static const uint32_t pages[] = {300, 700, 1400, 2000, 6000};
     struct store_disk *d = &store_disk;
     memset(d, 0, sizeof *d);
     d->sector_bytes = sim_random() % 4 ? 512 : PAGE;
@@ -91,13 +91,24 @@ void sim_store_end(void)
 struct store *sim_store_open(void)
 {
     make(false);
-    if (status == STORE_OK)
+    is_new = status != STORE_OK;
+    if (!is_new)
         return store;
     if (store_disk.rots_meta < 2 && !store_disk.errors)
         sim_fail("the store does not open: %s", store_status_text(status));
     sim_store_cut();
     format();
     return store;
+}
+
+bool sim_store_is_new(void)
+{
+    return is_new;
+}
+
+bool sim_store_may_fail(void)
+{
+    return store_disk.errors || store_disk.rots_data || store_disk.rots_meta;
 }
 
 void sim_store_cut(void)

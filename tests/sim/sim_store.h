@@ -9,6 +9,9 @@ void sim_store_init(void); /* a new disk, with a store on it, and the faults tha
 void sim_store_end(void);
 /* As after a start of the machine. A store that does not open is made anew, if there was a reason. */
 struct store *sim_store_open(void);
+bool sim_store_is_new(void); /* that is what the last sim_store_open has done */
+/* Something has happened to the disk that may make requests fail. */
+bool sim_store_may_fail(void);
 /* The power goes, or only the disk: what was under way is lost, the store is destroyed. */
 void sim_store_cut(void);
 /* Like sim_step, with the disk's commands. */

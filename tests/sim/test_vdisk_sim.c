@@ -1,253 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Shows that whatever the network and the server do, no disk returns a byte that nobody wrote,
- * loses a write that was flushed, or lets a request hang: random clients against a model, one
- * history for each seed. In half of them there is a local store, which is used again after a power cut.
+ * Shows that whatever the network, the server and the local disk do, no disk returns a byte that
+ * nobody wrote, loses a write that was flushed, or lets a request hang: random guests against a
+ * model, power cuts at any moment, one history for each seed.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
-#include "tests/sim/sim_store.h"
-#include "vdisk/profile/profile.h"
+#include "tests/sim/vdisk_sim.h"
+#include "vdisk/engine.h"
 
-#define MAX_BYTES (256u << 10)
-#define HOT_SECTORS 128u
-#define DISKS 2u
-#define CLIENTS 6u
+#define OPERATIONS 30u
 #define MAX_STEPS 3000000u
 #define MAX_TIME_NS (7200000ull * SIM_MS)
 
-struct disk {
-    struct vdisk_disk *disk;
-    struct vdisk_config config;
-    struct sim_model *model;
-    bool is_detached;
-};
-
-struct client {
-    struct disk *disk;
-    uint32_t left; /* operations still to do */
-    bool is_busy;
-    uint64_t started, write_number;
-    struct vdisk_request request;
-    uint8_t *data;
-};
-
-static struct vdisk *engine;
-static struct disk disks[DISKS];
-static struct client clients[CLIENTS];
-static uint64_t sector_count, next_tag;
-static unsigned disk_count, client_count;
-static bool gives_up, has_store;
-static uint64_t life;                          /* starts of the machine */
-static uint64_t total_lives, total_disk_bytes; /* of all seeds */
-
-static void take_profile(struct vdisk_disk *d);
-
-static void disk_changed(void *owner)
-{
-    struct disk *d = owner;
-    char line[300], json[VDISK_JSON_BYTES];
-    if (d->disk && vdisk_json(d->disk, json, sizeof json) >= sizeof json - 1)
-        sim_fail("what is counted does not fit");
-    if (d->disk)
-        take_profile(d->disk);
-    if (d->disk && vdisk_status_line(d->disk, line, sizeof line) >= sizeof line)
-        sim_fail("a status line does not fit");
-}
-
-static bool is_failure_allowed(void)
-{
-    return sim_profile.server_error || sim_profile.corrupt || gives_up;
-}
-
-static void next_operation(void *ctx, uint64_t arg);
-
-static void check_read(struct client *c)
-{
-    uint64_t first = c->request.offset / SIM_SECTOR;
-    for (uint64_t s = 0; s < c->request.length / SIM_SECTOR; s++)
-        sim_model_check_read(c->disk->model, first + s,
-                             sim_sector_tag(c->data + s * SIM_SECTOR, first + s, "client"),
-                             c->started);
-}
-
-static void operation_done(struct vdisk_request *r, int status)
-{
-    struct client *c = r->owner;
-    if (!c->is_busy)
-        sim_fail("a request was completed twice");
-    c->is_busy = false;
-    if (status != LEAT_OK && (status != LEAT_EIO || !is_failure_allowed()))
-        sim_fail("a request ended with %d", status);
-    bool is_ok = status == LEAT_OK;
-    bool is_private = c->disk->config.mode == VDISK_PRIVATE;
-    if (r->op == LEAT_BLK_READ && is_ok)
-        check_read(c);
-    else if (r->op == LEAT_BLK_FLUSH && is_ok && is_private)
-        sim_model_flushed(c->disk->model, c->started);
-    else if (r->op != LEAT_BLK_READ && r->op != LEAT_BLK_FLUSH)
-        sim_model_written(c->disk->model, c->write_number, is_ok,
-                          is_private && (r->flags & LEAT_BLK_FUA));
-    free(c->data);
-    c->data = NULL;
-    sim_at(sim_random() % (sim_profile.think_ms + 1) * SIM_MS, next_operation, c, 0);
-}
-
-static void choose_range(struct vdisk_request *r)
-{
-    uint64_t unit = sim_profile.min_block > SIM_SECTOR ? 8 : 1;
-    uint64_t area = sim_random() % 4 ? HOT_SECTORS : sector_count;
-    uint64_t most = sim_random() % 8 ? 32 : MAX_BYTES / SIM_SECTOR;
-    uint64_t first = sim_random() % area / unit * unit;
-    uint64_t count = (1 + sim_random() % most + unit - 1) / unit * unit;
-    if (first + count > sector_count)
-        count = sector_count - first;
-    r->offset = first * SIM_SECTOR;
-    r->length = count * SIM_SECTOR;
-}
-
-static void choose_operation(struct client *c)
-{
-    struct vdisk_request *r = &c->request;
-    uint64_t roll = sim_random() % 100;
-    memset(r, 0, sizeof *r);
-    r->owner = c;
-    r->done = operation_done;
-    r->op = roll < 45   ? LEAT_BLK_READ
-            : roll < 80 ? LEAT_BLK_WRITE
-            : roll < 90 ? LEAT_BLK_FLUSH
-            : roll < 95 ? LEAT_BLK_WRITE_ZEROES
-                        : LEAT_BLK_DISCARD;
-    if (r->op == LEAT_BLK_DISCARD && !sim_profile.has_trim)
-        r->op = LEAT_BLK_READ;
-    bool is_coarse = sim_profile.min_block > 4096 && c->disk->config.mode == VDISK_PRIVATE;
-    if (is_coarse && (r->op == LEAT_BLK_DISCARD || r->op == LEAT_BLK_WRITE_ZEROES))
-        r->op = LEAT_BLK_WRITE;
-    if (r->op != LEAT_BLK_FLUSH)
-        choose_range(r);
-    if ((r->op == LEAT_BLK_WRITE || r->op == LEAT_BLK_WRITE_ZEROES) && sim_random() % 5 == 0)
-        r->flags = LEAT_BLK_FUA;
-}
-
-static void note_write(struct client *c)
-{
-    struct vdisk_request *r = &c->request;
-    uint64_t first = r->offset / SIM_SECTOR, count = r->length / SIM_SECTOR, tag = 0;
-    bool is_weak = r->op == LEAT_BLK_DISCARD;
-    if (r->op == LEAT_BLK_WRITE) {
-        tag = ++next_tag;
-        for (uint64_t s = 0; s < count; s++)
-            sim_sector_fill(c->data + s * SIM_SECTOR, first + s, tag);
-    } else if (is_weak && c->disk->config.mode == VDISK_RAM) {
-        tag = SIM_INITIAL; /* the disk below shows again */
-    }
-    c->write_number = sim_model_write(c->disk->model, first, count, tag, is_weak);
-}
-
-static void next_operation(void *ctx, uint64_t arg)
-{
-    struct client *c = ctx;
-    (void)arg;
-    if (c->left == 0 || c->is_busy || c->disk->is_detached)
-        return;
-    c->left--;
-    choose_operation(c);
-    c->data = c->request.length ? malloc(c->request.length) : NULL;
-    c->request.data = c->data;
-    c->started = sim_tick();
-    if (c->request.op != LEAT_BLK_READ && c->request.op != LEAT_BLK_FLUSH)
-        note_write(c);
-    c->is_busy = true;
-    vdisk_submit(c->disk->disk, &c->request);
-}
-
-/* A profile of random runs, right or wrong; sometimes damaged, sometimes no profile at all. Whatever
- * it is, it must not change what is read. */
-static void give_profile(struct vdisk_disk *d)
-{
-    struct profile p = {.size_bytes = sector_count * SIM_SECTOR, .boots = 1 + sim_random() % 8};
-    uint64_t blocks = (p.size_bytes + 4095) / 4096, at_ms = 0;
-    unsigned kind = (unsigned)(sim_random() % 8);
-    for (uint64_t runs = sim_random() % 60; runs; runs--) {
-        uint64_t first = sim_random() % blocks, count = 1 + sim_random() % 100;
-        if (kind && count > blocks - first)
-            count = blocks - first; /* kind 0: some lie behind the end */
-        profile_add(&p, first, (uint32_t)count, (uint32_t)(at_ms += sim_random() % 50), 1);
-    }
-    if (kind == 1)
-        p.size_bytes += 4096;
-    size_t size = profile_encoded_bytes(&p);
-    uint8_t *file = malloc(size);
-    profile_encode(&p, file);
-    if (kind == 2)
-        file[sim_random() % size] ^= (uint8_t)(1u << sim_random() % 8);
-    if (kind == 3)
-        size = sim_random() % size;
-    const char *why = vdisk_profile_put(d, file, size);
-    if ((kind == 2 || kind == 3) && !why)
-        sim_fail("a damaged profile was taken");
-    if (kind > 3 && why)
-        sim_fail("a good profile was refused: %s", why);
-    free(file);
-    profile_free(&p);
-}
-
-/* What a boot has recorded must be a profile that is taken. */
-static void take_profile(struct vdisk_disk *d)
-{
-    void *file;
-    size_t size = vdisk_profile_take(d, &file);
-    if (!size)
-        return;
-    const char *why = vdisk_profile_put(d, file, size);
-    if (why)
-        sim_fail("a recorded profile is refused: %s", why);
-    free(file);
-}
-
-static void attach(struct disk *d)
-{
-    d->is_detached = false;
-    d->config.is_profiled = sim_random() % 2;
-    d->disk = vdisk_attach(engine, &d->config, disk_changed, d);
-    if (sim_random() % 2)
-        give_profile(d->disk);
-    for (unsigned i = 0; i < client_count; i++)
-        if (clients[i].disk == d)
-            sim_at(sim_random() % 100 * SIM_MS, next_operation, &clients[i], 0);
-}
-
-static void attach_again(void *ctx, uint64_t its_life)
-{
-    if (its_life == life)
-        attach(ctx);
-}
-
-/* A VM dies in the middle: its requests are forgotten, its memory goes away. */
-static void detach(void *ctx, uint64_t its_life)
-{
-    struct disk *d = ctx;
-    if (d->is_detached || its_life != life)
-        return;
-    vdisk_detach(d->disk);
-    d->disk = NULL;
-    d->is_detached = true;
-    for (unsigned i = 0; i < client_count; i++)
-        if (clients[i].disk == d && clients[i].is_busy) {
-            clients[i].is_busy = false;
-            free(clients[i].data);
-            clients[i].data = NULL;
-            memset(&clients[i].request, 0xee, sizeof clients[i].request);
-        }
-    if (d->config.mode == VDISK_RAM) { /* the overlay is gone */
-        sim_model_free(d->model);
-        d->model = sim_model_new(sector_count);
-    }
-    sim_at(sim_random() % 3000 * SIM_MS, attach_again, d, life);
-}
+struct sim_machine sim_machine;
+static struct vdisk_limits limits;
+static uint64_t lost_ns; /* when the store was taken away */
+static uint64_t power_cuts, store_formats, disk_bytes;
 
 static void choose_profile(void)
 {
@@ -273,179 +44,245 @@ static void choose_profile(void)
     sim_profile = p;
 }
 
-static bool is_all_done(void)
+/* -- running -- */
+
+static bool step(uint64_t engine_when)
 {
-    for (unsigned i = 0; i < client_count; i++)
-        if (clients[i].left || clients[i].is_busy)
-            return false;
-    return true;
+    return sim_machine.has_store ? sim_store_step(engine_when) : sim_step(engine_when);
 }
 
-static void run_until_done(bool (*is_done)(void), const char *what)
+/* Another image may come only when the engine has seen enough of the first to notice. */
+static void look_at_samples(void)
+{
+    uint8_t content[CONTENT_BYTES];
+    struct vdisk_disk *d = sim_machine.disks[0].disk;
+    sim_server_may_change = d && identity_content(d->export, content);
+}
+
+bool sim_run(bool (*is_done)(void), uint64_t commands, const char *what)
 {
     uint64_t begin = sim_now();
     for (uint32_t steps = 0;; steps++) {
-        uint64_t when = vdisk_run(engine);
+        uint64_t when = vdisk_run(sim_machine.engine);
         if (is_done())
-            return;
-        if (!(has_store ? sim_store_step(when) : sim_step(when)) || steps == MAX_STEPS ||
-            sim_now() - begin > MAX_TIME_NS)
+            return true;
+        if (store_disk.commands >= commands)
+            return false;
+        if (!step(when) || steps == MAX_STEPS || sim_now() - begin > MAX_TIME_NS)
             sim_fail("%s: a request hangs", what);
+        look_at_samples();
     }
 }
 
 static bool is_drained(void)
 {
-    return vdisk_is_drained(engine);
+    return vdisk_is_drained(sim_machine.engine);
 }
 
-static void check_after_crash(void)
+/* -- the machine -- */
+
+static void forget_models(void)
+{
+    for (unsigned i = 0; i < sim_machine.disk_count; i++) {
+        sim_model_free(sim_machine.disks[i].model);
+        sim_machine.disks[i].model = sim_model_new(sim_machine.sectors);
+    }
+}
+
+static bool is_local(void)
+{
+    return sim_machine.disks[0].config.mode == VDISK_LOCAL;
+}
+
+/* The local disk is lost while the machine runs. */
+static void lose_store(void *ctx, uint64_t life)
+{
+    (void)ctx;
+    if (life != sim_machine.disks[0].life)
+        return;
+    sim_machine.has_lost_store = is_local();
+    lost_ns = sim_now();
+    vdisk_use_store(sim_machine.engine, NULL);
+    sim_store_cut();
+}
+
+static void power_on(void)
+{
+    struct store *store = NULL;
+    sim_machine.has_lost_store = false;
+    if (sim_machine.has_store) {
+        store = sim_store_open();
+        if (sim_store_is_new() || !is_local()) { /* its metadata have gone, which was seen */
+            forget_models();
+            store_formats += sim_store_is_new();
+        }
+    }
+    sim_machine.engine = vdisk_create(&sim_platform, &limits);
+    vdisk_use_store(sim_machine.engine, store);
+    for (unsigned i = 0; i < sim_machine.disk_count; i++) {
+        struct vdisk_config *c = &sim_machine.disks[i].config;
+        if (c->has_content) /* it is the image's, and who changes that says so */
+            c->content[1] = (uint8_t)(sim_version + 128 * sim_server_was_changed());
+        sim_disk_attach(&sim_machine.disks[i]);
+    }
+}
+
+static void power_cut(void)
+{
+    struct vdisk_counters counters;
+    for (unsigned i = 0; i < sim_machine.disk_count; i++) {
+        if (sim_machine.disks[i].disk) {
+            vdisk_counters_of(sim_machine.disks[i].disk, &counters);
+            disk_bytes += counters.disk_bytes;
+            vdisk_detach(sim_machine.disks[i].disk);
+        }
+        sim_machine.disks[i].disk = NULL;
+        sim_machine.disks[i].life++;
+    }
+    sim_guests_forget();
+    vdisk_destroy(sim_machine.engine);
+    sim_machine.engine = NULL;
+    if (sim_machine.has_store)
+        sim_store_cut();
+    power_cuts++;
+}
+
+/* Everything becomes durable at last, when there is no trouble. */
+static void drain(void)
+{
+    sim_faults_on = false;
+    vdisk_drain(sim_machine.engine);
+    sim_run(is_drained, UINT64_MAX, "after the faults");
+    for (unsigned i = 0; i < sim_machine.disk_count; i++)
+        if (sim_machine.disks[i].config.mode != VDISK_RAM && !store_disk.errors &&
+            !sim_machine.has_lost_store)
+            sim_model_flushed(sim_machine.disks[i].model, sim_tick());
+}
+
+static void check_server(void)
 {
     sim_server_crash(false);
-    for (unsigned i = 0; i < disk_count; i++)
-        for (uint64_t s = 0; s < sector_count; s++) {
+    for (unsigned i = 0; i < sim_machine.disk_count; i++)
+        for (uint64_t s = 0; s < sim_machine.sectors && !sim_server_was_changed(); s++) {
             uint64_t tag = sim_server_tag(s);
-            if (disks[i].config.mode == VDISK_PRIVATE)
-                sim_model_check_durable(disks[i].model, s, tag);
+            if (sim_machine.disks[i].config.mode == VDISK_PRIVATE)
+                sim_model_check_durable(sim_machine.disks[i].model, s, tag);
             else if (tag != sim_initial_tag(s))
-                sim_fail("mode ram has changed sector %llu of the server's image",
+                sim_fail("sector %llu of the server's image has changed, which no disk writes to",
                          (unsigned long long)s);
         }
 }
 
-/* Whether the local disk can be lost in this life, and when. */
-static void lose_store(void *ctx, uint64_t its_life)
-{
-    (void)ctx;
-    if (its_life != life)
-        return;
-    vdisk_use_store(engine, NULL);
-    sim_store_cut();
-}
+/* -- seeds -- */
 
-static void start_machine(const struct vdisk_limits *limits)
+static void choose_machine(uint64_t seed)
 {
-    life++;
-    engine = vdisk_create(&sim_platform, limits);
-    if (has_store) {
-        vdisk_use_store(engine, sim_store_open());
-        if (sim_random() % 8 == 0)
-            sim_at(sim_random() % 2000 * SIM_MS, lose_store, NULL, life);
-    }
-    for (unsigned i = 0; i < disk_count; i++) {
-        disks[i].config.has_content = has_store;
-        disks[i].config.content[0] = (uint8_t)sim_version;
-        disks[i].model = disks[i].model ? disks[i].model : sim_model_new(sector_count);
-        attach(&disks[i]);
-        if (sim_random() % 6 == 0)
-            sim_at(sim_random() % 2000 * SIM_MS, detach, &disks[i], life);
-    }
-}
-
-static void stop_machine(void)
-{
-    struct vdisk_counters counters;
-    for (unsigned i = 0; i < disk_count; i++) {
-        if (!disks[i].disk)
-            continue;
-        vdisk_counters_of(disks[i].disk, &counters);
-        total_disk_bytes += counters.disk_bytes;
-        vdisk_detach(disks[i].disk);
-    }
-    vdisk_destroy(engine);
-    total_lives++;
-}
-
-/* What was in memory is gone, what was on the local disk is there; perhaps the server has another image
- * now. */
-static void reboot(const struct vdisk_limits *limits)
-{
-    stop_machine();
-    sim_store_cut();
-    if (sim_random() % 4 == 0) {
-        sim_version++;
-        sim_server_new_image();
-    }
-    for (unsigned i = 0; i < disk_count; i++) {
-        sim_model_free(disks[i].model);
-        disks[i].model = NULL;
-    }
-    for (unsigned i = 0; i < client_count; i++)
-        clients[i].left = 15;
-    start_machine(limits);
-    run_until_done(is_all_done, "after a reboot");
-}
-
-static void make_clients(enum vdisk_mode mode, uint64_t seed)
-{
-    disk_count = mode == VDISK_RAM ? DISKS : 1;
-    client_count = 1 + (unsigned)(sim_random() % CLIENTS);
-    memset(clients, 0, sizeof clients);
-    for (unsigned i = 0; i < client_count; i++) {
-        clients[i].disk = &disks[i % disk_count];
-        clients[i].left = 30;
-    }
-    for (unsigned i = 0; i < disk_count; i++) {
-        memset(&disks[i], 0, sizeof disks[i]);
-        disks[i].config.mode = mode;
-        snprintf(disks[i].config.name, sizeof disks[i].config.name, "vm%u/root", i);
-        snprintf(disks[i].config.host, sizeof disks[i].config.host, "server");
-        snprintf(disks[i].config.export_name, sizeof disks[i].config.export_name, "e");
-        disks[i].config.port = 10809;
-        disks[i].config.more_count = seed % 3;
-        disks[i].config.give_up_ns = gives_up ? 3000 * SIM_MS : 0;
-        disks[i].config.rates.iops = seed % 5 ? 0 : 20 + seed % 211;
-        disks[i].config.tenant_rates.bandwidth = seed % 7 ? 0 : (1 + seed % 101) << 14;
-        if (seed % 2) /* else each is a tenant of its own */
-            snprintf(disks[i].config.tenant, sizeof disks[i].config.tenant, "lab");
-    }
-}
-
-static void choose_sizes(void)
-{
-    sector_count = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
+    struct sim_machine *m = &sim_machine;
+    memset(m, 0, sizeof *m);
+    static const enum vdisk_mode modes[2][4] = {
+        {VDISK_PRIVATE, VDISK_PRIVATE, VDISK_PRIVATE, VDISK_RAM},
+        {VDISK_PRIVATE, VDISK_RAM, VDISK_LOCAL, VDISK_LOCAL}};
+    m->has_store = seed % 2;
+    enum vdisk_mode mode = modes[m->has_store][sim_random() % 4];
+    m->sectors = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
     if (sim_random() % 6 == 0) {
         sim_profile.min_block = 64u << 10;
-        sector_count -= sector_count % 128;
+        m->sectors -= m->sectors % 128;
     }
     if (sim_profile.min_block == 1)
-        sector_count += sim_random() % 8;
+        m->sectors += sim_random() % 8;
+    limits =
+        (struct vdisk_limits){.cache_bytes = 2u << 20,
+                              .connections = 1 + (uint32_t)(seed / 2 % 4),
+                              .overlay_bytes = 64u << 20,
+                              .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
+                              .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
+                              .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
+    m->gives_up = sim_random() % 8 == 0;
+    m->disk_count = mode == VDISK_PRIVATE ? 1 : SIM_DISKS;
+    m->guest_count = 1 + (unsigned)(sim_random() % SIM_GUESTS);
+    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 2)
+        sim_profile.other_image = 300;
+    bool has_content = mode == VDISK_LOCAL ? sim_random() % 2 : m->has_store;
+    for (unsigned i = 0; i < m->disk_count; i++) {
+        struct vdisk_config *c = &m->disks[i].config;
+        c->mode = mode;
+        snprintf(c->name, sizeof c->name, "vm%u/root", i);
+        snprintf(c->host, sizeof c->host, "server");
+        snprintf(c->export_name, sizeof c->export_name, "e");
+        c->port = 10809;
+        c->more_count = seed / 2 % 3;
+        c->give_up_ns = m->gives_up ? 3000 * SIM_MS : 0;
+        c->has_content = has_content;
+        c->content[0] = 0x77;
+        c->rates.iops = seed / 2 % 5 ? 0 : 20 + seed % 211;
+        c->tenant_rates.bandwidth = seed / 2 % 7 ? 0 : (1 + seed % 101) << 14;
+        if (seed / 2 % 2) /* else each is a tenant of its own */
+            snprintf(c->tenant, sizeof c->tenant, "lab");
+    }
+}
+
+/* A disk that was still to be opened when the store was lost waits for another, for ever. */
+static bool is_cycle_done(void)
+{
+    bool is_over = sim_machine.has_lost_store && sim_now() > lost_ns + 60000 * SIM_MS;
+    return is_over || sim_guests_are_done();
+}
+
+static void run_cycle(bool has_power_cuts)
+{
+    struct sim_machine *m = &sim_machine;
+    uint64_t commands = UINT64_MAX;
+    if (has_power_cuts && sim_random() % 4)
+        commands = store_disk.commands + 1 + sim_random() % 800;
+    sim_faults_on = true;
+    sim_guests_start(OPERATIONS);
+    for (unsigned i = 0; i < m->disk_count; i++)
+        if (sim_random() % 6 == 0)
+            sim_disk_detach_soon(&m->disks[i]);
+    if (m->has_store && sim_random() % 8 == 0)
+        sim_at(sim_random() % 2000 * SIM_MS, lose_store, NULL, m->disks[0].life);
+    if (sim_run(is_cycle_done, commands, "with faults") && sim_random() % 2)
+        drain();
 }
 
 static void run_seed(uint64_t seed)
 {
     sim_world_init(seed);
     choose_profile();
-    choose_sizes();
-    has_store = seed % 2;
-    enum vdisk_mode mode =
-        sim_random() % 4 == 0 || (has_store && sim_random() % 4) ? VDISK_RAM : VDISK_PRIVATE;
-    sim_server_init(sector_count);
-    struct vdisk_limits limits = {.cache_bytes = 2u << 20,
-                                  .connections = 1 + (uint32_t)(seed / 2 % 4),
-                                  .overlay_bytes = 64u << 20,
-                                  .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
-                                  .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
-                                  .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
-    next_tag = life = 0;
-    gives_up = sim_random() % 8 == 0;
-    make_clients(mode, seed / 2);
-    if (has_store)
+    choose_machine(seed);
+    struct sim_machine *m = &sim_machine;
+    sim_server_init(m->sectors);
+    memset(&store_disk, 0, sizeof store_disk);
+    if (m->has_store)
         sim_store_init();
-    start_machine(&limits);
-    run_until_done(is_all_done, "with faults");
-    for (uint64_t n = has_store && mode == VDISK_RAM ? sim_random() % 4 : 0; n; n--)
-        reboot(&limits);
-    if (sim_random() % 2) { /* without trouble everything becomes durable at last */
+    m->may_fill = store_disk.range_bytes < 2 * m->disk_count * m->sectors * SIM_SECTOR + (2u << 20);
+    for (unsigned i = 0; i < m->disk_count; i++)
+        m->disks[i].model = sim_model_new(m->sectors);
+    sim_guests_init();
+    power_on();
+    bool has_power_cuts = m->has_store && m->disks[0].config.mode != VDISK_PRIVATE;
+    for (uint64_t cycles = has_power_cuts ? 1 + sim_random() % 3 : 1; cycles; cycles--) {
+        run_cycle(has_power_cuts);
+        if (!has_power_cuts)
+            continue;
+        power_cut();
+        if (!is_local() && !sim_server_was_changed() && sim_random() % 4 == 0) {
+            sim_version++;
+            sim_server_new_image();
+        }
         sim_faults_on = false;
-        vdisk_drain(engine);
-        run_until_done(is_drained, "after the faults");
+        power_on();
+        for (unsigned i = 0; i < m->disk_count && is_local(); i++)
+            (sim_server_was_changed() ? sim_disk_verify_other : sim_disk_verify)(&m->disks[i]);
+        if (sim_server_was_changed())
+            break;
     }
-    check_after_crash();
-    stop_machine();
-    for (unsigned i = 0; i < disk_count; i++)
-        sim_model_free(disks[i].model);
-    if (has_store)
+    check_server();
+    power_cut();
+    for (unsigned i = 0; i < m->disk_count; i++)
+        sim_model_free(m->disks[i].model);
+    if (m->has_store)
         sim_store_end();
     sim_server_end();
     sim_world_end();
@@ -471,8 +308,10 @@ int main(int argc, char **argv)
     }
     for (uint64_t seed = first; seed < first + count; seed++)
         run_seed(seed);
-    printf("%llu seeds, %llu starts, %llu MiB read from the local disk, no failure\n",
-           (unsigned long long)count, (unsigned long long)total_lives,
-           (unsigned long long)total_disk_bytes >> 20);
+    printf("%llu seeds, no failure; %llu power cuts, %llu stores lost to a bad disk, %llu MiB read "
+           "from "
+           "the local disk\n",
+           (unsigned long long)count, (unsigned long long)power_cuts,
+           (unsigned long long)store_formats, (unsigned long long)disk_bytes >> 20);
     return 0;
 }

@@ -248,7 +248,7 @@ static void what_is_held_can_be_forgotten(void **state)
     run(10);
     assert_true(a.disk->counters.waiting == FLYING);
     tiny_is_up = false;
-    disk_give_up(a.disk); /* as when the server is away for too long */
+    disk_give_up(a.disk, "server"); /* as when the server is away for too long */
     assert_int_equal(a.failed, FLYING);
     a.is_on = false;
     submit(&a, 0);

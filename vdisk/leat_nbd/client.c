@@ -89,6 +89,8 @@ static uint32_t nbd_error(int status)
         return NBD_EPERM;
     case LEAT_ENOMEM:
         return NBD_ENOMEM;
+    case LEAT_ENOSPC:
+        return NBD_ENOSPC;
     default:
         return NBD_EIO;
     }

@@ -163,7 +163,7 @@ static bool is_known(void)
 {
     struct leat_blk_info info;
     vdisk_info(disk, &info);
-    if (info.state == LEAT_BLK_FAILED && !info.size_bytes)
+    if (info.state == LEAT_BLK_FAILED)
         exit(1); /* the reason has been logged */
     return info.size_bytes != 0;
 }

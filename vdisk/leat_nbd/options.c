@@ -13,7 +13,9 @@ static const char usage[] =
     "  SERVER             HOST:PORT or unix:PATH; up to 4 of the same image, tried in turn\n"
     "  --socket PATH      serve on this Unix socket\n"
     "  --port N           serve on this TCP port of 127.0.0.1\n"
-    "  --mode private|ram where writes go (private: to the server)\n"
+    "  --mode MODE        where writes go: private, to the server; ram, to memory; local, to the "
+    "store\n"
+    "  --name NAME        of the disk, and in mode local of its difference (EXPORT)\n"
     "  --read-only\n"
     "  --cache BYTES      of the RAM cache (64 MiB)\n"
     "  --overlay BYTES    bound of mode ram (1 GiB)\n"
@@ -86,17 +88,42 @@ static void set_servers(struct vdisk_config *config, const char *text)
     }
 }
 
+static enum vdisk_mode mode(const char *text)
+{
+    static const char *const names[] = {
+        [VDISK_PRIVATE] = "private", [VDISK_RAM] = "ram", [VDISK_LOCAL] = "local"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(text, names[i]))
+            return i;
+    refuse();
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"socket", 1, NULL, 's'},    {"port", 1, NULL, 'p'},        {"mode", 1, NULL, 'm'},
-        {"read-only", 0, NULL, 'r'}, {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
-        {"unflushed", 1, NULL, 'u'}, {"silence", 1, NULL, 'q'},     {"idle", 1, NULL, 'i'},
-        {"give-up", 1, NULL, 'g'},   {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
-        {"tls-ca", 1, NULL, 'A'},    {"tls-cert", 1, NULL, 'C'},    {"tls-key", 1, NULL, 'K'},
-        {"tls-name", 1, NULL, 'N'},  {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
-        {"fill", 1, NULL, 'f'},      {"iops", 1, NULL, 'I'},        {"bandwidth", 1, NULL, 'B'},
-        {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"socket", 1, NULL, 's'},
+                                          {"port", 1, NULL, 'p'},
+                                          {"mode", 1, NULL, 'm'},
+                                          {"read-only", 0, NULL, 'r'},
+                                          {"cache", 1, NULL, 'c'},
+                                          {"overlay", 1, NULL, 'o'},
+                                          {"unflushed", 1, NULL, 'u'},
+                                          {"silence", 1, NULL, 'q'},
+                                          {"idle", 1, NULL, 'i'},
+                                          {"give-up", 1, NULL, 'g'},
+                                          {"connections", 1, NULL, 'n'},
+                                          {"tls-psk", 1, NULL, 'P'},
+                                          {"tls-ca", 1, NULL, 'A'},
+                                          {"tls-cert", 1, NULL, 'C'},
+                                          {"tls-key", 1, NULL, 'K'},
+                                          {"tls-name", 1, NULL, 'N'},
+                                          {"profile", 1, NULL, 'b'},
+                                          {"quiet", 1, NULL, 'e'},
+                                          {"name", 1, NULL, 'N' + 256},
+                                          {"fill", 1, NULL, 'f'},
+                                          {"iops", 1, NULL, 'I'},
+                                          {"bandwidth", 1, NULL, 'B'},
+                                          {NULL, 0, NULL, 0}};
+    const char *name = NULL;
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -104,8 +131,10 @@ void options_parse(struct options *o, int argc, char **argv)
             o->socket_path = optarg;
         else if (c == 'p')
             o->port = (uint16_t)number(optarg);
-        else if (c == 'm' && (!strcmp(optarg, "ram") || !strcmp(optarg, "private")))
-            o->config.mode = optarg[0] == 'r' ? VDISK_RAM : VDISK_PRIVATE;
+        else if (c == 'm')
+            o->config.mode = mode(optarg);
+        else if (c == 'N' + 256)
+            name = optarg;
         else if (c == 'r')
             o->config.is_read_only = true;
         else if (c == 'c')
@@ -151,5 +180,7 @@ void options_parse(struct options *o, int argc, char **argv)
     const char *export = argv[optind + 1];
     set_servers(&o->config, argv[optind]);
     snprintf(o->config.export_name, sizeof o->config.export_name, "%s", export);
-    snprintf(o->config.name, sizeof o->config.name, "%.63s", export[0] ? export : "default");
+    if (!name)
+        name = export[0] ? export : "default";
+    snprintf(o->config.name, sizeof o->config.name, "%.63s", name);
 }

@@ -173,6 +173,26 @@ void store_delete(struct store_object *o)
         object_kill(o);
 }
 
+uint32_t store_delete_differences(struct store *s, const char *prefix)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < STORE_OBJECTS; i++) {
+        struct store_object *o = &s->objects[i];
+        if (o->record.state != FORMAT_OBJECT_LIVE || o->record.kind != FORMAT_DIFFERENCE ||
+            o->refs || strncmp(o->record.name, prefix, strlen(prefix)))
+            continue;
+        object_kill(o);
+        s->wants_again = true;
+        count++;
+    }
+    return count;
+}
+
+uint64_t store_object_bytes(const struct store_object *o)
+{
+    return (uint64_t)o->store->table.mapped[o->record.number] * STORE_BLOCK_BYTES;
+}
+
 bool store_is_damaged(const struct store_object *o)
 {
     return o->record.is_damaged;

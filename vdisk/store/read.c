@@ -26,6 +26,8 @@ uint8_t op_mask(const struct store_op *op, uint64_t block)
 static void give(struct store_op *op, uint64_t block, uint8_t mask, const uint8_t *data)
 {
     uint8_t *page = op->pages ? op->pages[block - op->offset / STORE_BLOCK_BYTES] : NULL;
+    if (op->is_cancelled)
+        return;
     for (unsigned sector = 0; sector < 8; sector++) {
         if (!(mask >> sector & 1))
             continue;
@@ -160,6 +162,19 @@ void read_piece_done(struct store *s, struct piece *p)
     }
     op->pieces--;
     piece_put(s, p);
+}
+
+bool store_holds_some(const struct store_object *o, uint64_t offset, uint64_t length)
+{
+    const struct table *t = &o->store->table;
+    if (t->mapped[o->record.number] == 0)
+        return false;
+    uint64_t end = (offset + length + STORE_BLOCK_BYTES - 1) / STORE_BLOCK_BYTES;
+    for (uint64_t block = offset / STORE_BLOCK_BYTES; block < end; block++)
+        if (table_find(t, o->record.number, block, false) != SLOT_NONE ||
+            has_group(o->store, o, block))
+            return true;
+    return false;
 }
 
 bool store_holds(const struct store_object *o, uint64_t offset, uint64_t length)

@@ -280,6 +280,7 @@ void store_submit(struct store *s, struct store_op *op)
     s->wants_again = true; /* it may be submitted by a done() of this very run */
     op->pieces = 0;
     op->step = 0;
+    op->is_cancelled = false;
     op->status = STORE_OK;
     op->blob = NULL;
     list_init(&op->node);
@@ -295,6 +296,16 @@ void store_submit(struct store *s, struct store_op *op)
         journal_wait(s, op);
     else
         list_push_back(&s->writes, &op->node);
+}
+
+/* Its pieces under way have buffers of their own; they end as they are. */
+void store_cancel(struct store_op *op)
+{
+    op->is_cancelled = true;
+    op->next = op->end;
+    if (op->status == STORE_OK && op->type != STORE_READ)
+        op->status = STORE_INVALID;
+    op->object->store->wants_again = true;
 }
 
 static void pieces_run(struct store *s)

@@ -95,6 +95,11 @@ void store_release(struct store_object *object);
 /* The same, and removes it from the store; its room comes back by and by. For a difference or blob
    this is durable at the next flush. */
 void store_delete(struct store_object *object);
+/* Deletes every difference whose name begins with `prefix` and that nobody has open: what temporary
+   ones a crash has left behind. Returns how many. */
+uint32_t store_delete_differences(struct store *s, const char *prefix);
+/* Bytes of the store that it takes, without metadata. */
+uint64_t store_object_bytes(const struct store_object *object);
 /* Of differences and blobs: a part of its map was lost to damage of the disk; reads say DAMAGED. */
 bool store_is_damaged(const struct store_object *object);
 
@@ -106,6 +111,8 @@ uint32_t store_put(struct store_object *image, uint64_t first_block, uint32_t co
                    const uint8_t *data);
 /* Every sector of the range is held. A later read may still find damage. Range as in store_op. */
 bool store_holds(const struct store_object *object, uint64_t offset, uint64_t length);
+/* Some sector of a block that the range touches is held. */
+bool store_holds_some(const struct store_object *object, uint64_t offset, uint64_t length);
 
 /* -- operations -- */
 
@@ -150,10 +157,15 @@ struct store_op {
     uint32_t pieces; /* under way */
     enum store_status status;
     uint8_t step;
+    bool is_cancelled;
     struct store_object *blob;
 };
 
 void store_submit(struct store *s, struct store_op *op);
+/* Of READ, WRITE, ZERO and DISCARD, between submit and done: its data and held are not touched from now on,
+   and of a write nothing more is begun; a part may have been written. done() still comes; what it
+   says means nothing. */
+void store_cancel(struct store_op *op);
 
 /* -- what people ask -- */
 

@@ -167,7 +167,7 @@ static void end_piece(struct store *s, struct piece *p, enum store_status status
 static void base_read(struct store *s, struct piece *p)
 {
     list_remove(&p->reading);
-    if (p->has_failed || !is_base_intact(s, p)) {
+    if (p->has_failed || p->op->is_cancelled || !is_base_intact(s, p)) {
         give_up_slots(s, p, false);
         end_piece(s, p, STORE_DAMAGED);
         return;
