@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <leat/keys.h>
+
 #include "lib/config/config.h"
 
 #define IA32_FS_BASE 0xc0000100u /* SDM vol. 4, table 2-2 */
@@ -34,33 +36,70 @@ static EFI_FILE *open_config(struct volume *volume, uint64_t *size)
     return file;
 }
 
-static bool is_loaded(const struct leat_boot_info *info, const char *name)
+static bool is_loaded(const struct leat_boot_info *info, enum leat_module_kind kind,
+                      const char *name)
 {
     for (uint32_t i = 0; i < info->module_count; i++)
-        if (info->modules[i].kind == LEAT_MODULE_FILE && strcmp(info->modules[i].name, name) == 0)
+        if (info->modules[i].kind == (uint32_t)kind && strcmp(info->modules[i].name, name) == 0)
             return true;
     return false;
 }
 
-static void load_file(struct boot *boot, struct volume *volume, const char *vm, const char *key,
+/* What leat.conf names: section "vm web", key "kernel". most: bytes of it; 0: any number. */
+struct wanted {
+    const char *section, *owner, *key;
+    enum leat_module_kind kind;
+    uint64_t most;
+};
+
+static void complain(struct boot *boot, const struct wanted *w, const char *name, const char *why)
+{
+    say_problem(boot, "leat.conf [", w->section, " ", w->owner, "] ", w->key, " = ", name, ": ",
+                why);
+}
+
+static void load_file(struct boot *boot, struct volume *volume, const struct wanted *w,
                       const char *name)
 {
-    if (name[0] == '\0' || is_loaded(boot->info, name))
+    if (name[0] == '\0' || is_loaded(boot->info, w->kind, name))
         return;
     uint64_t size;
     EFI_FILE *file = volume_open_file(volume, name, &size);
     if (file == NULL) {
-        say_problem(boot, "leat.conf [vm ", vm, "] ", key, " = ", name,
-                    ": there is no such file beside leat.conf on the boot volume");
+        complain(boot, w, name, "there is no such file beside leat.conf on the boot volume");
         return;
     }
-    void *at = boot_add_module(boot, name, LEAT_MODULE_FILE, size);
+    if (w->most != 0 && size > w->most) {
+        file->Close(file);
+        complain(boot, w, name, "is too large for what it is to be");
+        return;
+    }
+    void *at = boot_add_module(boot, name, w->kind, size);
     if (!volume_read(file, at, size)) {
         boot->info
             ->module_count--; /* its pages stay taken: the medium is bad, memory is not short */
-        say_problem(boot, "leat.conf [vm ", vm, "] ", key, " = ", name,
-                    ": cannot be read from the boot volume");
+        complain(boot, w, name, "cannot be read from the boot volume");
     }
+}
+
+static void load_vm_files(struct boot *boot, struct volume *volume, const struct leat_config_vm *vm)
+{
+    struct wanted w = {"vm", vm->name, "kernel", LEAT_MODULE_FILE, 0};
+    load_file(boot, volume, &w, vm->kernel);
+    w.key = "initrd";
+    load_file(boot, volume, &w, vm->initrd);
+    w.key = "modules";
+    for (unsigned m = 0; m < vm->module_count; m++)
+        load_file(boot, volume, &w, vm->modules[m]);
+}
+
+static void load_disk_files(struct boot *boot, struct volume *volume,
+                            const struct leat_config_disk *disk)
+{
+    struct wanted w = {"disk", disk->name, "", LEAT_MODULE_KEY, LEAT_KEY_FILE_BYTES - 1};
+    const char *name;
+    for (unsigned n = 0; (name = leat_config_key_file(&disk->tls, n, &w.key)) != NULL; n++)
+        load_file(boot, volume, &w, name);
 }
 
 void files_load(struct boot *boot)
@@ -92,14 +131,13 @@ void files_load(struct boot *boot)
     }
     struct leat_config_error error;
     if (!parse(text, size, &error)) {
+        leat_config_wipe_keys(&config);
         say_problem(boot, error.text);
         return;
     }
-    for (unsigned i = 0; i < config.vm_count; i++) {
-        const struct leat_config_vm *vm = &config.vms[i];
-        load_file(boot, &volume, vm->name, "kernel", vm->kernel);
-        load_file(boot, &volume, vm->name, "initrd", vm->initrd);
-        for (unsigned m = 0; m < vm->module_count; m++)
-            load_file(boot, &volume, vm->name, "modules", vm->modules[m]);
-    }
+    for (unsigned i = 0; i < config.vm_count; i++)
+        load_vm_files(boot, &volume, &config.vms[i]);
+    for (unsigned i = 0; i < config.disk_count; i++)
+        load_disk_files(boot, &volume, &config.disks[i]);
+    leat_config_wipe_keys(&config); /* the memory of leat.efi will be anybody's */
 }

@@ -85,4 +85,5 @@ check_file inih "$inih_file" "$inih_sha256" libinih-dev
 check_file gnu-efi "$gnu_efi_file" "$gnu_efi_sha256" gnu-efi
 newlib
 source_package lwip "$lwip_version" "$lwip_dsc_sha256"
+source_package mbedtls "$mbedtls_version" "$mbedtls_dsc_sha256"
 source_package zydis "$zydis_version" "$zydis_dsc_sha256"

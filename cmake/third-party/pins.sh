@@ -19,5 +19,8 @@ gnu_efi_sha256=06d00bd17b8ae48abb35388f685f8701e4e666fe00e56aa0cfa4cf9dbc2d8a48
 lwip_version=2.1.3+dfsg1-2
 lwip_dsc_sha256=8d8f944db8e6d542fc2d6f01559078fb1b5dda71651c67ee5fa3571ed1342c50
 
+mbedtls_version=2.28.3-1
+mbedtls_dsc_sha256=a8bf91b5ffb40654efb0ebe0c962ac1e87b8eed5e104880982eaa70dd4bb33e3
+
 zydis_version=4.0.0-1
 zydis_dsc_sha256=8e7b771381f70bb00d915bba8af9a4bdd716576c3ff09a1dc8b57e77beba67f7

@@ -47,6 +47,7 @@ enum leat_module_kind {
     LEAT_MODULE_CONFIG = 2,  /* leat.conf, whole, as read */
     LEAT_MODULE_FILE = 3,    /* a file that leat.conf names: kernel, initrd; name as written there */
     LEAT_MODULE_DATA = 4,    /* other data of the bundle: "font.psf" */
+    LEAT_MODULE_KEY = 5,     /* a file with a key or certificates that leat.conf names: the supervisor wipes it */
 };
 
 struct leat_boot_module {

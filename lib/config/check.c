@@ -161,6 +161,8 @@ bool config_check(struct config_parser *parser)
     for (unsigned i = 0; i < config->disk_count; i++)
         if (!check_disk(parser, i))
             return false;
+    if (!config_check_tls(parser))
+        return false;
     for (unsigned i = 0; i < config->vm_count; i++)
         if (!check_vm(parser, &config->vms[i]))
             return false;

@@ -3,7 +3,8 @@
  * leat.conf: parsed and checked. Portable: used by boot (which loads the files it names), by the
  * supervisor, and by tests on the host.
  *
- *     [server]            address = HOST, port = 10809
+ *     [server]            address = HOST, port = 10809; tls_psk, tls_psk_file, tls_ca, tls_cert,
+ *                         tls_key, tls_name: keys of all disks that have none of their own
  *     [net]               mode = dhcp | static; static: address, netmask, gateway, dns
  *     [cache]             size = 64M
  *     [store]             use = yes | no, partition = GUID, memory = SIZE,
@@ -16,7 +17,8 @@
  *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image
- *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM
+ *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM;
+ *                         tls = yes | no, and keys as in [server]
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
  *                         apic = auto | software | cpu: who works its local APICs;
@@ -53,6 +55,7 @@
 #define LEAT_CONFIG_FALLBACK 200u
 #define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
+#define LEAT_CONFIG_PSK 200u               /* "NAME:HEX": 63 bytes of name, 64 of key */
 #define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
 #define LEAT_CONFIG_MAX_BYTES (256u << 10) /* of the whole text */
 
@@ -75,6 +78,16 @@ enum leat_config_net_mode { LEAT_CONFIG_DHCP = 0, LEAT_CONFIG_STATIC = 1 };
 struct leat_config_net {
     enum leat_config_net_mode mode;
     uint32_t address, netmask, gateway, dns; /* network byte order; 0: not given */
+};
+
+/* Where TLS keys are. All empty: none, plain text. Either psk or psk_file, or else ca and what may go
+   with it. */
+struct leat_config_tls {
+    char psk[LEAT_CONFIG_PSK]; /* secret: the text "NAME:HEX" itself */
+    char psk_file[LEAT_CONFIG_FILE];
+    char ca[LEAT_CONFIG_FILE], certificate[LEAT_CONFIG_FILE], key[LEAT_CONFIG_FILE];
+    char server_name[LEAT_CONFIG_HOST];
+    unsigned line; /* of the last of these keys */
 };
 
 enum leat_config_disk_mode {
@@ -112,6 +125,8 @@ struct leat_config_disk {
     enum leat_config_disk_mode mode;
     char content[LEAT_CONFIG_CONTENT]; /* as written, checked (vdisk/content.h); empty: none */
     bool read_only;
+    enum leat_config_choice wants_tls; /* as written */
+    struct leat_config_tls tls;        /* its own, or those of [server] */
     uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */
     struct leat_config_rates rates; /* in each VM that has it */
     unsigned line;                  /* of its section */
@@ -157,9 +172,10 @@ struct leat_config_vm {
     unsigned disks_line;
 };
 
-struct leat_config {               /* some 400 KB: not for the stack */
+struct leat_config {               /* some 600 KB: not for the stack */
     char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
     uint16_t server_port;          /* host byte order */
+    struct leat_config_tls tls;    /* of [server] */
     struct leat_config_net net;
     uint64_t cache_bytes;
     struct leat_config_store store;
@@ -187,6 +203,15 @@ struct leat_config_error {
  */
 int leat_config_parse(const char *text, size_t size, struct leat_config *out,
                       struct leat_config_error *error);
+
+/* -- keys (tls.c) -- */
+bool leat_config_has_keys(const struct leat_config_tls *tls);
+bool leat_config_same_keys(const struct leat_config_tls *a, const struct leat_config_tls *b);
+/* The n-th file that holds keys, n from 0, in an order of its own; NULL: no more. *key is what leat.conf
+   calls it: "tls_ca". */
+const char *leat_config_key_file(const struct leat_config_tls *tls, unsigned n, const char **key);
+/* Overwrites every key that stands in the configuration itself. */
+void leat_config_wipe_keys(struct leat_config *config);
 
 /* The VM, disk or tenant of that name; NULL: none. */
 const struct leat_config_vm *leat_config_vm(const struct leat_config *config, const char *name);

@@ -620,6 +620,11 @@ int config_take_key(void *context, const char *section, const char *key, const c
         const char *reason = open_section(parser, section);
         return reason == NULL || config_fail(parser, parser->line, section, NULL, NULL, reason);
     }
+    bool is_tls = config_is_tls_key(key);
+    if (is_tls && (parser->section == CONFIG_SERVER || parser->section == CONFIG_DISK))
+        return config_take_tls(parser, section, key, value);
+    if (is_tls)
+        value = NULL; /* a secret in the wrong place is one still */
     if (parser->section == CONFIG_NONE)
         return config_fail(parser, parser->line, NULL, key, value,
                            "stands before the first [section]");

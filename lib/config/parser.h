@@ -53,6 +53,13 @@ int config_fail(struct config_parser *parser, unsigned line, const char *section
 char *config_read_line(char *line, int size, void *parser);
 int config_take_key(void *parser, const char *section, const char *key, const char *value);
 
+/* -- tls.c: keys that begin with "tls"; their values are never shown -- */
+bool config_is_tls_key(const char *key);
+/* As config_take_key, in a section SERVER or DISK. */
+int config_take_tls(struct config_parser *parser, const char *section, const char *key,
+                    const char *value);
+bool config_check_tls(struct config_parser *parser);
+
 /* After the last line: defaults that come from elsewhere, and what must fit together. False: failed. */
 bool config_check(struct config_parser *parser);
 

@@ -10,6 +10,7 @@
 #include "lib/config/glibc_shim.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "services/supervisor/keys.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
 #include "services/supervisor/pace.h"
@@ -89,6 +90,7 @@ int main(void)
     } else {
         services_start_console(&config);
     }
+    keys_wipe(&config);
     mitigate_start(&config);
     vm_init(&config, can_run);
     vm_autostart();

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/sys.h"
 #include "services/supervisor/hardware.h"
+#include "services/supervisor/keys.h"
 #include "services/supervisor/link.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/overlay.h"
@@ -235,7 +236,7 @@ static void add_limits(struct process *p, const struct leat_config_vm *vm,
 }
 
 static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
-                     const struct overlay_plan *plan)
+                     const struct overlay_plan *plan, int key_set)
 {
     uint64_t overlay_bytes = overlay_of(disk, plan);
 
@@ -253,6 +254,9 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     }
     if (disk->content[0] != '\0') {
         process_argument(p, "disk.%s/%s.content=%s", vm, disk->name, disk->content);
+    }
+    if (key_set >= 0) {
+        process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
     }
     if (overlay_bytes != 0) {
         process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,
@@ -275,6 +279,21 @@ static void give_store(struct process *p, const struct leat_config *config, uint
     process_argument(p, "store.format=%s", formats[config->store.format]);
 }
 
+static void add_disks(struct process *p, const struct leat_config *config,
+                      const struct overlay_plan *plan)
+{
+    for (unsigned i = 0; i < config->vm_count; i++) {
+        const struct leat_config_vm *vm = &config->vms[i];
+
+        for (unsigned d = 0; d < vm->disk_count; d++) {
+            const struct leat_config_disk *disk = &config->disks[vm->disk[d]];
+
+            add_disk(p, vm->name, disk, plan, keys_set_of(config, disk));
+            add_limits(p, vm, disk);
+        }
+    }
+}
+
 void services_start_vdisk(const struct leat_config *config)
 {
     struct leat_start_entry net_side = {0}, vdisk_side = {0};
@@ -295,14 +314,8 @@ void services_start_vdisk(const struct leat_config *config)
     if (p != NULL) {
         services_attach_log(p, NULL);
         process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
-        for (unsigned i = 0; i < config->vm_count; i++) {
-            for (unsigned d = 0; d < config->vms[i].disk_count; d++) {
-                const struct leat_config_disk *disk = &config->disks[config->vms[i].disk[d]];
-
-                add_disk(p, config->vms[i].name, disk, &plan);
-                add_limits(p, &config->vms[i], disk);
-            }
-        }
+        add_disks(p, config, &plan);
+        keys_give(p, config); /* without them their disks are refused */
         link_name(&net_side, "net", "vdisk");
         link_name(&vdisk_side, "net", "net");
         if (link_processes(services.net, 0, &net_side, p, 0, &vdisk_side,

@@ -55,14 +55,15 @@ def free_port():
 class NbdServer:
     """nbdkit serving every file of a folder under its name; killed and started again at will."""
 
-    def __init__(self, folder, log):
-        self.folder, self.log = folder, log
+    def __init__(self, folder, log, flags=()):
+        self.folder, self.log, self.flags = folder, log, flags
         self.port = free_port()
         self.process = None
 
     def start(self):
         self.process = subprocess.Popen(
-            ["nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.port), "file", f"dir={self.folder}"],
+            ["nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.port), *self.flags, "file",
+             f"dir={self.folder}"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -166,10 +167,12 @@ disks = {disk}
 """
 
 
-def base_config(lab, console="all", when_idle="power_off"):
+def base_config(lab, console="all", when_idle="power_off", server=""):
+    """server: more lines of that section."""
     return f"""[server]
 address = 10.0.2.2
 port = {lab.server.port}
+{server}
 [console]
 view = {console}
 [machine]

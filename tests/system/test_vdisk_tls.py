@@ -9,6 +9,7 @@ import os
 import signal
 import time
 
+import tls_files
 import vdisk_case
 from vdisk_case import MIB, Case, can_connect, free_port, wait_for
 
@@ -114,29 +115,17 @@ class PreSharedKey(TlsCase):
 
 
 class Certificates(TlsCase):
-    def openssl(self, *arguments):
-        self.run_tool("openssl", *arguments)
-
     def authority(self, name):
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                     "-subj", f"/CN={name}", "-keyout", self.path(f"{name}-key.pem"), "-out", self.path(f"{name}.pem"),
-                     "-addext", "basicConstraints=critical,CA:TRUE")
+        tls_files.authority(self.dir, name)
 
     def certificate(self, name, authority, host, days="2"):
-        extensions = self.write("extensions", f"subjectAltName=DNS:{host}\n")
-        self.openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}", "-keyout",
-                     self.path(f"{name}-key.pem"), "-out", self.path("request"))
-        self.openssl("x509", "-req", "-in", self.path("request"), "-CA", self.path(f"{authority}.pem"), "-CAkey",
-                     self.path(f"{authority}-key.pem"), "-CAcreateserial", "-days", days, "-extfile", extensions, "-out",
-                     self.path(f"{name}.pem"))
+        tls_files.certificate(self.dir, name, authority, host, days)
 
     def start(self, image, *flags, host="disks.example"):
         self.authority("ours")
         self.certificate("server", "ours", host)
-        os.mkdir(self.path("pki"))
-        for name, file in (("ca-cert", "ours"), ("server-cert", "server"), ("server-key", "server-key")):
-            os.symlink(self.path(f"{file}.pem"), self.path(f"pki/{name}.pem"))
-        return self.serve("file", image, flags=["--tls=require", f"--tls-certificates={self.path('pki')}", *flags])
+        pki = tls_files.server_folder(self.dir, "ours", "server")
+        return self.serve("file", image, flags=["--tls=require", f"--tls-certificates={pki}", *flags])
 
     def keys(self, name="disks.example", authority="ours"):
         return "--tls-ca", self.path(f"{authority}.pem"), "--tls-name", name

@@ -455,9 +455,83 @@ static void test_tenants(void **state)
                  "second at least");
 }
 
+#define HEX32 "0123456789abcdef0123456789ABCDEF"
+
+static void test_tls(void **state)
+{
+    (void)state;
+    const char *key = NULL;
+    assert_int_equal(parse("[disk own]\ntls_psk = me:" HEX32 "\n"
+                           "[disk plain]\ntls = no\n[disk shared]\n[disk again]\ntls=yes\n"
+                           "[server]\naddress = a.b\ntls_ca = keys/ca.pem\ntls_cert = c\n"
+                           "tls_key = k\ntls_name = disks.example\n"),
+                     0);
+    const struct leat_config_disk *d = config.disks;
+    assert_string_equal(d[0].tls.psk, "me:" HEX32);
+    assert_string_equal(d[0].tls.ca, ""); /* all of [server]'s, or nothing of them */
+    assert_null(leat_config_key_file(&d[0].tls, 0, &key));
+    assert_false(leat_config_has_keys(&d[1].tls));
+    assert_string_equal(d[2].tls.ca, "keys/ca.pem");
+    assert_string_equal(d[2].tls.server_name, "disks.example");
+    assert_true(leat_config_same_keys(&d[2].tls, &d[3].tls));
+    assert_false(leat_config_same_keys(&d[2].tls, &d[0].tls));
+    assert_string_equal(leat_config_key_file(&d[3].tls, 2, &key), "k");
+    assert_string_equal(key, "tls_key");
+    assert_null(leat_config_key_file(&d[3].tls, 3, &key));
+    leat_config_wipe_keys(&config);
+    for (unsigned i = 0; i < sizeof(config.disks[0].tls.psk); i++)
+        assert_int_equal(config.disks[0].tls.psk[i], 0);
+}
+
+static void test_tls_mistakes(void **state)
+{
+    (void)state;
+    static const char *const both[][2] = {
+        {"[server]\ntls_psk = " HEX32 "\n",
+         "leat.conf line 2: [server] tls_psk: must be NAME:HEX, as psktool writes it"},
+        {"[server]\ntls_psk = a:" HEX32 "x\n",
+         "leat.conf line 2: [server] tls_psk: has a key that is not hexadecimal"},
+        {"[server]\ntls_psk = a:0123456789abcdef\n",
+         "leat.conf line 2: [server] tls_psk: has a key that is not of 16 to 64 bytes"},
+        {"[server]\ntls_psk = a:" HEX32 "\ntls_psk = b:" HEX32 "\n",
+         "leat.conf line 3: [server] tls_psk: given twice in this section"},
+        {"[server]\ntls_pks = a:" HEX32 "\n",
+         "leat.conf line 2: [server] tls_pks: unknown key in this section"},
+        {"[cache]\ntls_psk = a:" HEX32 "\n",
+         "leat.conf line 2: [cache] tls_psk: unknown key in this section"},
+        {"tls_psk = a:" HEX32 "\n", "leat.conf line 1: tls_psk: stands before the first [section]"},
+        {"[server]\ntls_psk = a:" HEX32 "\ntls_psk_file = f\n",
+         "leat.conf line 3: [server] tls_psk and tls_psk_file are the same thing: give one of "
+         "them"},
+        {"[server]\ntls_psk_file = f\ntls_ca = c\n",
+         "leat.conf line 3: [server] a pre-shared key (tls_psk) and certificates (tls_ca ...) "
+         "exclude "
+         "each other"},
+        {"[server]\ntls_name = x\n",
+         "leat.conf line 2: [server] tls_ca is missing: nobody vouches for the server"},
+        {"[server]\naddress=x\n[disk d]\ntls_ca = a\ntls_key = k\n",
+         "leat.conf line 5: [disk d] tls_cert and tls_key need each other"},
+        {"[server]\naddress=x\n[disk d]\ntls = no\ntls_ca = a\n",
+         "leat.conf line 5: [disk d] tls = no, and keys for it"},
+        {"[server]\naddress=x\n[disk d]\ntls = yes\n",
+         "leat.conf line 4: [disk d] tls = yes needs keys: tls_psk, tls_psk_file or tls_ca, here "
+         "or in "
+         "[server]"},
+        {"[server]\ntls_ca = ../x\n", NULL},
+        {"[server]\ntls_ca =\n", "leat.conf line 2: [server] tls_ca: is empty"},
+    };
+    for (unsigned i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+        assert_int_equal(parse(both[i][0]), -1);
+        if (both[i][1] != NULL)
+            assert_string_equal(error.text, both[i][1]);
+        assert_null(strstr(error.text, "0123"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tls),           cmocka_unit_test(test_tls_mistakes),
         cmocka_unit_test(test_full),          cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_share_of_cpus), cmocka_unit_test(test_errors),
         cmocka_unit_test(test_mitigations),   cmocka_unit_test(test_multiboot),

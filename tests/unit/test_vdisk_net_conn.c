@@ -162,17 +162,27 @@ static const char *get(void *ctx, const char *key, char *buf, size_t size)
     return NULL;
 }
 
+static const struct vdisk_tls some_tls;
+
+static const struct vdisk_tls *find_keys(uint64_t set, const char **why)
+{
+    *why = "no such keys";
+    return set == 7 ? &some_tls : NULL;
+}
+
 static void test_config(void **state)
 {
     (void)state;
     char why[96];
     struct vdisk_config config;
-    const char *good[] = {"host",      "10.0.2.2",   "export",  "root1",   "mode",    "ram",
-                          "read_only", "1",          "overlay", "1048576", "give_up", "60",
-                          "fallback",  "b:10810, c", "content", "v1",      NULL};
-    struct disk_args args = {get, good};
+    const char *good[] = {"host",    "10.0.2.2",  "export",   "root1",      "mode",
+                          "ram",     "read_only", "1",        "overlay",    "1048576",
+                          "give_up", "60",        "fallback", "b:10810, c", "content",
+                          "v1",      "tls",       "7",        NULL};
+    struct disk_args args = {get, good, find_keys};
     assert_null(disk_config(&args, "web1/root", &config, why, sizeof why));
     assert_int_equal(config.port, 10809);
+    assert_ptr_equal(config.tls, &some_tls);
     assert_int_equal(config.mode, VDISK_RAM);
     assert_true(config.is_read_only);
     assert_int_equal(config.overlay_bytes, 1048576);
@@ -195,7 +205,9 @@ static void test_config(void **state)
                             {"host", "h", "fallback", "a,b,c,d", NULL},
                             {"host", "h", "fallback", ":1", NULL},
                             {"host", "h", "fallback", "a:70000", NULL},
-                            {"host", "h", "fallback", "a:", NULL}};
+                            {"host", "h", "fallback", "a:", NULL},
+                            {"host", "h", "tls", "8", NULL},
+                            {"host", "h", "tls", "x", NULL}};
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         args.ctx = bad[i];
         assert_non_null(disk_config(&args, "d", &config, why, sizeof why));

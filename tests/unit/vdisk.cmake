@@ -15,6 +15,8 @@ leat_unit_test(test_local_cache SOURCES unit/test_local_cache.c unit/tiny_server
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
+leat_unit_test(test_tls SOURCES unit/test_tls.c unit/tls_server.c
+  LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 
 # The engine's simulator: with sanitizers, and optimised, 10,000 histories in four parts.
 set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_model.c
@@ -40,3 +42,9 @@ add_executable(bench_vdisk_hit bench/vdisk_hit.c unit/tiny_server.c)
 target_compile_options(bench_vdisk_hit PRIVATE ${LEAT_WARNINGS} -O2 -g)
 target_include_directories(bench_vdisk_hit PRIVATE ${LEAT_INCLUDES})
 target_link_libraries(bench_vdisk_hit PRIVATE vdisk_bench)
+
+add_executable(bench_tls_cost EXCLUDE_FROM_ALL bench/tls_cost.c unit/tls_server.c ${CMAKE_SOURCE_DIR}/vdisk/tls/keys.c
+  ${CMAKE_SOURCE_DIR}/vdisk/tls/tls.c ${CMAKE_SOURCE_DIR}/vdisk/tls/random.c)
+target_compile_options(bench_tls_cost PRIVATE ${LEAT_WARNINGS} -O2 -g)
+target_compile_definitions(bench_tls_cost PRIVATE _GNU_SOURCE)
+target_link_libraries(bench_tls_cost PRIVATE mbedtls_host)

@@ -92,6 +92,23 @@ static bool parse_tenant(const char *text, struct vdisk_config *config)
     return parse_rates(text + size, &config->tenant_rates);
 }
 
+/* A disk that has keys and cannot use them is refused: it must not end in plain text. */
+static const char *find_keys(const struct disk_args *args, struct vdisk_config *config, char *why,
+                             size_t size)
+{
+    char text[64];
+    uint64_t set;
+    const char *reason;
+    if (!args->get(args->ctx, "tls", text, sizeof text))
+        return NULL;
+    if (!parse_number(text, UINT32_MAX, &set))
+        return bad(why, size, "tls", text);
+    config->tls = args->find_keys(set, &reason);
+    if (!config->tls)
+        snprintf(why, size, "%s", reason);
+    return config->tls ? NULL : why;
+}
+
 const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
                         char *why, size_t size)
 {
@@ -141,5 +158,5 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
     snprintf(config->tenant, sizeof config->tenant, "%.*s", (int)strcspn(name, "/"), name);
     if (args->get(args->ctx, "tenant", servers, sizeof servers) && !parse_tenant(servers, config))
         return bad(why, size, "tenant", servers);
-    return NULL;
+    return find_keys(args, config, why, size);
 }

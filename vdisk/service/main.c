@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/channel.h"
 #include "lib/clock.h"
@@ -17,8 +18,10 @@
 #include "lib/sys.h"
 #include "vdisk/service/channel.h"
 #include "vdisk/service/config.h"
+#include "vdisk/service/cpu_random.h"
+#include "vdisk/service/keys.h"
 #include "vdisk/service/local_disk.h"
-#include "vdisk/service/net_conn.h"
+#include "vdisk/service/secure_conn.h"
 
 #define MAX_DISKS 32u
 #define DEFAULT_CACHE_BYTES (64ull << 20)
@@ -59,25 +62,25 @@ static void *platform_connect(void *ctx, const char *host, uint16_t port,
                               const struct vdisk_conn_events *events, void *owner)
 {
     (void)ctx;
-    return net_conn_open(&service.net, host, port, events, owner);
+    return secure_conn_open(&service.net, host, port, events, owner);
 }
 
 static void platform_close(void *ctx, void *conn)
 {
     (void)ctx;
-    net_conn_close(conn);
+    secure_conn_close(conn);
 }
 
 static size_t platform_send(void *ctx, void *conn, const void *data, size_t size)
 {
     (void)ctx;
-    return net_conn_send(conn, data, size);
+    return secure_conn_send(conn, data, size);
 }
 
 static size_t platform_receive(void *ctx, void *conn, void *data, size_t size)
 {
     (void)ctx;
-    return net_conn_receive(conn, data, size);
+    return secure_conn_receive(conn, data, size);
 }
 
 /* splitmix64 over a state that the time stamp counter stirs: good enough for jitter. */
@@ -173,9 +176,9 @@ static struct attached *new_disk(const struct leat_start_entry *entry, uint64_t 
 static void start_disk(struct attached *a)
 {
     struct args_source source = {a->text, a->entry.name};
-    struct disk_args args = {get_arg, &source};
+    struct disk_args args = {get_arg, &source, keys_find};
     struct vdisk_config config;
-    char why[96];
+    char why[200];
     a->is_waiting = false;
     if (!a->entry.va || a->entry.size < sizeof(struct leat_blk_channel))
         tell(a->entry.name, "its channel is too small");
@@ -308,6 +311,7 @@ static bool pump(void *ctx)
     local_disk_run();
     take_store();
     net_conns_run(&service.net);
+    secure_conns_run();
     if (net_conns_came_up(&service.net))
         vdisk_network_up(service.engine);
     for (unsigned i = 0; i < MAX_DISKS; i++)
@@ -344,6 +348,26 @@ static void start_net(void)
     leat_loop_on(&service.loop, entry->my_bits, woken, NULL);
 }
 
+/* The library's date is the machine's clock, as guests' is. */
+time_t tls_wall_clock(time_t *now)
+{
+    time_t s = (time_t)leat_wall_clock_s();
+    if (now)
+        *now = s;
+    return s;
+}
+
+static void start_keys(void)
+{
+    static struct tls_random_source source;
+    const struct leat_start_entry *entry = leat_start_find("keys", NULL);
+    if (!entry || !entry->va)
+        return;
+    cpu_random_find(&source);
+    keys_take((void *)entry->va, entry->size,
+              &(struct keys_world){&source, leat_wall_clock_s(), LEAT_BUILD_TIME});
+}
+
 static uint64_t number_arg(const char *key, uint64_t otherwise)
 {
     char text[32];
@@ -372,6 +396,7 @@ int main(void)
     start_net();
     const struct store_platform clock = {NULL, platform_now, platform_random, NULL, platform_log};
     local_disk_begin(&service.loop, woken, &clock);
+    start_keys();
     if (leat_ctl_init(&service.loop, on_ctl) != LEAT_OK)
         leat_fatal("vdisk was given no control channel");
     for (const struct leat_start_entry *e = leat_start_next("disk", NULL); e;

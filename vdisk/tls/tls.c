@@ -15,7 +15,7 @@ struct tls {
     struct tls_wire wire;
     bool is_open, has_ended;
     bool is_blocked; /* the wire took nothing */
-    char why[160];
+    char why[192];
     size_t sending; /* of `chunk`, given to mbedTLS and not all on the wire yet */
     unsigned char chunk[CHUNK_BYTES];
 };

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* -- keys (keys.c) -- */
 
@@ -17,6 +18,9 @@ struct tls_keys;
 
 /* Random bytes good enough for keys: 0, or not 0: there are none. */
 typedef int tls_random(void *ctx, unsigned char *to, size_t size);
+
+/* With mbedtls_config.h, whoever links vdisk_tls defines this: time(), for the validity of certificates. */
+time_t tls_wall_clock(time_t *now);
 
 /* Texts as in the files: ended by a NUL. Each may be NULL. `psk`: the first line "NAME:HEX", as
    psktool writes it; or else `ca`: certificates in PEM of those who may vouch for the server, and
