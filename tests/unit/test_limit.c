@@ -274,7 +274,7 @@ static const char *configure(const char *key, const char *value, struct vdisk_co
 {
     static char why[96];
     char copy[16];
-    struct disk_args args = {get, strcpy(copy, key)};
+    struct disk_args args = {get, strcpy(copy, key), NULL};
     arg_value = value;
     return disk_config(&args, "web/root", config, why, sizeof why);
 }
