@@ -382,6 +382,15 @@ static void capabilities_that_lie_are_passed_by(void **state)
     start();
 }
 
+static void of_two_structures_the_first_is_used(void **state)
+{
+    (void)state;
+    memcpy(&model.pci[0xc0], &model.pci[0x4c + 80], 20); /* the common one again, elsewhere */
+    model.pci[0xc0 + VIRTIO_CAP_OFFSET + 1] = 0x08;
+    model.pci[0x4c + 80 + 1] = 0xc0;
+    start();
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -402,6 +411,7 @@ int main(void)
         TEST(devices_that_cannot_be_used_are_refused),
         TEST(sizes_that_make_no_sense_are_refused),
         TEST(capabilities_that_lie_are_passed_by),
+        TEST(of_two_structures_the_first_is_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -154,7 +154,7 @@ static void complete(struct virtio_blk_model *model, uint16_t head)
         *last->at = fails ? model->fail_status : VIRTIO_BLK_OK;
     switch (model->lie) {
     case LIE_ID:
-        use(model, 0x10000 + head, length + 1);
+        use(model, 0x30000 + head, length + 1); /* a slot far away */
         break;
     case LIE_INSIDE:
         use(model, head + 1u, length + 1);
