@@ -16,6 +16,7 @@
 static const struct block_driver *const drivers[] = {
     &block_driver_ata,
     &block_driver_nvme,
+    &block_driver_virtio_blk,
 };
 
 /* NULL: the access does not lie in the region as a whole. */

@@ -213,17 +213,21 @@ static bool pump(void *context)
     struct controller *c = storage.chosen;
     struct server *s = storage.server;
     uint64_t deadline_ns, poll_ns;
+    unsigned under_way = 0;
     bool may_sleep = true;
 
     (void)context;
     take_interrupt(c);
-    if (s)
-        server_serve(s);
-    deadline_ns = c->driver->tick(c->state);
     if (s) {
-        server_serve(s); /* what waits for the commands that tick has ended */
+        server_serve(s);
+        under_way = s->under_way;
+    }
+    /* After the last submit, so that its time limit counts; 0 would switch the timer off. */
+    deadline_ns = c->driver->tick(c->state) | 1;
+    if (s) {
+        bool has_ended = s->under_way != under_way; /* there are buffers for what waits */
         server_flush(s);
-        may_sleep = server_may_sleep(s);
+        may_sleep = !has_ended && server_may_sleep(s);
         poll_ns = leat_clock_ns() + POLL_NS;
         if (c->is_polled && server_is_busy(s) && poll_ns < deadline_ns)
             deadline_ns = poll_ns;
