@@ -35,16 +35,9 @@ static void fail_all(struct ata_channel *channel, unsigned unit)
         finish(channel, command, false);
 }
 
-/* What failed may be tried again, if it has not been too often; a flush never (block.h). */
-static bool may_repeat(const struct block_command *command)
-{
-    return command->op != BLOCK_FLUSH && command->phase == ATA_PHASE_FIRST &&
-           command->tries + 1u < BLOCK_TRIES;
-}
-
 static void repeat_or_fail(struct ata_channel *channel, struct block_command *command)
 {
-    if (may_repeat(command) && device_at(channel->ata, command->unit)->is_there) {
+    if (block_may_repeat(command) && device_at(channel->ata, command->unit)->is_there) {
         command->tries++;
         channel->ata->counters.repeated++;
         block_queue_push_front(&channel->waiting, command);
@@ -103,12 +96,9 @@ static int submit(void *state, unsigned unit, struct block_command *command)
         return LEAT_EIO;
     struct ata_device *device = device_at(ata, unit);
     struct ata_channel *channel = &ata->channels[unit / ATA_DEVICES];
-    int error = block_check(&device->identity.info, command);
+    int error = block_accept(&device->identity.info, command, unit);
     if (error != LEAT_OK)
         return error;
-    command->unit = (uint8_t)unit;
-    command->tries = 0;
-    command->phase = ATA_PHASE_FIRST;
     block_queue_push(&channel->waiting, command);
     start_next(channel);
     return LEAT_OK;

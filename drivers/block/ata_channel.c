@@ -10,7 +10,10 @@
 #define POLL_US 100u
 #define IDENTIFY_LIMIT_MS 1000u
 #define SETUP_LIMIT_MS 500u
-#define READY_LIMIT_MS (BLOCK_RESET_LIMIT_MS - IDENTIFY_LIMIT_MS - 2 * SETUP_LIMIT_MS)
+#define READY_LIMIT_MS 5000u
+#define DEVICE_LIMIT_MS (READY_LIMIT_MS + IDENTIFY_LIMIT_MS + 2 * SETUP_LIMIT_MS)
+_Static_assert(DEVICE_LIMIT_MS < BLOCK_RESET_LIMIT_MS, "block.h");
+_Static_assert(ATA_UNITS *DEVICE_LIMIT_MS < BLOCK_START_LIMIT_MS, "block.h");
 
 /* What a cable without device, or one that is only a stub, reads as. */
 static bool is_nothing(uint8_t status)

@@ -25,8 +25,8 @@
 
 #include <leat/types.h>
 
-#define BLOCK_START_LIMIT_MS 20000u
-#define BLOCK_RESET_LIMIT_MS 5000u
+#define BLOCK_START_LIMIT_MS 30000u
+#define BLOCK_RESET_LIMIT_MS 10000u
 #define BLOCK_TRIES 3u
 #define BLOCK_COMMAND_LIMIT_MS 15000u /* from the device's taking it to its end */
 #define BLOCK_FLUSH_LIMIT_MS 60000u

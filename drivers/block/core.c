@@ -72,6 +72,22 @@ int block_check(const struct block_device_info *info, const struct block_command
     return info->is_read_only && command->op != BLOCK_READ ? LEAT_EROFS : LEAT_OK;
 }
 
+int block_accept(const struct block_device_info *info, struct block_command *command, unsigned unit)
+{
+    int error = block_check(info, command);
+
+    if (error == LEAT_OK) {
+        command->unit = (uint8_t)unit;
+        command->tries = command->phase = 0;
+    }
+    return error;
+}
+
+bool block_may_repeat(const struct block_command *command)
+{
+    return command->op != BLOCK_FLUSH && command->phase == 0 && command->tries + 1u < BLOCK_TRIES;
+}
+
 bool block_dma_is_good(const struct block_dma *dma, size_t bytes)
 {
     return dma->size >= bytes && !(dma->hpa & 0xfff) && !((uintptr_t)dma->va & 0xfff) &&

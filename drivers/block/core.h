@@ -22,6 +22,14 @@ struct block_queue block_queue_split(struct block_queue *queue, unsigned unit);
 /* May the device be given this? LEAT_OK or what submit() returns. */
 int block_check(const struct block_device_info *info, const struct block_command *command);
 
+/* The same; if so, the command's fields that are the driver's are set to the start. */
+int block_accept(const struct block_device_info *info, struct block_command *command,
+                 unsigned unit);
+
+/* After a fault that does not lie in the command: may it be tried again? Not too often, and a flush never, nor the flush of
+   a FUA write (phase 0 is the write): see block.h. */
+bool block_may_repeat(const struct block_command *command);
+
 /* Is the area as struct block_dma says, and large enough? */
 bool block_dma_is_good(const struct block_dma *dma, size_t bytes);
 

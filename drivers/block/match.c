@@ -2,6 +2,7 @@
 #include "drivers/block/match.h"
 
 #define CLASS_IDE 0x0101u /* base class and subclass: PCI Code and ID Assignment, 1.2 */
+#define CLASS_AHCI 0x010601u
 
 /* PCI IDE controller specification 1.0: bits 0 and 2 of the programming interface are set for a channel in native mode. */
 #define IDE_NATIVE 0x05u
@@ -25,6 +26,7 @@ static const struct block_match nvme = {.driver = "nvme", .bars = 1u << 0};
 #define VIRTIO_BLK_TRANSITIONAL 0x1001u
 
 static const struct block_match virtio_blk = {.driver = "virtio-blk", .bars = 0x3f};
+static const struct block_match ahci = {.driver = "ahci", .bars = 1u << 5};
 
 const struct block_match *block_match_find(const struct block_pci_id *id)
 {
@@ -35,5 +37,7 @@ const struct block_match *block_match_find(const struct block_pci_id *id)
     if (id->vendor == VIRTIO_VENDOR &&
         (id->device == VIRTIO_BLK_DEVICE || id->device == VIRTIO_BLK_TRANSITIONAL))
         return &virtio_blk;
+    if (id->class_code == CLASS_AHCI)
+        return &ahci;
     return NULL;
 }

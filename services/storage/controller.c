@@ -15,6 +15,7 @@
 
 static const struct block_driver *const drivers[] = {
     &block_driver_ata,
+    &block_driver_ahci,
     &block_driver_nvme,
     &block_driver_virtio_blk,
 };

@@ -97,6 +97,21 @@ def ide_by_cpu(lab):
     run_qemu(lab, "pc", IDE, [Disk(lab.folder / f"disk{i}.img", 12288 + i) for i in range(3)], False, "no-bus-master")
 
 
+AHCI = ["-device", "ahci,id=ahci", "-device", "ide-hd,drive=disk0,bus=ahci.0,serial=first",
+        "-device", "ide-hd,drive=disk1,bus=ahci.3", "-device", "ide-cd,bus=ahci.5"]
+
+
+def ahci(lab):
+    """QEMU's AHCI card: two disks and a CD-ROM among its six ports."""
+    run_qemu(lab, "pc", AHCI, [Disk(lab.folder / f"disk{i}.img", 16384 + i) for i in range(2)])
+
+
+def q35(lab):
+    """The AHCI controller of QEMU's q35, with disks on its first port and its last."""
+    run_qemu(lab, "q35", ["-device", "ide-hd,drive=disk0,bus=ide.0", "-device", "ide-hd,drive=disk1,bus=ide.5"],
+             [Disk(lab.folder / f"disk{i}.img", 24576 + i) for i in range(2)])
+
+
 def nvme(lab):
     """Two controllers: one with its own namespace, one with two, of which one has sectors of 4096 bytes."""
     disks = [Disk(lab.folder / "disk0.img", 16384), Disk(lab.folder / "disk1.img", 16387),
@@ -163,4 +178,4 @@ def bochs_ide(lab):
 
 
 if __name__ == "__main__":
-    main(ide, ide_by_cpu, bochs_ide, nvme, nvme_short, virtio)
+    main(ide, ide_by_cpu, ahci, q35, bochs_ide, nvme, nvme_short, virtio)

@@ -234,41 +234,13 @@ bool ata_model_irq(struct ata_model *model)
 
 /* ---- disks ---- */
 
-static void put_name(uint16_t *words, unsigned count, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (unsigned i = 0; i < 2 * count; i++) {
-        uint8_t c = i < length ? (uint8_t)name[i] : ' ';
-        words[i / 2] |= (uint16_t)(i % 2 ? c : c << 8);
-    }
-}
-
 void ata_model_add_disk(struct ata_model *model, unsigned unit, uint64_t sectors, bool has_48_bit)
 {
     struct ata_model_disk *d = &model->channels[unit / 2].disks[unit % 2];
-    uint16_t *w = d->words;
 
     d->is_there = true;
     disk_init(&d->disk, sectors, 512);
-    put_name(w + ATA_ID_MODEL, 20, "MODEL DISK");
-    put_name(w + ATA_ID_SERIAL, 10, "   S-0815");
-    put_name(w + ATA_ID_FIRMWARE, 4, "1.0");
-    w[ATA_ID_CAPABILITIES] = 0x300;
-    w[ATA_ID_VALID] = 7;
-    w[ATA_ID_SECTORS_28] = (uint16_t)sectors;
-    w[ATA_ID_SECTORS_28 + 1] = (uint16_t)(sectors >> 16);
-    w[ATA_ID_MULTIWORD] = 7;
-    w[ATA_ID_SUPPORTED_82] = 0x20;
-    w[ATA_ID_SUPPORTED_83] = 0x5000;
-    w[ATA_ID_SUPPORTED_84] = 0x4000;
-    w[ATA_ID_ULTRA_DMA] = 0x203f; /* mode 5 is on */
-    if (!has_48_bit)
-        return;
-    w[ATA_ID_SUPPORTED_83] = 0x7400;
-    w[ATA_ID_SECTORS_48] = (uint16_t)sectors;
-    w[ATA_ID_SECTORS_48 + 1] = (uint16_t)(sectors >> 16);
-    w[ATA_ID_DSM] = 1;
+    world_ata_words(d->words, sectors, has_48_bit);
 }
 
 void ata_model_init(struct ata_model *model, struct block_world *world)

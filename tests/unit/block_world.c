@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "block_world.h"
+#include "drivers/block/ata_regs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,4 +139,36 @@ void world_fill(uint8_t *bytes, size_t count, unsigned seed)
 {
     for (size_t i = 0; i < count; i++)
         bytes[i] = (uint8_t)(seed * 37 + i * 11 + (i >> 9) * 5);
+}
+
+static void put_name(uint16_t *words, unsigned count, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (unsigned i = 0; i < 2 * count; i++) {
+        uint8_t c = i < length ? (uint8_t)name[i] : ' ';
+        words[i / 2] |= (uint16_t)(i % 2 ? c : c << 8);
+    }
+}
+
+void world_ata_words(uint16_t w[256], uint64_t sectors, bool has_48_bit)
+{
+    put_name(w + ATA_ID_MODEL, 20, "MODEL DISK");
+    put_name(w + ATA_ID_SERIAL, 10, "   S-0815");
+    put_name(w + ATA_ID_FIRMWARE, 4, "1.0");
+    w[ATA_ID_CAPABILITIES] = 0x300;
+    w[ATA_ID_VALID] = 7;
+    w[ATA_ID_SECTORS_28] = (uint16_t)sectors;
+    w[ATA_ID_SECTORS_28 + 1] = (uint16_t)(sectors >> 16);
+    w[ATA_ID_MULTIWORD] = 7;
+    w[ATA_ID_SUPPORTED_82] = 0x20;
+    w[ATA_ID_SUPPORTED_83] = 0x5000;
+    w[ATA_ID_SUPPORTED_84] = 0x4000;
+    w[ATA_ID_ULTRA_DMA] = 0x203f; /* mode 5 is on */
+    if (!has_48_bit)
+        return;
+    w[ATA_ID_SUPPORTED_83] = 0x7400;
+    w[ATA_ID_SECTORS_48] = (uint16_t)sectors;
+    w[ATA_ID_SECTORS_48 + 1] = (uint16_t)(sectors >> 16);
+    w[ATA_ID_DSM] = 1;
 }

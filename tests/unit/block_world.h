@@ -61,6 +61,9 @@ struct world_command {
 void world_command(struct block_world *world, struct world_command *wc, uint8_t op, uint64_t lba,
                    uint32_t sectors, uint32_t offset);
 
+/* What a disk with a write cache, DMA and (with 48 bits) TRIM says to IDENTIFY DEVICE. */
+void world_ata_words(uint16_t words[256], uint64_t sectors, bool has_48_bit);
+
 void world_fill(uint8_t *bytes, size_t count, unsigned seed);
 
 #endif

@@ -11,8 +11,8 @@
 #define EIGHT_BITS 3
 #define LIMIT_NS 60000000000ull
 
-static const struct block_driver *const drivers[] = {&block_driver_ata, &block_driver_nvme,
-                                                     &block_driver_virtio_blk};
+static const struct block_driver *const drivers[] = {&block_driver_ata, &block_driver_ahci,
+                                                     &block_driver_nvme, &block_driver_virtio_blk};
 
 struct disk {
     struct controller *controller;

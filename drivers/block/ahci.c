@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The AHCI driver as block.h wants it: start and stop, interrupts, errors, time limits. */
+#include "drivers/block/ahci_private.h"
+
+#include <string.h>
+
+#define RESET_LIMIT_MS 1000u   /* AHCI 10.4.3 */
+#define HANDOFF_LIMIT_MS 2000u /* AHCI 10.6.3: 25 ms, and 2 s if firmware is busy */
+#define LINK_WAIT_US 50000u    /* Serial ATA: a device answers COMRESET within 10 ms */
+#define READY_LIMIT_MS 8000u   /* of all ports together */
+
+/* ---- errors ---- */
+
+/* Which slots failed by a task file error, and whether repeating them is of no use. */
+static uint32_t failed_slots(struct ahci_port *port, uint32_t tfd, bool *is_final)
+{
+    uint8_t status = (uint8_t)tfd, error = (uint8_t)(tfd >> 8);
+    uint32_t slots = port->issued;
+
+    if (!port->runs_alone) {
+        int tag = ahci_port_failed_tag(port, &status, &error);
+        if (tag < 0 || !(port->issued >> tag & 1)) {
+            (void)ahci_port_restart(port, true);
+            return slots; /* not known: each counts a try */
+        }
+        slots = 1u << tag;
+    }
+    *is_final = (status & ATA_STATUS_DF) || !(error & ATA_ERROR_ICRC);
+    return slots;
+}
+
+static void recover(struct ahci_port *port, uint32_t causes)
+{
+    uint32_t tfd = ahci_port_get(port, AHCI_PXTFD);
+    uint32_t failed = port->issued;
+    bool is_final = false;
+    bool is_hard = (causes & AHCI_IS_LINK) || !(causes & AHCI_IS_TASK_FILE);
+
+    if (ahci_port_restart(port, is_hard) && port->issued)
+        failed = failed_slots(port, tfd, &is_final);
+    ahci_requeue(port, failed, is_final);
+    if (!port->is_there)
+        ahci_fail_all(port);
+}
+
+/* ---- interrupts ---- */
+
+static bool is_link_lost(const struct ahci_port *port)
+{
+    return (ahci_port_get(port, AHCI_PXSSTS) & AHCI_DET_MASK) != AHCI_DET_READY;
+}
+
+static void lose(struct ahci_port *port, const char *why)
+{
+    block_log(&port->ahci->platform, "ahci", port->number, why);
+    port->is_there = false;
+    ahci_port_stop(port);
+    ahci_fail_all(port);
+}
+
+static void serve_port(struct ahci_port *port)
+{
+    uint32_t causes = ahci_port_get(port, AHCI_PXIS);
+
+    ahci_port_put(port, AHCI_PXIS, causes);
+    if (!port->is_there)
+        return;
+    if (causes & AHCI_IS_LINK) {
+        ahci_port_put(port, AHCI_PXSERR, UINT32_MAX);
+        if (is_link_lost(port)) {
+            lose(port, "pulled out");
+            return;
+        }
+    }
+    if (!(causes & AHCI_IS_LINK)) /* else nobody knows which disk has ended them */
+        ahci_complete(port, ahci_finished(port));
+    if (port->is_there && (causes & (AHCI_IS_ERRORS | AHCI_IS_LINK)))
+        recover(port, causes);
+    ahci_issue(port);
+}
+
+static bool interrupt(void *state)
+{
+    struct ahci *ahci = state;
+
+    if (!ahci->is_started)
+        return false;
+    uint32_t ports = ahci_get(ahci, AHCI_IS);
+    if (ports == UINT32_MAX && ahci_get(ahci, AHCI_CAP) == UINT32_MAX) {
+        for (unsigned i = 0; i < ahci->port_count; i++) {
+            if (ahci->ports[i].is_there)
+                lose(&ahci->ports[i], "the controller is gone");
+        }
+        return true;
+    }
+    if (!(ports & ahci->port_bits))
+        return false;
+    ahci->counters.interrupts++;
+    for (unsigned i = 0; i < ahci->port_count; i++) {
+        if (ports & ahci->port_bits & 1u << i)
+            serve_port(&ahci->ports[i]);
+    }
+    ahci_put(ahci, AHCI_IS, ports); /* AHCI 10.7.2.1: after the ports' */
+    return true;
+}
+
+/* ---- time ---- */
+
+static uint32_t late_slots(const struct ahci_port *port, uint64_t now)
+{
+    uint32_t late = 0;
+
+    for (unsigned i = 0; i < AHCI_MAX_SLOTS; i++) {
+        if ((port->issued >> i & 1) && now >= port->slots[i]->deadline_ns)
+            late |= 1u << i;
+    }
+    return late;
+}
+
+static void check_port(struct ahci_port *port, uint64_t now)
+{
+    struct block_queue idle = port->idle; /* done() may submit more */
+    struct block_command *command;
+
+    port->idle = (struct block_queue){0};
+    while ((command = block_queue_pop(&idle)))
+        command->done(command, true);
+    if (port->issued && now >= port->check_ns) {
+        if (ahci_finished(port) || (ahci_port_get(port, AHCI_PXIS) & AHCI_IS_ERRORS)) {
+            port->ahci->counters.lost_interrupts++;
+            serve_port(port);
+        }
+        port->check_ns = now + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
+    }
+    uint32_t late = late_slots(port, now);
+    if (!late)
+        return;
+    port->ahci->counters.timeouts++;
+    block_log(&port->ahci->platform, "ahci", port->number, "no answer; reset");
+    (void)ahci_port_restart(port, true);
+    ahci_requeue(port, late, false);
+    if (!port->is_there)
+        ahci_fail_all(port);
+    ahci_issue(port);
+}
+
+static uint64_t tick(void *state)
+{
+    struct ahci *ahci = state;
+    uint64_t next = BLOCK_NEVER;
+
+    for (unsigned i = 0; ahci->is_started && i < ahci->port_count; i++) {
+        struct ahci_port *port = &ahci->ports[i];
+        check_port(port, block_now(&ahci->platform));
+        if (port->idle.first)
+            next = 0;
+        else if (port->issued && port->check_ns < next)
+            next = port->check_ns;
+    }
+    return next;
+}
+
+/* ---- life ---- */
+
+static int reset_controller(struct ahci *ahci)
+{
+    if (ahci_get(ahci, AHCI_CAP) == UINT32_MAX)
+        return LEAT_EIO;
+    if (ahci_get(ahci, AHCI_CAP2) & AHCI_CAP2_HANDOFF) {
+        ahci_put(ahci, AHCI_BOHC, ahci_get(ahci, AHCI_BOHC) | AHCI_BOHC_SYSTEM);
+        if (!ahci_wait_clear(ahci, AHCI_BOHC, AHCI_BOHC_FIRMWARE, HANDOFF_LIMIT_MS))
+            ahci->platform.log(ahci->platform.context, "ahci: the firmware does not let go; taken");
+    }
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE);
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE | AHCI_GHC_RESET);
+    if (!ahci_wait_clear(ahci, AHCI_GHC, AHCI_GHC_RESET, RESET_LIMIT_MS)) {
+        ahci->platform.log(ahci->platform.context, "ahci: the controller does not reset");
+        return LEAT_EIO;
+    }
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE);
+    return LEAT_OK;
+}
+
+static void read_capabilities(struct ahci *ahci)
+{
+    uint32_t cap = ahci_get(ahci, AHCI_CAP);
+    uint32_t bytes = ahci->platform.region_bytes(ahci->platform.context, AHCI_REGION);
+
+    ahci->has_ncq = cap & AHCI_CAP_NCQ;
+    ahci->slot_count = (uint8_t)((cap >> AHCI_CAP_SLOTS_SHIFT & 0x1f) + 1);
+    ahci->port_bits = ahci_get(ahci, AHCI_PI);
+    for (unsigned i = 0; i < AHCI_MAX_PORTS; i++) {
+        if (bytes < AHCI_PORTS + AHCI_PORT_BYTES * (i + 1))
+            ahci->port_bits &= ~(1u << i); /* beyond the registers that there are */
+        if (ahci->port_bits >> i & 1)
+            ahci->port_count = (uint8_t)(i + 1);
+    }
+}
+
+static void init_port(struct ahci *ahci, unsigned number, const struct block_dma *dma)
+{
+    struct ahci_port *port = &ahci->ports[number];
+
+    port->ahci = ahci;
+    port->number = (uint8_t)number;
+    port->depth = 1;
+    port->memory = dma->va + number * AHCI_PORT_MEMORY;
+    port->memory_hpa = (uint32_t)(dma->hpa + number * AHCI_PORT_MEMORY);
+}
+
+/* All links come up at the same time. Ports whose turn does not come in time are left out. */
+static void find_disks(struct ahci *ahci, const struct block_dma *dma)
+{
+    uint64_t end = block_now(&ahci->platform) + READY_LIMIT_MS * BLOCK_NS_PER_MS;
+
+    for (unsigned i = 0; i < ahci->port_count; i++) {
+        init_port(ahci, i, dma);
+        if (!(ahci->port_bits >> i & 1))
+            continue;
+        if (block_now(&ahci->platform) < end)
+            ahci_port_prepare(&ahci->ports[i]);
+        else
+            ahci->port_bits &= ~(1u << i);
+    }
+    block_delay(&ahci->platform, LINK_WAIT_US);
+    for (unsigned i = 0; i < ahci->port_count; i++) {
+        uint64_t now = block_now(&ahci->platform);
+        if (now < end && (ahci->port_bits >> i & 1))
+            ahci_port_find(&ahci->ports[i], (uint32_t)((end - now) / BLOCK_NS_PER_MS) + 1);
+    }
+}
+
+static int start(void *state, const struct block_platform *platform, const struct block_dma *dma)
+{
+    struct ahci *ahci = state;
+
+    memset(ahci, 0, sizeof(*ahci));
+    ahci->platform = *platform;
+    if (!block_dma_is_good(dma, AHCI_DMA_BYTES) ||
+        platform->region_bytes(platform->context, AHCI_REGION) < AHCI_PORTS + AHCI_PORT_BYTES)
+        return LEAT_EINVAL;
+    int error = reset_controller(ahci);
+    if (error != LEAT_OK)
+        return error;
+    read_capabilities(ahci);
+    find_disks(ahci, dma);
+    ahci_put(ahci, AHCI_IS, UINT32_MAX);
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE | AHCI_GHC_INTERRUPTS);
+    ahci->is_started = true;
+    return LEAT_OK;
+}
+
+static void stop(void *state)
+{
+    struct ahci *ahci = state;
+
+    if (!ahci->is_started)
+        return;
+    ahci->is_started = false;
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE);
+    for (unsigned i = 0; i < ahci->port_count; i++) {
+        if (ahci->port_bits >> i & 1)
+            ahci_port_stop(&ahci->ports[i]);
+    }
+    /* A port whose engine does not stop would go on writing: the reset ends it. */
+    ahci_put(ahci, AHCI_GHC, AHCI_GHC_ENABLE | AHCI_GHC_RESET);
+    (void)ahci_wait_clear(ahci, AHCI_GHC, AHCI_GHC_RESET, RESET_LIMIT_MS);
+}
+
+static unsigned unit_count(const void *state)
+{
+    return ((const struct ahci *)state)->port_count;
+}
+
+static const struct block_device_info *info(const void *state, unsigned unit)
+{
+    const struct ahci *ahci = state;
+
+    if (!ahci->is_started || unit >= ahci->port_count || !ahci->ports[unit].is_there)
+        return NULL;
+    return &ahci->ports[unit].identity.info;
+}
+
+static int submit(void *state, unsigned unit, struct block_command *command)
+{
+    struct ahci *ahci = state;
+    const struct block_device_info *about = info(state, unit);
+
+    if (!about)
+        return LEAT_EIO;
+    int error = block_accept(about, command, unit);
+    if (error != LEAT_OK)
+        return error;
+    block_queue_push(&ahci->ports[unit].waiting, command);
+    ahci_issue(&ahci->ports[unit]);
+    return LEAT_OK;
+}
+
+static const struct block_counters *counters(const void *state)
+{
+    return &((const struct ahci *)state)->counters;
+}
+
+const struct block_driver block_driver_ahci = {
+    .name = "ahci",
+    .state_bytes = sizeof(struct ahci),
+    .dma_bytes = AHCI_DMA_BYTES,
+    .start = start,
+    .unit_count = unit_count,
+    .info = info,
+    .submit = submit,
+    .interrupt = interrupt,
+    .tick = tick,
+    .stop = stop,
+    .counters = counters,
+};
