@@ -216,7 +216,7 @@ void disk_go(struct vdisk_request *r)
     struct vdisk_disk *d = r->disk;
     if (d->refusal || d->export->link == LINK_FAILED)
         disk_complete(r, LEAT_EIO);
-    else if (!d->export->was_up || disk_is_opening(d))
+    else if (!d->export->has_begun || disk_is_opening(d))
         list_push_back(&d->early, &r->node);
     else
         start(d, r);

@@ -128,7 +128,8 @@ struct vdisk_export {
     bool has_changed; /* disks must be told */
 
     enum link_state link;
-    bool was_up; /* identity below is known */
+    bool was_up;    /* identity below is known */
+    bool has_begun; /* was LINK_UP: requests are served */
     struct nbd_export identity;
     uint32_t block_size; /* of requests: 512 or 4096 */
     uint64_t next_try_ns, backoff_ns, away_since_ns, tick_ns;
@@ -292,7 +293,7 @@ bool fetch_is_missing(const struct vdisk_export *e, uint64_t block);
  * there. How many; 0: no room for what nobody waits for. */
 uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end,
                      enum cache_source source);
-/* Sends what it can; true: something that somebody waits for. */
+/* Sends what it can; true: something that must be on its way now. */
 bool fetch_pump(struct vdisk_export *e);
 void fetch_retry_starved(struct vdisk_export *e);
 void fetch_fail_all(struct vdisk_export *e);

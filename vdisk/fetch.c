@@ -489,10 +489,10 @@ static void send_ahead(struct vdisk_export *e)
 bool fetch_pump(struct vdisk_export *e)
 {
     stream_run(e);
-    bool any = send_demand(e);
+    bool any = send_demand(e), is_idle = e->flying == 0;
     if (list_is_empty(&e->demand))
-        send_ahead(e); /* its answers will call here again */
-    return any;
+        send_ahead(e); /* answers will call here again, if there are some to come */
+    return any || (is_idle && e->flying);
 }
 
 void fetch_fail_all(struct vdisk_export *e)

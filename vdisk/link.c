@@ -160,13 +160,15 @@ static void negotiated(struct vdisk_export *e)
     e->connects++;
     e->link = LINK_REPLAY;
     local_begin(e); /* before the first read */
+    if (is_first)
+        e->notes.patience_ns = e->engine->now_ns + NOTES_PATIENCE_NS;
     identity_begin(e);
 }
 
 static void up(struct vdisk_export *e)
 {
     e->link = LINK_UP;
-    e->has_changed = true;
+    e->has_begun = e->has_changed = true;
     e->tick_ns = UINT64_MAX;
     e->backoff_ns = BACKOFF_FIRST_NS;
     char text[96];
@@ -219,7 +221,7 @@ static bool step(struct vdisk_export *e)
                          "to use it");
         return true;
     }
-    if (e->link == LINK_REPLAY && !e->replay_left && identity_is_judged(e)) {
+    if (e->link == LINK_REPLAY && !e->replay_left && identity_is_judged(e) && notes_are_read(e)) {
         up(e);
         return true;
     }
@@ -280,6 +282,8 @@ uint64_t link_run(struct vdisk_export *e)
     uint64_t give_up = give_up_waiting(e);
     if (give_up < when)
         when = give_up;
+    if (e->link == LINK_REPLAY && !notes_are_read(e) && e->notes.patience_ns < when)
+        when = e->notes.patience_ns;
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;

@@ -90,10 +90,13 @@ static bool is_whole(const struct vdisk_export *e, const struct fetch *f)
 }
 
 /* Each damaged block is asked of the store once, but of a dying disk there may be very many. */
-static void count_refused(struct vdisk_export *e)
+static void count_refused(struct vdisk_export *e, const struct fetch *f)
 {
     struct local_cache *l = &e->local;
     l->refused++;
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->held[i])
+            l->refused_in_row = 0; /* not all of it is bad */
     if (++l->refused_in_row != REFUSED_MOST)
         return;
     l->is_off = true;
@@ -116,7 +119,7 @@ static void has_read(struct store_op *op, enum store_status status)
         f->is_from_disk = true;
         fetch_arrived(e, f, 0);
     } else {
-        count_refused(e);
+        count_refused(e, f);
         fetch_from_server(e, f);
     }
 }

@@ -216,6 +216,14 @@ static bool begin_for(struct vdisk_export *e)
            put_holes(e);
 }
 
+bool notes_are_read(const struct vdisk_export *e)
+{
+    const struct local_notes *n = &e->notes;
+    if (!e->local.image || e->engine->now_ns >= n->patience_ns)
+        return true;
+    return n->has_read_profile && n->has_read_holes && e->engine->note.export != e;
+}
+
 void notes_run(struct vdisk *v)
 {
     struct list *n = v->exports.next;

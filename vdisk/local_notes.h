@@ -6,7 +6,7 @@
  * 43 characters); of an export without one, `x` and a sum of server and name. Of each kind the 24
  * that were put last are kept.
  *
- * One blob is read or put at a time. Nobody waits for them.
+ * One blob is read or put at a time.
  */
 #ifndef VDISK_LOCAL_NOTES_H
 #define VDISK_LOCAL_NOTES_H
@@ -24,6 +24,7 @@ struct vdisk_export;
 
 struct local_notes { /* of an export */
     bool has_read_profile, has_read_holes;
+    uint64_t patience_ns;   /* until then they are waited for */
     bool wants_profile;     /* stream.known is to be put */
     uint32_t holes_crc;     /* of what was read or put last */
     uint64_t holes_when_ns; /* not put again before */
@@ -40,6 +41,9 @@ struct local_note {              /* of the engine: the blob under way */
     uint8_t held[STORE_BLOB_BYTES / STORE_BLOCK_BYTES];
 };
 
+/* The first request waits so long for what was noted down: what is a hole must not be asked for. */
+#define NOTES_PATIENCE_NS 2000000000ull
+bool notes_are_read(const struct vdisk_export *e);
 /* Begins what is to be read or put next. */
 void notes_run(struct vdisk *v);
 /* The store must not be called any more. */

@@ -33,7 +33,7 @@ foreach(part RANGE 1 4)
   set_tests_properties(sim.vdisk.${part} PROPERTIES LABELS sim TIMEOUT 900)
 endforeach()
 
-foreach(part vdisk_servers vdisk_links vdisk_tls)
+foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache)
   add_test(NAME system.${part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_${part}.py $<TARGET_FILE:leat-nbd>)
   set_tests_properties(system.${part} PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()

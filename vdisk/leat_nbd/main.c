@@ -15,6 +15,7 @@
 
 #include "vdisk/leat_nbd/client.h"
 #include "vdisk/leat_nbd/keyfiles.h"
+#include "vdisk/leat_nbd/local_store.h"
 #include "vdisk/leat_nbd/options.h"
 #include "vdisk/leat_nbd/profile_file.h"
 #include "vdisk/leat_nbd/sockets.h"
@@ -135,7 +136,7 @@ static int timeout_ms(uint64_t when)
 
 static void step(uint64_t when, const sigset_t *signals)
 {
-    struct pollfd fds[SOCKETS_MAX + MAX_CLIENTS + 1];
+    struct pollfd fds[SOCKETS_MAX + MAX_CLIENTS + 2];
     int n = sockets_poll_set(fds);
     for (int i = 0; i < MAX_CLIENTS; i++) {
         struct client *c = clients[i];
@@ -146,12 +147,15 @@ static void step(uint64_t when, const sigset_t *signals)
             fds[n + i].events |= POLLOUT;
     }
     fds[n + MAX_CLIENTS] = (struct pollfd){.fd = listener, .events = POLLIN};
+    fds[n + MAX_CLIENTS + 1] = (struct pollfd){.fd = local_store_event(), .events = POLLIN};
     int ms = sockets_have_news() ? 0 : timeout_ms(when);
     struct timespec limit = {ms / 1000, ms % 1000 * 1000000l};
-    int ready = ppoll(fds, (nfds_t)n + MAX_CLIENTS + 1, ms < 0 ? NULL : &limit, signals);
+    int ready = ppoll(fds, (nfds_t)n + MAX_CLIENTS + 2, ms < 0 ? NULL : &limit, signals);
     if (ready < 0)
         memset(fds, 0, sizeof fds);
     sockets_deliver(fds, n);
+    if (fds[n + MAX_CLIENTS + 1].revents)
+        local_store_deliver();
     if (ready <= 0)
         return;
     serve_clients(fds + n);
@@ -168,6 +172,20 @@ static bool is_known(void)
     return info.size_bytes != 0;
 }
 
+/* After SIGTERM, when everything is durable. */
+static bool is_over(void)
+{
+    static bool has_begun;
+    if (!must_end)
+        return false;
+    if (!has_begun) {
+        vdisk_profile_end(disk);
+        vdisk_drain(engine);
+    }
+    has_begun = true;
+    return vdisk_is_drained(engine);
+}
+
 static void run(uint16_t port)
 {
     sigset_t normal, blocked;
@@ -176,7 +194,7 @@ static void run(uint16_t port)
     sigaddset(&blocked, SIGTERM);
     sigaddset(&blocked, SIGINT);
     sigprocmask(SIG_BLOCK, &blocked, &normal);
-    while (!must_end || !vdisk_is_drained(engine)) {
+    while (!is_over()) {
         uint64_t when = vdisk_run(engine);
         send_answers();
         if (profile_path)
@@ -194,10 +212,8 @@ static void run(uint16_t port)
             print_counters();
         must_print = 0;
     }
-    if (profile_path) {
-        vdisk_profile_end(disk);
+    if (profile_path)
         profile_file_save(disk, profile_path);
-    }
     print_counters();
     if (socket_path && listener >= 0)
         unlink(socket_path);
@@ -215,6 +231,9 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     engine = vdisk_create(&sockets_platform, &options.limits);
+    struct store *store = local_store_open(&options);
+    if (engine && store)
+        vdisk_use_store(engine, store);
     disk = engine ? vdisk_attach(engine, &options.config, disk_changed, NULL) : NULL;
     if (!disk) {
         fputs("leat-nbd: no memory\n", stderr);

@@ -33,6 +33,12 @@ static const char usage[] =
     "  --profile FILE     streams this boot profile first, records the boot\n"
     "  --quiet SECONDS    nothing new for so long ends the boot (15)\n"
     "  --fill MBIT        background fill of the cache, so fast at most (0)\n"
+    "  --store FILE[:SIZE]  a local store that keeps blocks and boot profiles; a new file is made "
+    "so\n"
+    "                     large (SIZE in bytes, or with K, M, G)\n"
+    "  --store-format     makes a new store in the file or block device, whatever is there\n"
+    "  --content TEXT     the name of this version of the image, 64 hexadecimal digits or at most\n"
+    "                     31 characters: its blocks are kept in the store under it\n"
     "SIGUSR1 prints counters as JSON; SIGTERM flushes, prints them and ends.\n";
 
 static _Noreturn void refuse(void)
@@ -98,6 +104,35 @@ static enum vdisk_mode mode(const char *text)
     refuse();
 }
 
+static void set_content(struct vdisk_config *config, const char *text)
+{
+    config->has_content = content_parse(text, config->content);
+    if (config->has_content)
+        return;
+    fprintf(
+        stderr,
+        "leat-nbd: --content %s: must be 64 hexadecimal digits or at most 31 ASCII characters\n",
+        text);
+    exit(2);
+}
+
+/* FILE, or FILE:SIZE. */
+static void set_store(struct options *o, char *text)
+{
+    static const char units[] = "KMG";
+    char *colon = strrchr(text, ':'), *end;
+    o->store_path = text;
+    if (!colon || colon[1] < '0' || colon[1] > '9')
+        return;
+    o->store_bytes = strtoull(colon + 1, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (unit)
+        o->store_bytes <<= 10 * (unit - units + 1);
+    if (end[unit != NULL] || o->store_bytes > 1ull << 50)
+        refuse();
+    *colon = 0;
+}
+
 void options_parse(struct options *o, int argc, char **argv)
 {
     static const struct option known[] = {{"socket", 1, NULL, 's'},
@@ -122,6 +157,9 @@ void options_parse(struct options *o, int argc, char **argv)
                                           {"fill", 1, NULL, 'f'},
                                           {"iops", 1, NULL, 'I'},
                                           {"bandwidth", 1, NULL, 'B'},
+                                          {"store", 1, NULL, 'S'},
+                                          {"store-format", 0, NULL, 'F'},
+                                          {"content", 1, NULL, 't'},
                                           {NULL, 0, NULL, 0}};
     const char *name = NULL;
     *o = (struct options){
@@ -161,6 +199,12 @@ void options_parse(struct options *o, int argc, char **argv)
             o->config.rates.iops = number(optarg);
         else if (c == 'B')
             o->config.rates.bandwidth = number(optarg);
+        else if (c == 'S')
+            set_store(o, optarg);
+        else if (c == 'F')
+            o->must_format = true;
+        else if (c == 't')
+            set_content(&o->config, optarg);
         else if (c == 'P')
             o->psk = optarg;
         else if (c == 'A')

@@ -11,6 +11,9 @@ struct options {
     const char *psk, *ca, *certificate, *key, *tls_name; /* files, but for tls_name; or NULL */
     const char *socket_path;                             /* NULL: a TCP port */
     const char *profile_path;                            /* NULL: none */
+    const char *store_path;                              /* NULL: no local store */
+    uint64_t store_bytes;                                /* a smaller file is made so large */
+    bool must_format;
     uint16_t port;
 };
 
