@@ -38,7 +38,7 @@ class Figure:
             entry["raw"] = self.raw
         if kvm:
             entry["kvm_qemu"] = kvm
-        if aim:
+        if aim is not None:
             entry |= {"aim": aim, "is_hit": self.value >= aim if self.is_more_better else self.value <= aim}
         return entry
 

@@ -81,10 +81,10 @@ class Place:
             time.sleep(0.01)
         return process
 
-    def qemu(self):
-        """QEMU's own NBD driver over the relay, served again."""
+    def qemu(self, upstream="relay"):
+        """QEMU's own NBD driver over the relay or at the server, served again."""
         return self.spawn("qemu-nbd", "-r", "-t", "-e", "16", "-k", self.path("disk"), "-f", "raw",
-                          f"nbd+unix:///?socket={self.path('relay')}", listens="disk")
+                          f"nbd+unix:///?socket={self.path(upstream)}", listens="disk")
 
     def leat(self, *options, upstream="relay"):
         return self.spawn(BUILD / "vdisk/leat-nbd", "--read-only", "--socket", self.path("disk"), *options,
