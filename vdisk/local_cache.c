@@ -283,7 +283,7 @@ uint64_t local_run(struct vdisk *v)
 {
     struct local_queue *q = &v->unsaved;
     while (v->store && q->count) {
-        uint64_t first;
+        uint64_t first = 0;
         uint32_t count;
         struct vdisk_export *e = gather(v, &first, &count);
         if (!e) {

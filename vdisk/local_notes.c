@@ -130,19 +130,22 @@ static bool read_note(struct vdisk_export *e, bool is_profile)
     uint64_t size;
     begin(e, is_profile);
     n->blob = store_blob(e->engine->store, n->name, &size);
-    n->size = (size_t)size;
-    n->op.length = (size + STORE_BLOCK_BYTES - 1) / STORE_BLOCK_BYTES * STORE_BLOCK_BYTES;
-    if (n->blob)
-        n->data = malloc(n->op.length + 1);
-    if (!n->data) {
-        if (n->blob)
-            store_release(n->blob);
+    if (!n->blob) {
         end_note(e->engine);
         return false;
     }
+    uint64_t length = (size + STORE_BLOCK_BYTES - 1) / STORE_BLOCK_BYTES * STORE_BLOCK_BYTES;
+    uint8_t *data = malloc(length + 1);
+    if (!data) {
+        store_release(n->blob);
+        end_note(e->engine);
+        return false;
+    }
+    n->data = n->op.data = data;
+    n->size = (size_t)size;
+    n->op.length = length;
     n->op.type = STORE_READ;
     n->op.object = n->blob;
-    n->op.data = n->data;
     n->op.held = n->held;
     n->op.done = has_read;
     store_submit(e->engine->store, &n->op);

@@ -10,7 +10,7 @@ struct store_fixture {
     struct store_options options;
     uint8_t *disk;
     uint64_t now_ns;
-    struct list commands;               /* struct store_io */
+    struct list commands;                           /* struct store_io */
     unsigned fail_writes, fail_flushes, fail_reads; /* of the next ones, so many */
     enum store_status opened;
     bool has_opened;
