@@ -132,7 +132,6 @@ static void flush_done(struct store_op *op, enum store_status status)
 {
     struct difference *l = op->owner;
     l->is_flushing = false;
-    l->wants_flush = false;
     l->flushed = l->flush_mark;
     if (status == STORE_OK)
         return;
@@ -197,6 +196,8 @@ bool diff_run(struct vdisk *v)
                 run_waiting(l);
         } else {
             diff_retry(l);
+            if (list_is_empty(&l->ops) && l->written == l->flushed)
+                l->wants_flush = false;
             if (l->wants_flush)
                 start_flush(l);
         }

@@ -1,20 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""store_mutations.py CC BUILD [NAME...]: shows that the store's simulator finds what it is there to find.
-
-Each mutation breaks one promise in one place of vdisk/store; the simulator, built with it, must fail. A mutation whose text is
-no longer in the code fails too: it must be looked at again."""
-import subprocess
+"""store_mutations.py CC BUILD [NAME...]: shows that the store's simulator finds what it is there to find."""
 import sys
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
-SOURCES = sorted((TOP / "vdisk/store").glob("*.c")) + [
-    TOP / "tests/sim" / name for name in ("test_store_sim.c", "store_clients.c", "store_disk.c", "store_world.c", "sim_model.c")]
+import mutations
+
+SOURCES = [*sorted(str(p.relative_to(mutations.TOP)) for p in (mutations.TOP / "vdisk/store").glob("*.c")),
+           *(f"tests/sim/{name}.c" for name in ("test_store_sim", "store_clients", "store_disk", "store_world", "sim_model"))]
 SEEDS = 4000
-FLAGS = ["-std=gnu17", "-O1", "-g", "-w", f"-I{TOP}", f"-I{TOP}/include"]
 
-# name: (file, what is there, what is put in its place)
+# name: (file of vdisk/store, what is there, what is put in its place)
 MUTATIONS = {
     "flush_acknowledged_early": (
         "journal.c", "if (is_durable(&s->journal, op) && !s->info.failure)", "if (!s->info.failure)"),
@@ -47,58 +42,6 @@ MUTATIONS = {
         "journal.c", "if (o->is_building)\n            o->sent.state = FORMAT_OBJECT_DYING;", ";"),
 }
 
-
-def compile_to(compiler, source, target, extra=()):
-    subprocess.run([*compiler.split(), *extra, *FLAGS, "-c", str(source), "-o", str(target)], check=True)
-
-
-def mutated(name, folder):
-    file, old, new = MUTATIONS[name]
-    text = (TOP / "vdisk/store" / file).read_text()
-    if text.count(old) != 1:
-        raise SystemExit(f"mutation {name}: its text is {text.count(old)} times in vdisk/store/{file}; put it right")
-    (folder / "vdisk/store").mkdir(parents=True, exist_ok=True)
-    path = folder / "vdisk/store" / file
-    path.write_text(text.replace(old, new))
-    return path
-
-
-def is_caught(compiler, folder, objects, name):
-    place = folder / name
-    changed = mutated(name, place)
-    if changed.suffix == ".h":  # all that include it
-        sources = [s for s in SOURCES if s.parent.name == "store"]
-    else:
-        sources = [changed]
-    linked = dict(objects)
-    for source in sources:
-        linked[source.name] = place / (source.name + ".o")
-        compile_to(compiler, source, linked[source.name], [f"-iquote{place}", f"-I{place}"])
-    program = place / "sim"
-    subprocess.run([*compiler.split(), *map(str, linked.values()), "-o", str(program)], check=True)
-    try:
-        run = subprocess.run([str(program), "--seeds", str(SEEDS)], capture_output=True, text=True, timeout=240)
-    except subprocess.TimeoutExpired:
-        return "does not end"
-    return (run.stderr.strip().splitlines() or ["died"])[0] if run.returncode else None
-
-
-def main():
-    compiler, build, *names = sys.argv[1:]
-    folder = Path(build) / "store-mutations"
-    folder.mkdir(parents=True, exist_ok=True)
-    objects = {source.name: folder / (source.name + ".o") for source in SOURCES}
-    for source in SOURCES:
-        compile_to(compiler, source, objects[source.name])
-    missed = []
-    for name in names or MUTATIONS:
-        why = is_caught(compiler, folder, objects, name)
-        print(f"{name}: {'caught: ' + why if why else 'NOT CAUGHT'}", flush=True)
-        if not why:
-            missed.append(name)
-    print(f"{len(names or MUTATIONS) - len(missed)} mutations caught, {len(missed)} missed")
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    full = {name: ("vdisk/store/" + file, old, new) for name, (file, old, new) in MUTATIONS.items()}
+    sys.exit(mutations.Harness("store-mutations", SOURCES, SEEDS, full).main())

@@ -19,4 +19,4 @@ add_test(NAME sim.store COMMAND store_sim_fast --from 1000000 --seeds 10000)
 set_tests_properties(sim.store PROPERTIES LABELS sim TIMEOUT 1800)
 add_test(NAME sim.store_mutations
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/store_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
-set_tests_properties(sim.store_mutations PROPERTIES LABELS sim TIMEOUT 1800)
+set_tests_properties(sim.store_mutations PROPERTIES LABELS sim TIMEOUT 1800 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

@@ -18,7 +18,7 @@ leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk
 leat_unit_test(test_tls SOURCES unit/test_tls.c unit/tls_server.c
   LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 
-# The engine's simulator: with sanitizers, and optimised, 10,000 histories in four parts.
+# The engine's simulator: with sanitizers; optimised, 10,000 histories in four parts; and with broken engines.
 set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_model.c
   sim/store_disk.c)
 leat_unit_test(test_vdisk_sim SOURCES ${vdisk_sim} LIBS vdisk_engine_host)
@@ -32,6 +32,9 @@ foreach(part RANGE 1 4)
   add_test(NAME sim.vdisk.${part} COMMAND vdisk_sim_fast --from ${part}000000 --seeds 2500)
   set_tests_properties(sim.vdisk.${part} PROPERTIES LABELS sim TIMEOUT 900)
 endforeach()
+add_test(NAME sim.vdisk_mutations
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/vdisk_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
+set_tests_properties(sim.vdisk_mutations PROPERTIES LABELS sim TIMEOUT 3000 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 
 foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache)
   add_test(NAME system.${part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_${part}.py $<TARGET_FILE:leat-nbd>)

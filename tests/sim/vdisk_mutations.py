@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""vdisk_mutations.py CC BUILD [NAME...]: shows that the engine's simulator finds what it is there to find."""
+import sys
+
+import mutations
+
+
+def found(pattern):
+    return sorted(str(p.relative_to(mutations.TOP)) for p in mutations.TOP.glob(pattern))
+
+
+SOURCES = [*found("vdisk/*.c"), *found("vdisk/nbd/*.c"), *found("vdisk/profile/*.c"), *found("vdisk/store/*.c"),
+           *found("vdisk/verity/*.c"),
+           *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server",
+                                                "sim_model", "store_disk"))]
+SEEDS = 3000
+
+# name: (file of vdisk, what is there, what is put in its place)
+MUTATIONS = {
+    # writes to the server
+    "flush_acknowledged_early": ("wlog.c", "if (e->acked_count == 0 && !e->replay_left) {", "if (true) {"),
+    "flush_forgets_late_writes": ("wlog.c", "if (w->is_acked && w->ack_number <= mark)", "if (w->is_acked)"),
+    "overlapping_writes_at_once": (
+        "wlog.c", "w))\n            w->blockers++;", "w) && !w)\n            w->blockers++;"),
+    "replay_order_wrong": (
+        "wlog.c", "    e->acked_count = 0;\n    for (struct list *n = e->log.next; n != &e->log; n = n->next) {",
+        "    e->acked_count = 0;\n    for (struct list *n = e->log.prev; n != &e->log; n = n->prev) {"),
+    "reads_before_the_replay": ("link.c", "e->link == LINK_REPLAY && !e->replay_left &&", "e->link == LINK_REPLAY &&"),
+    "acknowledged_writes_not_replayed": (
+        "wlog.c", "    if (!has_flush(e) || (w->wants_fua && may_leave(e, w))) {",
+        "    if (!w->wants_fua || (w->wants_fua && may_leave(e, w))) {"),
+    "fua_ignored": ("wlog.c", "} else if (w->wants_fua && r) {", "} else if (false) {"),
+    "fua_leaves_older_writes_behind": (
+        "wlog.c", "    for (const struct list *n = w->log_node.prev; n != &e->log; n = n->prev)",
+        "    for (const struct list *n = &e->log; n != &e->log; n = n->prev)"),
+    "write_error_swallowed": (
+        "wlog.c", "    drop_record(e, w);\n    if (r)\n        disk_complete(r, LEAT_EIO);",
+        "    drop_record(e, w);\n    if (r)\n        disk_complete(r, LEAT_OK);"),
+    # reads
+    "stale_fetch_served": ("cache.c", "        cache_make_stale(c, index);", "        ;"),
+    "cache_not_told_of_writes": (
+        "wlog.c", "        cache_change(&e->engine->cache, e->id, w->offset + w->lead, w->client_length, change,\n"
+        "                     w->data + w->lead);", "        (void)change;"),
+    "written_blocks_are_holes": ("extents.c", "    if (!x->span_count || !length)\n        return;", "    return;"),
+    "read_error_swallowed": ("fetch.c", "                r->status = LEAT_EIO;", "                r->status = LEAT_OK;"),
+    "overlay_ignored": ("disk.c", "        d->has_overlay) /* over what came from below */", "        false)"),
+    "other_content_accepted": ("identity.c", "        e->content.has_changed = true;", "        ;"),
+    # mode local
+    "difference_read_from_base": (
+        "difference_ops.c", "(!r->data || !store_holds_some(l->object, r->offset, r->length))", "(true)"),
+    "base_over_the_difference": ("fetch.c", "uint8_t held = r->held ?", "uint8_t held = false ?"),
+    "damage_shows_the_base": (
+        "difference_ops.c", "if (status == STORE_OK && op->type == STORE_READ)", "if (op->type == STORE_READ)"),
+    "local_fua_ignored": (
+        "difference_ops.c", "        o->op.is_fua = r->flags & LEAT_BLK_FUA;", "        ;"),
+    "local_zeroes_kept_by_fua_ignored": (
+        "difference_ops.c", "(o->request->flags & LEAT_BLK_FUA) && o->op.length == left;", "false;"),
+    "local_flush_is_nothing": (
+        "difference_ops.c", "                                    [LEAT_BLK_FLUSH] = STORE_FLUSH,",
+        "                                    [LEAT_BLK_FLUSH] = STORE_DISCARD,"),
+    "local_drain_does_not_flush": (
+        "difference.c", "if (!list_is_empty(&l->ops) || l->is_flushing || l->written != l->flushed)", "if (false)"),
+    "difference_of_any_content": (
+        "difference.c", "        memcpy(base, config->content, STORE_CONTENT_BYTES);",
+        "        memset(base, 0, STORE_CONTENT_BYTES);"),
+    "difference_of_any_sums": ("identity.c", "    memset(content, 0, CONTENT_BYTES);", "    memset(words + 1, 0, 16);\n"
+                               "    memset(content, 0, CONTENT_BYTES);"),
+    "error_of_the_store_swallowed": (
+        "difference_ops.c", "    return status == STORE_FULL ? LEAT_ENOSPC : LEAT_EIO;", "    return LEAT_OK;"),
+    # the local cache
+    "damaged_cache_served": (
+        "local_cache.c", "if (status == STORE_OK && is_whole(e, f) && e->link != LINK_FAILED) {", "if (true) {"),
+}
+
+if __name__ == "__main__":
+    full = {name: ("vdisk/" + file, old, new) for name, (file, old, new) in MUTATIONS.items()}
+    sys.exit(mutations.Harness("vdisk-mutations", SOURCES, SEEDS, full).main())
