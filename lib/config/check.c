@@ -63,6 +63,9 @@ static bool check_disk(struct config_parser *parser, unsigned index)
         strcpy(disk->server, config->server);
     if (disk->server[0] == '\0')
         return fail_disk(parser, disk, "no server: give it one, or write address in [server]");
+    if (disk->mode == LEAT_CONFIG_LOCAL && config->store.is_off)
+        return fail_disk(parser, disk,
+                         "mode = local needs the store that [store] use = no forbids");
     if (disk->overlay_bytes != 0 && (disk->mode != LEAT_CONFIG_RAM || disk->read_only))
         return fail_disk(parser, disk,
                          "overlay is for disks that keep writes in memory: mode = ram, not "

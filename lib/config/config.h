@@ -14,7 +14,7 @@
  *                         own_core = yes | no: of all VMs that do not say it themselves;
  *                         mitigations = auto | full | off: barriers against side channels
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
- *                         mode = private | ram, read_only = yes | no; ram: overlay = SIZE;
+ *                         mode = private | ram | local, read_only = yes | no; ram: overlay = SIZE;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image
  *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM;
@@ -93,6 +93,7 @@ struct leat_config_tls {
 enum leat_config_disk_mode {
     LEAT_CONFIG_PRIVATE = 0, /* writes go to the server's image; one VM only */
     LEAT_CONFIG_RAM = 1,     /* writes stay in memory; any number of VMs */
+    LEAT_CONFIG_LOCAL = 2,   /* writes go to the store on a local disk; any number of VMs */
 };
 
 struct leat_config_rates { /* of requests and bytes in a second; 0: no limit */

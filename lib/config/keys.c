@@ -170,10 +170,18 @@ static const char *disk_export(struct config_parser *p, const char *value)
 
 static const char *disk_mode(struct config_parser *p, const char *value)
 {
-    if (strcmp(value, "private") != 0 && strcmp(value, "ram") != 0)
-        return "must be private or ram";
-    p->disk->mode = value[0] == 'p' ? LEAT_CONFIG_PRIVATE : LEAT_CONFIG_RAM;
-    return NULL;
+    static const char *const words[] = {
+        [LEAT_CONFIG_PRIVATE] = "private",
+        [LEAT_CONFIG_RAM] = "ram",
+        [LEAT_CONFIG_LOCAL] = "local",
+    };
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(value, words[i]) == 0) {
+            p->disk->mode = (enum leat_config_disk_mode)i;
+            return NULL;
+        }
+    }
+    return "must be private, ram or local";
 }
 
 static const char *disk_read_only(struct config_parser *p, const char *value)
@@ -510,14 +518,10 @@ static const struct {
     const char *name;
     bool has_name; /* [disk NAME], not [server] */
 } sections[] = {
-    {CONFIG_SERVER, "server", false},
-    {CONFIG_NET, "net", false},
-    {CONFIG_CACHE, "cache", false},
-    {CONFIG_STORE, "store", false},
-    {CONFIG_CONSOLE, "console", false},
-    {CONFIG_MACHINE, "machine", false},
-    {CONFIG_DISK, "disk", true},
-    {CONFIG_VM, "vm", true},
+    {CONFIG_SERVER, "server", false},   {CONFIG_NET, "net", false},
+    {CONFIG_CACHE, "cache", false},     {CONFIG_STORE, "store", false},
+    {CONFIG_CONSOLE, "console", false}, {CONFIG_MACHINE, "machine", false},
+    {CONFIG_DISK, "disk", true},        {CONFIG_VM, "vm", true},
     {CONFIG_TENANT, "tenant", true},
 };
 

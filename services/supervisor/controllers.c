@@ -166,6 +166,7 @@ static bool give(struct process *storage, unsigned number)
         if (match->bars >> bar & 1) {
             is_given &= give_bar(storage, number, bar, &has_ports);
         }
+        bar += pci_bar_is_wide(machine_pci(), f->at, bar); /* the next one is its upper half */
     }
     for (unsigned i = 0; i < sizeof(match->ports) / sizeof(match->ports[0]); i++) {
         if (match->ports[i].count != 0) {

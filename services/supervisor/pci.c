@@ -166,6 +166,11 @@ int pci_port_bar(const struct pci_access *a, struct pci_address at, unsigned bar
     return LEAT_OK;
 }
 
+bool pci_bar_is_wide(const struct pci_access *a, struct pci_address at, unsigned bar)
+{
+    return bar < 5 && (a->read(a->context, at, PCI_BAR0 + 4 * bar) & 7) == 4;
+}
+
 static void set_command(const struct pci_access *a, struct pci_address at, uint32_t set,
                         uint32_t clear)
 {

@@ -47,6 +47,9 @@ int pci_memory_bar(const struct pci_access *access, struct pci_address at, unsig
 int pci_port_bar(const struct pci_access *access, struct pci_address at, unsigned bar,
                  uint16_t *first, uint16_t *count);
 
+/* The BAR has 64 bits: the next one is its upper half, and no BAR of its own. */
+bool pci_bar_is_wide(const struct pci_access *access, struct pci_address at, unsigned bar);
+
 /* Switches on memory decoding and bus mastering; decoding of ports; the INTx pin or, where nobody takes
    its interrupt, not. */
 void pci_enable(const struct pci_access *access, struct pci_address at, bool has_ports,

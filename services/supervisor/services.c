@@ -238,13 +238,17 @@ static void add_limits(struct process *p, const struct leat_config_vm *vm,
 static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
                      const struct overlay_plan *plan, int key_set)
 {
+    static const char *const modes[] = {
+        [LEAT_CONFIG_PRIVATE] = "private",
+        [LEAT_CONFIG_RAM] = "ram",
+        [LEAT_CONFIG_LOCAL] = "local",
+    };
     uint64_t overlay_bytes = overlay_of(disk, plan);
 
     process_argument(p, "disk.%s/%s.host=%s", vm, disk->name, disk->server);
     process_argument(p, "disk.%s/%s.port=%u", vm, disk->name, disk->port);
     process_argument(p, "disk.%s/%s.export=%s", vm, disk->name, disk->export_name);
-    process_argument(p, "disk.%s/%s.mode=%s", vm, disk->name,
-                     disk->mode == LEAT_CONFIG_RAM ? "ram" : "private");
+    process_argument(p, "disk.%s/%s.mode=%s", vm, disk->name, modes[disk->mode]);
     process_argument(p, "disk.%s/%s.read_only=%d", vm, disk->name, disk->read_only);
     if (disk->fallback[0] != '\0') {
         process_argument(p, "disk.%s/%s.fallback=%s", vm, disk->name, disk->fallback);

@@ -294,7 +294,7 @@ static void test_errors(void **state)
         {"[disk d]\nport=0\n", 2, "leat.conf line 2: [disk d] port = 0: too small"},
         {"[disk d]\nport=65536\n", 2, "leat.conf line 2: [disk d] port = 65536: too large"},
         {"[disk d]\nmode=shared\n", 2,
-         "leat.conf line 2: [disk d] mode = shared: must be private or ram"},
+         "leat.conf line 2: [disk d] mode = shared: must be private, ram or local"},
         {"[disk d]\nserver=300.1.1.1\n", 2,
          "leat.conf line 2: [disk d] server = 300.1.1.1: not an IPv4 address; write for example "
          "192.168.1.20"},
@@ -333,6 +333,8 @@ static void test_errors(void **state)
          "leat.conf line 2: [machine] when_idle = sleep: must be stay, power_off or reset"},
         {"[cache]\nsize=4K\n", 2,
          "leat.conf line 2: [cache] size = 4K: too small; the cache needs 1M at least"},
+        {"[disk d]\nmode = local\nserver = h\n[store]\nuse = no\n", 1,
+         "leat.conf line 1: [disk d] mode = local needs the store that [store] use = no forbids"},
         {"[store]\nmemory = 1M\n", 2,
          "leat.conf line 2: [store] memory = 1M: too small; a store needs 4M at least"},
         {"[store]\nformat = maybe\n", 2,

@@ -184,6 +184,11 @@ static void port_bars(void **state)
     f->bar_mask[0] = 0xfff0; /* a device that decodes 16 bits only */
     assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_OK);
     assert_int_equal(count, 16);
+    assert_false(pci_bar_is_wide(&access, f->at, 0));
+    f->space[4] = 0xfe00000c;
+    assert_true(pci_bar_is_wide(&access, f->at, 0));
+    f->space[9] = 0xfe00000c; /* the last one has nothing behind it */
+    assert_false(pci_bar_is_wide(&access, f->at, 5));
     f->space[4] = 1; /* not assigned */
     assert_int_equal(pci_port_bar(&access, f->at, 0, &first, &count), LEAT_ENOENT);
     f->space[4] = 0xc000; /* of memory */

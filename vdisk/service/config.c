@@ -130,6 +130,8 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
     if (args->get(args->ctx, "mode", text, sizeof text)) {
         if (!strcmp(text, "ram"))
             config->mode = VDISK_RAM;
+        else if (!strcmp(text, "local"))
+            config->mode = VDISK_LOCAL;
         else if (strcmp(text, "private"))
             return bad(why, size, "mode", text);
     }

@@ -15,7 +15,7 @@ struct disk_args {
     const struct vdisk_tls *(*find_keys)(uint64_t set, const char **why);
 };
 
-/* Keys: host, port (10809), export, mode (private, ram), read_only (0, 1, yes, no), overlay
+/* Keys: host, port (10809), export, mode (private, ram, local), read_only (0, 1, yes, no), overlay
    (bytes), fallback (HOST[:PORT] ..., separated by commas and spaces: other servers of the image),
    give_up (seconds that a request waits for a server that is away), content (content.h), limits ("IOPS BANDWIDTH" of the
    disk), tenant ("NAME IOPS BANDWIDTH" of all its disks; not set: what is before the '/' of the

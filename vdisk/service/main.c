@@ -184,6 +184,9 @@ static void start_disk(struct attached *a)
         tell(a->entry.name, "its channel is too small");
     else if (disk_config(&args, a->entry.name, &config, why, sizeof why))
         refuse(&a->entry, why);
+    else if (config.mode == VDISK_LOCAL && !local_disk_store())
+        refuse(&a->entry,
+               "mode = local needs a store on a local disk; the log says why there is none");
     else if (leat_loop_on(&service.loop, a->entry.my_bits, woken, NULL) != LEAT_OK ||
              channel_begin(&a->channel, service.engine, &config, (void *)a->entry.va, signal_entry,
                            &a->entry) != LEAT_OK)
