@@ -268,7 +268,7 @@ void vdisk_use_store(struct vdisk *v, struct store *s)
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         if (!s)
             local_end(e, true);
-        e->local.has_tried = e->notes.has_read_profile = e->notes.has_read_holes = false;
+        e->local.has_tried = e->notes.has_read_profile = e->notes.has_read_image = false;
     }
 }
 

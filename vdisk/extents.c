@@ -248,7 +248,7 @@ bool extents_are_settled(const struct vdisk_export *e)
     for (uint32_t i = 0; i < EXTENTS_QUERIES; i++)
         if (x->queries[i].is_used)
             return false;
-    return x->has_news && (x->next_span == x->span_count || x->next_span >= EAGER_SPANS);
+    return x->next_span == x->span_count || x->next_span >= EAGER_SPANS;
 }
 
 bool extents_pump(struct vdisk_export *e)

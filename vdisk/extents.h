@@ -59,7 +59,7 @@ static inline bool extents_is_zero(const struct extents *x, uint64_t block)
 /* Nothing is known to be zeros in the whole region of the block, or all of it is. */
 bool extents_is_plain(const struct extents *x, uint64_t block);
 void extents_mark_zero(struct extents *x, uint64_t first, uint64_t end);
-/* The server has told all that it is asked, and holes were among it. */
+/* The server has told all that it is asked. */
 bool extents_are_settled(const struct vdisk_export *e);
 
 /* -- extents_file.c -- */

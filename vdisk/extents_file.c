@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The map of holes as bytes, to be kept where it is known without the server. */
-#include <string.h>
-
 #include "vdisk/bytes.h"
 #include "vdisk/engine.h"
 
-#define MAGIC "LEATHOL1" /* and the version */
-#define HEADER_BYTES 20u /* magic, u64 size of the image, u32 runs */
-#define RUN_BYTES 8u     /* u32 first block, u32 blocks */
+#define HEADER_BYTES 4u /* u32 runs */
+#define RUN_BYTES 8u    /* u32 first block, u32 blocks */
 
 /* The end of the run of blocks from `from` on that are all zeros, or all not known to be. */
 static uint64_t run_end(const struct extents *x, uint64_t from)
@@ -36,19 +33,16 @@ size_t extents_encode(const struct vdisk_export *e, uint8_t *data, size_t most)
         }
         at = end;
     }
-    memcpy(data, MAGIC, 8);
-    bytes_put(data + 8, e->identity.size_bytes, 8);
-    bytes_put(data + 16, runs, 4);
+    bytes_put(data, runs, 4);
     return HEADER_BYTES + (size_t)runs * RUN_BYTES;
 }
 
 bool extents_decode(struct vdisk_export *e, const uint8_t *data, size_t size)
 {
     struct extents *x = &e->extents;
-    if (size < HEADER_BYTES || memcmp(data, MAGIC, 8) ||
-        bytes_get(data + 8, 8) != e->identity.size_bytes)
+    if (size < HEADER_BYTES)
         return false;
-    uint64_t runs = bytes_get(data + 16, 4), after = 0;
+    uint64_t runs = bytes_get(data, 4), after = 0;
     if (runs * RUN_BYTES != size - HEADER_BYTES)
         return false;
     for (uint64_t i = 0; i < runs; i++) {

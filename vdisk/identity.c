@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vdisk/bytes.h"
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
@@ -37,8 +38,12 @@ static void taken(struct nbd_command *command, uint32_t error)
     uint64_t sum = SUM_START;
     for (uint32_t i = 0; !error && i < command->length && i < NBD_PAGE_BYTES; i++)
         sum = (sum ^ s->pages[0][i]) * SUM_PRIME;
-    if (!error && s->is_known && s->sum != sum)
+    if (!error && s->is_known && s->sum != sum) {
         e->content.has_changed = true;
+        e->content.is_not_as_noted |= s->is_noted;
+    }
+    if (!error)
+        s->is_noted = false;
     if (!error && !s->is_known) {
         s->is_known = true;
         s->sum = sum;
@@ -106,7 +111,8 @@ void identity_end(struct vdisk_export *e)
 bool identity_is_judged(const struct vdisk_export *e)
 {
     for (uint32_t i = 0; e->content.wanted && i < IDENTITY_SAMPLES; i++)
-        if (e->content.samples[i].is_wanted && e->content.samples[i].is_known)
+        if (e->content.samples[i].is_wanted && e->content.samples[i].is_known &&
+            !e->content.samples[i].is_noted)
             return false;
     return true;
 }
@@ -135,4 +141,36 @@ void identity_forget(struct vdisk_export *e)
 {
     for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
         e->content.samples[i].is_known = false;
+}
+
+/* Bytes of a sample (they depend on the server's block size), which sums are known, the sums. */
+void identity_put(const struct vdisk_export *e, uint8_t *data)
+{
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++) {
+        mask |= (uint32_t)e->content.samples[i].is_known << i;
+        bytes_put(data + 8 + 8 * i, e->content.samples[i].sum, 8);
+    }
+    bytes_put(data, sample_bytes(e), 4);
+    bytes_put(data + 4, mask, 4);
+}
+
+void identity_adopt(struct vdisk_export *e, const uint8_t *data)
+{
+    uint64_t mask = bytes_get(data, 4) == sample_bytes(e) ? bytes_get(data + 4, 4) : 0;
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++) {
+        struct identity_sample *s = &e->content.samples[i];
+        if (s->is_known || !(mask >> i & 1))
+            continue;
+        s->is_known = s->is_noted = true;
+        s->sum = bytes_get(data + 8 + 8 * i, 8);
+    }
+}
+
+bool identity_is_taken(const struct vdisk_export *e)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
+        any |= e->content.samples[i].is_known && !e->content.samples[i].is_noted;
+    return any && !e->content.wanted;
 }

@@ -26,12 +26,14 @@ struct identity_sample {
     uint8_t *pages[IDENTITY_PAGES];
     uint64_t sum; /* of the first time */
     bool is_known, is_wanted, is_sent;
+    bool is_noted; /* the sum is of an earlier start, and has not been compared yet */
 };
 
 struct identity {
     uint32_t wanted; /* samples that are still to be taken or compared on this connection */
     bool has_changed;
-    uint8_t *memory; /* of the samples, while some are wanted */
+    bool is_not_as_noted; /* it has changed since an earlier start, under the same content id */
+    uint8_t *memory;      /* of the samples, while some are wanted */
     struct identity_sample samples[IDENTITY_SAMPLES];
 };
 
@@ -42,6 +44,17 @@ void identity_begin(struct vdisk_export *e);
 bool identity_pump(struct vdisk_export *e);
 /* The link is lost or has failed. */
 void identity_end(struct vdisk_export *e);
+/*
+ * Of an image with a content id the sums are kept over a restart (local_notes.h): in IDENTITY_NOTE_BYTES
+ * bytes. Reads do not wait for their comparison, since a server may be silent; the first answers show
+ * whether the server's image is what the local store holds.
+ */
+#define IDENTITY_NOTE_BYTES (8u + 8u * IDENTITY_SAMPLES)
+void identity_put(const struct vdisk_export *e, uint8_t *data);
+void identity_adopt(struct vdisk_export *e, const uint8_t *data);
+/* Nothing is wanted any more, and a sum is known that this server has confirmed. */
+bool identity_is_taken(const struct vdisk_export *e);
+
 /* False: what was taken before has not been compared yet. */
 bool identity_is_judged(const struct vdisk_export *e);
 

@@ -217,8 +217,11 @@ static bool step(struct vdisk_export *e)
         return true;
     }
     if (e->content.has_changed) {
-        fail_for_good(e, "the export's content is not what it was: another image? detach the disk "
-                         "to use it");
+        fail_for_good(e, e->content.is_not_as_noted
+                             ? "the image is not what the local store keeps under this content: "
+                               "give the disk another content"
+                             : "the export's content is not what it was: another image? detach the "
+                               "disk to use it");
         return true;
     }
     if (e->link == LINK_REPLAY && !e->replay_left && identity_is_judged(e) && notes_are_read(e)) {

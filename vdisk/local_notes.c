@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vdisk/bytes.h"
 #include "vdisk/engine.h"
 #include "vdisk/store/crc32c.h"
 
-#define HOLES_AGAIN_NS (60 * SECOND_NS)
+#define IMAGE_AGAIN_NS (60 * SECOND_NS)
+#define MAGIC "LEATIMG1" /* and the version */
+#define HEADER_BYTES (16u + IDENTITY_NOTE_BYTES)
 #define SUM_START 0xcbf29ce484222325ull /* FNV-1a, 64 bits */
 #define SUM_PRIME 0x100000001b3ull
 
@@ -34,7 +37,7 @@ static void put_base64(char *to, const uint8_t content[CONTENT_BYTES])
 
 static void name_note(const struct vdisk_export *e, bool is_profile, char name[STORE_NAME_BYTES])
 {
-    int n = snprintf(name, STORE_NAME_BYTES, "%s-", is_profile ? "profile" : "holes");
+    int n = snprintf(name, STORE_NAME_BYTES, "%s-", is_profile ? "profile" : "image");
     if (e->has_content) {
         put_base64(name + n, e->content_id);
         return;
@@ -73,6 +76,19 @@ static void use_profile(struct vdisk_export *e, const struct local_note *n)
         stream_adopt(e, &p);
 }
 
+static void use_image(struct vdisk_export *e, const struct local_note *n)
+{
+    if (n->size < HEADER_BYTES || memcmp(n->data, MAGIC, 8) ||
+        bytes_get(n->data + 8, 8) != e->identity.size_bytes)
+        return;
+    if (!e->extents.span_count) /* this server tells no holes; the next one may again */
+        e->notes.has_put_image = true;
+    else if (!extents_decode(e, n->data + HEADER_BYTES, n->size - HEADER_BYTES))
+        return;
+    identity_adopt(e, n->data + 16);
+    e->notes.image_crc = crc32c(0, n->data, n->size);
+}
+
 static void has_read(struct store_op *op, enum store_status status)
 {
     struct vdisk *v = op->owner;
@@ -84,8 +100,8 @@ static void has_read(struct store_op *op, enum store_status status)
                  store_status_text(status == STORE_OK ? STORE_DAMAGED : status));
     else if (n->is_profile)
         use_profile(n->export, n);
-    else if (extents_decode(n->export, n->data, n->size))
-        n->export->notes.holes_crc = crc32c(0, n->data, n->size);
+    else
+        use_image(n->export, n);
     v->has_read = true;
     end_note(v);
 }
@@ -156,7 +172,7 @@ static bool read_note(struct vdisk_export *e, bool is_profile)
 static void put_note(struct vdisk_export *e, bool is_profile, uint8_t *data, size_t size)
 {
     struct local_note *n = &e->engine->note;
-    forget_oldest(e->engine->store, is_profile ? "profile-" : "holes-");
+    forget_oldest(e->engine->store, is_profile ? "profile-" : "image-");
     begin(e, is_profile);
     n->data = data;
     n->size = size;
@@ -181,22 +197,37 @@ static bool put_profile(struct vdisk_export *e)
     return true;
 }
 
-static bool put_holes(struct vdisk_export *e)
+static bool put_image(struct vdisk_export *e)
 {
-    size_t size = 0;
     uint8_t *data = malloc(STORE_BLOB_BYTES);
-    if (data)
-        size = extents_encode(e, data, STORE_BLOB_BYTES);
-    uint32_t crc = data ? crc32c(0, data, size) : 0;
-    e->notes.holes_when_ns = e->engine->now_ns + HOLES_AGAIN_NS;
-    e->extents.has_news = false;
-    if (!data || crc == e->notes.holes_crc) {
+    e->notes.image_when_ns = e->engine->now_ns + IMAGE_AGAIN_NS;
+    if (!data)
+        return false;
+    memcpy(data, MAGIC, 8);
+    bytes_put(data + 8, e->identity.size_bytes, 8);
+    identity_put(e, data + 16);
+    size_t size =
+        HEADER_BYTES + extents_encode(e, data + HEADER_BYTES, STORE_BLOB_BYTES - HEADER_BYTES);
+    uint32_t crc = crc32c(0, data, size);
+    if (crc == e->notes.image_crc) {
         free(data);
         return false;
     }
-    e->notes.holes_crc = crc;
+    e->notes.image_crc = crc;
     put_note(e, false, data, size);
     return true;
+}
+
+/* Something of the description is new, and nothing of it is still on its way. */
+static bool has_image_news(struct vdisk_export *e)
+{
+    bool is_due = e->local.image && e->engine->now_ns >= e->notes.image_when_ns;
+    if (!is_due || !identity_is_taken(e) || !extents_are_settled(e))
+        return false;
+    bool has_news = e->extents.has_news || !e->notes.has_put_image;
+    e->extents.has_news = false;
+    e->notes.has_put_image = true;
+    return has_news;
 }
 
 /* True: something has been begun. */
@@ -208,15 +239,14 @@ static bool begin_for(struct vdisk_export *e)
         if (!e->stream.known.count && read_note(e, true))
             return true;
     }
-    if (!n->has_read_holes && e->local.image) {
-        n->has_read_holes = true;
+    if (!n->has_read_image && e->local.image) {
+        n->has_read_image = true;
         if (read_note(e, false))
             return true;
     }
     if (n->wants_profile)
         return put_profile(e);
-    return e->local.image && extents_are_settled(e) && e->engine->now_ns >= n->holes_when_ns &&
-           put_holes(e);
+    return has_image_news(e) && put_image(e);
 }
 
 bool notes_are_read(const struct vdisk_export *e)
@@ -224,7 +254,7 @@ bool notes_are_read(const struct vdisk_export *e)
     const struct local_notes *n = &e->notes;
     if (!e->local.image || e->engine->now_ns >= n->patience_ns)
         return true;
-    return n->has_read_profile && n->has_read_holes && e->engine->note.export != e;
+    return n->has_read_profile && n->has_read_image && e->engine->note.export != e;
 }
 
 void notes_run(struct vdisk *v)

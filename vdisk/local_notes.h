@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What the engine notes down about an export in the local store, as blobs: its boot profile
- * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there its holes
- * (`holes-ID`), so that they are known without the server. ID: the content id in base64url (RFC 4648,
+ * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there a description
+ * (`image-ID`): its holes, so that they are known without the server, and the sums of samples, by which
+ * another image under the same content id is found. ID: the content id in base64url (RFC 4648,
  * 43 characters); of an export without one, `x` and a sum of server and name. Of each kind the 24
  * that were put last are kept.
+ *
+ * A description is the text LEATIMG1, the size of the image (8 bytes), what identity_put and what
+ * extents_encode make.
  *
  * One blob is read or put at a time.
  */
@@ -23,11 +27,12 @@ struct vdisk;
 struct vdisk_export;
 
 struct local_notes { /* of an export */
-    bool has_read_profile, has_read_holes;
+    bool has_read_profile, has_read_image;
     uint64_t patience_ns;   /* until then they are waited for */
+    bool has_put_image;     /* or it was found to be the same, in this life */
     bool wants_profile;     /* stream.known is to be put */
-    uint32_t holes_crc;     /* of what was read or put last */
-    uint64_t holes_when_ns; /* not put again before */
+    uint32_t image_crc;     /* of what was read or put last */
+    uint64_t image_when_ns; /* not put again before */
 };
 
 struct local_note {              /* of the engine: the blob under way */
