@@ -11,19 +11,22 @@
 
 /* ---- errors ---- */
 
-/* Which slots failed by a task file error, and whether repeating them is of no use. */
+/* Which slots failed by a task file error, and whether repeating them is of no use. After a queued command's error the
+   device takes nothing else until its log was read, or it was reset (ACS A.6, Serial ATA 3.0, 13.6.3.4). */
 static uint32_t failed_slots(struct ahci_port *port, uint32_t tfd, bool *is_final)
 {
     uint8_t status = (uint8_t)tfd, error = (uint8_t)(tfd >> 8);
     uint32_t slots = port->issued;
 
-    if (!port->runs_alone) {
+    if (port->is_queued) {
         int tag = ahci_port_failed_tag(port, &status, &error);
-        if (tag < 0 || !(port->issued >> tag & 1)) {
+        bool is_known = tag >= 0 && (port->issued >> tag & 1);
+        if (!is_known)
             (void)ahci_port_restart(port, true);
-            return slots; /* not known: each counts a try */
-        }
-        slots = 1u << tag;
+        if (!is_known && !port->is_alone)
+            return slots; /* each counts a try */
+        if (is_known)
+            slots = 1u << tag;
     }
     *is_final = (status & ATA_STATUS_DF) || !(error & ATA_ERROR_ICRC);
     return slots;
@@ -38,6 +41,8 @@ static void recover(struct ahci_port *port, uint32_t causes)
 
     if (ahci_port_restart(port, is_hard) && port->issued)
         failed = failed_slots(port, tfd, &is_final);
+    if (is_final)
+        port->silences = 0;
     ahci_requeue(port, failed, is_final);
     if (!port->is_there)
         ahci_fail_all(port);
@@ -136,6 +141,10 @@ static void check_port(struct ahci_port *port, uint64_t now)
     if (!late)
         return;
     port->ahci->counters.timeouts++;
+    if (++port->silences == BLOCK_TRIES) {
+        lose(port, "no answer, again and again");
+        return;
+    }
     block_log(&port->ahci->platform, "ahci", port->number, "no answer; reset");
     (void)ahci_port_restart(port, true);
     ahci_requeue(port, late, false);

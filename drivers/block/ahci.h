@@ -33,10 +33,12 @@ struct ahci_port {
     struct ahci *ahci;
     uint8_t number;
     bool is_there;
-    bool runs_alone; /* the one command under way is not a queued one */
+    bool is_queued;  /* what is under way is queued commands; else it is one that is not */
+    bool is_alone;   /* one command is under way, and nothing may join it */
     uint8_t depth;   /* slots that are used; 1: no NCQ */
     uint8_t *memory; /* AHCI_PORT_MEMORY bytes */
     uint32_t memory_hpa;
+    uint8_t silences;  /* time limits passed since the device ended a command */
     uint32_t issued;   /* a bit for each slot that the device has */
     uint64_t check_ns; /* when to look whether an interrupt was lost */
     struct ata_identity identity;

@@ -99,11 +99,18 @@ static int free_slot(const struct ahci_port *port)
     return -1;
 }
 
+/* Commands that are not queued; and those that failed before, or were beside one that did and no log said which: if it
+   happens again, it is clear whose fault it is. */
+static bool must_be_alone(const struct ahci_port *port, const struct block_command *command)
+{
+    return !is_queued(port, command) || command->tries > 0;
+}
+
 static bool can_issue(const struct ahci_port *port, const struct block_command *command)
 {
-    if (!is_queued(port, command))
+    if (must_be_alone(port, command))
         return port->issued == 0;
-    return !port->runs_alone && free_slot(port) >= 0;
+    return !port->is_alone && free_slot(port) >= 0;
 }
 
 static void issue_one(struct ahci_port *port, struct block_command *command)
@@ -115,12 +122,13 @@ static void issue_one(struct ahci_port *port, struct block_command *command)
     fill(port, slot, command);
     port->slots[slot] = command;
     port->issued |= 1u << slot;
-    port->runs_alone = !is_queued(port, command);
+    port->is_queued = is_queued(port, command);
+    port->is_alone = must_be_alone(port, command);
     port->check_ns = now + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
     command->deadline_ns =
         now + (is_flush ? BLOCK_FLUSH_LIMIT_MS : BLOCK_COMMAND_LIMIT_MS) * BLOCK_NS_PER_MS;
     port->ahci->counters.commands++;
-    if (!port->runs_alone)
+    if (port->is_queued)
         ahci_port_put(port, AHCI_PXSACT, 1u << slot);
     ahci_port_put(port, AHCI_PXCI, 1u << slot);
 }
@@ -147,7 +155,7 @@ uint32_t ahci_finished(struct ahci_port *port)
 {
     uint32_t active = ahci_port_get(port, AHCI_PXCI);
 
-    if (!port->runs_alone)
+    if (port->is_queued)
         active |= ahci_port_get(port, AHCI_PXSACT);
     return port->issued & ~active;
 }
@@ -166,7 +174,7 @@ static struct block_command *take(struct ahci_port *port, unsigned slot)
     port->slots[slot] = NULL;
     port->issued &= ~(1u << slot);
     if (!port->issued)
-        port->runs_alone = false;
+        port->is_alone = false;
     return command;
 }
 
@@ -175,7 +183,7 @@ static bool has_all_data(struct ahci_port *port, unsigned slot, const struct blo
 {
     uint32_t moved;
 
-    if (!port->runs_alone || !is_transfer(command))
+    if (port->is_queued || !is_transfer(command))
         return true;
     memcpy(&moved, port->memory + AHCI_AT_LIST + slot * AHCI_HEADER_BYTES + 4, sizeof(moved));
     return moved == command->sectors * port->identity.info.sector_bytes;
@@ -186,6 +194,7 @@ void ahci_complete(struct ahci_port *port, uint32_t slots)
     for (unsigned slot = 0; slot < AHCI_MAX_SLOTS; slot++) {
         if (!(slots & port->issued & 1u << slot))
             continue;
+        port->silences = 0;
         bool is_whole = has_all_data(port, slot, port->slots[slot]);
         struct block_command *command = take(port, slot);
         if (!is_whole) {

@@ -79,6 +79,7 @@ static void apply(struct ata_channel *channel, enum ata_result result)
         ata_issue(channel);
         return;
     } else {
+        device_at(channel->ata, command->unit)->silences = 0;
         channel->current = NULL;
         if (result == ATA_REPEAT)
             repeat_or_fail(channel, command);
@@ -139,7 +140,13 @@ static void check_channel(struct ata_channel *channel, uint64_t now)
     }
     if (!channel->current || (channel->issued == ATA_ISSUED && now < channel->current->deadline_ns))
         return;
+    struct ata_device *device = device_at(channel->ata, channel->current->unit);
     channel->ata->counters.timeouts++;
+    if (++device->silences == BLOCK_TRIES && device->is_there) {
+        device->is_there = false;
+        block_log(&channel->ata->platform, "ata", channel->current->unit,
+                  "no answer, again and again");
+    }
     reset_channel(channel);
     start_next(channel);
 }

@@ -24,6 +24,7 @@
 struct ata_device {
     struct ata_identity identity;
     bool is_there, uses_dma;
+    uint8_t silences; /* time limits passed since it ended a command */
 };
 
 enum ata_issued {

@@ -143,6 +143,7 @@ static void find_device(struct ata_channel *channel, unsigned number)
     const char *why = look(channel, number, &device->identity);
 
     device->is_there = !why;
+    device->silences = 0;
     if (device->is_there)
         limit(device, channel);
     else if (*why)

@@ -15,7 +15,7 @@
  * Nothing that a device says is trusted: sizes, indices and states are checked, each loop has a bound. A command has a
  * time limit; past it, or after an error that a repetition can mend, the device is reset and commands are repeated, up
  * to BLOCK_TRIES times. A FLUSH is never repeated: by ATA a second one may succeed although the first one lost data.
- * A device that was pulled out, or that no reset brings back, is gone: its commands fail.
+ * A device that was pulled out, or that resets do not bring back to work, is gone: its commands fail.
  *
  * Waiting: start() waits at most BLOCK_START_LIMIT_MS, interrupt() and tick() only when a device is reset, at most
  * BLOCK_RESET_LIMIT_MS for each device; all by delay_us. The other calls never wait.

@@ -89,7 +89,7 @@ static void write_sctl(struct ahci_model_port *port, uint32_t value)
         port->link_resets++;
         port->tfd = ATA_STATUS_DRDY;
         port->engine_sticks = false;
-        port->is_in_error = false;
+        port->is_in_error = port->needs_log = false;
         if (port->hang_count)
             port->hang_count--;
     }
@@ -128,7 +128,7 @@ static void port_write(struct ahci_model_port *port, uint32_t reg, uint32_t valu
         break;
     case AHCI_PXCI:
         world_require(port->cmd & AHCI_CMD_START, "PxCI while stopped");
-        world_require(!(port->ci & value), "a slot that is in use");
+        world_require(port->is_mad || !(port->ci & value), "a slot that is in use");
         port->ci |= value;
         break;
     }

@@ -17,18 +17,22 @@ struct ahci_model_port {
     uint32_t clb, fb, is, ie, cmd, tfd, sctl, serr, sact, ci;
     uint32_t running; /* slots that the device has taken */
     bool has_link_change;
+    bool needs_log;   /* a queued command has failed: all others do until the log was read */
     bool is_in_error; /* until the engine was stopped and started again */
     unsigned commands[256];
     /* faults */
     unsigned fail_count; /* of the next commands, with these */
     uint8_t fail_status, fail_error, fail_only;
+    uint64_t bad_sector; /* if not 0 */
     bool log_is_missing, log_is_wrong;
     uint8_t failed_tag;
+    uint32_t tfd_failed;
     unsigned hang_count; /* links resets until commands end again */
     bool engine_sticks;  /* the list never stops */
     bool stays_busy;     /* after a reset of the link */
     bool is_short;       /* the next command moves half its data */
     unsigned interface_errors;
+    bool is_mad; /* its registers are no measure of what the driver does */
     unsigned link_resets;
 };
 

@@ -66,7 +66,11 @@ static void fail(struct ahci_model_port *port, unsigned slot, uint8_t status, ui
     port->tfd = ATA_STATUS_DRDY | status | (uint32_t)error << 8;
     port->is |= AHCI_IS_TASK_FILE;
     port->is_in_error = true;
-    port->failed_tag = (uint8_t)slot;
+    if (port->sact && !port->needs_log) {
+        port->failed_tag = (uint8_t)slot;
+        port->tfd_failed = port->tfd;
+        port->needs_log = true;
+    }
 }
 
 static void end(struct ahci_model_port *port, unsigned slot, bool was_queued)
@@ -94,6 +98,10 @@ static void transfer(struct ahci_model *model, struct ahci_model_port *port, uns
         fail(port, slot, ATA_STATUS_ERR, ATA_ERROR_IDNF);
         return;
     }
+    if (port->bad_sector && port->bad_sector >= tf->lba && port->bad_sector - tf->lba < count) {
+        fail(port, slot, ATA_STATUS_ERR, ATA_ERROR_UNC);
+        return;
+    }
     move(model, port, slot, header, port->disk.now + tf->lba * 512, count * 512, is_write);
     if (tf->command == ATA_WRITE_DMA_FUA_EXT || (queued && (tf->device & AHCI_FPDMA_FUA)))
         disk_make_durable(&port->disk, tf->lba, count);
@@ -103,7 +111,9 @@ static void transfer(struct ahci_model *model, struct ahci_model_port *port, uns
 static void send_log(struct ahci_model *model, struct ahci_model_port *port, unsigned slot,
                      const uint32_t header[8], const struct taskfile *tf)
 {
-    uint8_t log[512] = {port->failed_tag, 0, port->fail_status, port->fail_error}, sum = 0;
+    uint8_t log[512] = {port->failed_tag, 0, (uint8_t)port->tfd_failed,
+                        (uint8_t)(port->tfd_failed >> 8)},
+            sum = 0;
 
     world_require(tf->count == 1 && tf->lba == AHCI_LOG_QUEUED_ERROR, "which log");
     for (unsigned i = 0; i < 511; i++)
@@ -113,6 +123,7 @@ static void send_log(struct ahci_model *model, struct ahci_model_port *port, uns
         fail(port, slot, ATA_STATUS_ERR, ATA_ERROR_ABRT);
         return;
     }
+    port->needs_log = false;
     move(model, port, slot, header, log, sizeof(log), false);
     end(port, slot, false);
 }
@@ -144,6 +155,10 @@ static void run_slot(struct ahci_model *model, struct ahci_model_port *port, uns
         return;
     port->commands[tf.command]++;
     world_require(is_queued(tf.command) || port->sact == 0, "a command beside queued ones");
+    if (port->needs_log && tf.command != ATA_READ_LOG_EXT) {
+        fail(port, slot, ATA_STATUS_ERR, ATA_ERROR_ABRT);
+        return;
+    }
     if (port->fail_count && !is_setup && (!port->fail_only || port->fail_only == tf.command)) {
         port->fail_count--;
         fail(port, slot, port->fail_status, port->fail_error);

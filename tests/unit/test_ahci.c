@@ -330,7 +330,24 @@ static void an_error_without_a_log_counts_for_all(void **state)
     submit_many(wc, 10, BLOCK_READ);
     pump(10, 60000);
     assert_int_equal(world.done_bad, 10);
-    assert_true(driver->counters(&ahci)->resets <= 2 + BLOCK_TRIES);
+}
+
+static void without_a_log_the_innocent_do_not_fail(void **state)
+{
+    (void)state;
+    struct world_command wc[20];
+
+    port->log_is_missing = true;
+    port->bad_sector = 15; /* of command 7 */
+    submit_many(wc, 20, BLOCK_WRITE);
+    pump(20, 5000);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(wc[i].ends, 1);
+        assert_int_equal(wc[i].was_ok, i != 7);
+    }
+    assert_int_equal(driver->counters(&ahci)->resets, 2);
+    submit_many(wc, 5, BLOCK_READ); /* and then many at a time again */
+    assert_int_equal(port->ci, 0x1f);
 }
 
 static void errors_without_ncq(void **state)
@@ -406,6 +423,8 @@ static void a_hanging_disk_is_reset_and_its_commands_repeated(void **state)
     pump(16, 200000);
     assert_int_equal(world.done_bad, 8);
     assert_int_equal(driver->counters(&ahci)->timeouts, 1 + BLOCK_TRIES);
+    assert_true(world.now_ns - before < (BLOCK_TRIES + 2) * BLOCK_COMMAND_LIMIT_MS * 1000000ull);
+    assert_null(driver->info(&ahci, UNIT));
 }
 
 static void a_lost_interrupt_costs_a_second(void **state)
@@ -500,6 +519,7 @@ static void a_mad_device_harms_nothing(void **state)
         port->is_there = true;
         port->tfd = ATA_STATUS_DRDY;
         assert_int_equal(start(), LEAT_OK);
+        port->is_mad = true;
         world.done_ok = world.done_bad = 0;
         submit_many(wc, 40, BLOCK_READ);
         for (unsigned i = 0; i < 4000 && world.done_ok + world.done_bad < 40; i++) {
@@ -554,6 +574,7 @@ int main(void)
         TS(without_a_cache_a_flush_is_nothing),
         TS(one_bad_sector_fails_one_of_many),
         TS(an_error_without_a_log_counts_for_all),
+        TS(without_a_log_the_innocent_do_not_fail),
         TS(errors_without_ncq),
         TS(an_error_of_the_link_is_repeated),
         TS(a_failed_flush_is_never_repeated),

@@ -277,14 +277,58 @@ static void test_errors(void)
     }
 }
 
+static void say_counters(const struct controller *c)
+{
+    const struct block_counters *n = c->driver->counters(c->state);
+    say("COUNTERS %s commands %u interrupts %u lost %u repeated %u resets %u errors %u",
+        c->driver->name, n->commands, n->interrupts, n->lost_interrupts, n->repeated, n->resets,
+        n->errors);
+}
+
+/* Commands of eight sectors, many at a time, of which the one with sector 1000 must fail, and no other. The emulator has been
+   told to fail what touches that sector. */
+#define BAD_SECTOR 1000u
+static void try_bad_sector(struct disk *disk, uint8_t op)
+{
+    const unsigned first = BAD_SECTOR - 100;
+    failed = 0;
+    for (unsigned i = 0; i < SLOTS; i++) {
+        pattern_fill(data_of(i), first + 8 * i, 8, 1);
+        if (!start(disk, i, op, first + 8 * i, 8, false))
+            return;
+    }
+    wait(disk, 0);
+    for (unsigned i = 0; i < SLOTS; i++) {
+        bool is_bad = i == (BAD_SECTOR - first) / 8;
+        CHECK(flights[i].is_ok == !is_bad, "disk %u: %s of sector %u %s", (uint64_t)disk->unit,
+              op == BLOCK_READ ? "read" : "write", (uint64_t)(first + 8 * i),
+              is_bad ? "did not fail" : "failed");
+    }
+    failed = 0;
+}
+
+static void test_bad(void)
+{
+    if (!has_word("only=bad")) {
+        skip("no sector is bad");
+        return;
+    }
+    test_find();
+    for (unsigned i = 0; i < disk_count; i++) {
+        try_bad_sector(&disks[i], BLOCK_READ);
+        try_bad_sector(&disks[i], BLOCK_WRITE);
+        run_one(&disks[i], BLOCK_FLUSH, 0, 0, false);
+        say_counters(disks[i].controller);
+    }
+}
+
 /* Nothing went wrong on the way, and there is silence afterwards. */
 static void test_end(void)
 {
     for (unsigned i = 0; i < controller_count; i++) {
         struct controller *c = &controllers[i];
         const struct block_counters *n = c->driver->counters(c->state);
-        say("COUNTERS %s commands %u interrupts %u lost %u repeated %u", c->driver->name,
-            n->commands, n->interrupts, n->lost_interrupts, n->repeated);
+        say_counters(c);
         CHECK_EQ("errors", n->errors, 0);
         CHECK_EQ("resets", n->resets, 0);
         CHECK_EQ("timeouts", n->timeouts, 0);
@@ -296,4 +340,4 @@ static void test_end(void)
 
 KERNEL("blocktest", {"find", test_find}, {"read", test_read}, {"write", test_write},
        {"large", test_large}, {"fua", test_fua}, {"discard", test_discard}, {"errors", test_errors},
-       {"end", test_end});
+       {"bad", test_bad}, {"end", test_end});
