@@ -67,8 +67,9 @@ static void choose(struct controller *c, unsigned unit, const struct block_devic
         storage.chosen = c;
         storage.guard = (struct guard){c->driver, c->state, unit, p->first, p->sectors};
     }
-    leat_log("%s: partition %s of %llu MiB %s", describe(c, info), id,
-             (unsigned long long)(p->sectors * info->sector_bytes >> 20), what);
+    leat_log("%s: partition %s of %llu MiB %s%s", describe(c, info), id,
+             (unsigned long long)(p->sectors * info->sector_bytes >> 20), what,
+             c->is_polled && c == storage.chosen ? " (without an interrupt: slower)" : "");
 }
 
 static void look_at(struct controller *c, unsigned unit, uint8_t *table)

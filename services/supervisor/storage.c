@@ -65,11 +65,12 @@ static void wait_for_it(void)
 {
     leat_loop_timer(&supervisor_loop, &storage.timer, on_late, NULL);
     leat_loop_timer_set(&supervisor_loop, &storage.timer, leat_clock_ns() + LOOK_NS);
-    while (storage.process != NULL && !storage.has_looked && !storage.is_late) {
+    /* When it has found nothing it ends, and what it was given is there again. */
+    while (storage.process != NULL && storage.partition_bytes == 0 && !storage.is_late) {
         leat_loop_step(&supervisor_loop);
     }
     leat_loop_timer_set(&supervisor_loop, &storage.timer, 0);
-    if (storage.process != NULL && !storage.has_looked) {
+    if (storage.process != NULL && storage.partition_bytes == 0) {
         leat_log("the local disks do not answer: the machine starts without them");
         leat_domain_kill(storage.process->domain, 1);
     }
