@@ -7,7 +7,8 @@
 
 #include "lib/config/config.h"
 
-#define IA32_FS_BASE 0xc0000100u /* SDM vol. 4, table 2-2 */
+#define PROFILE_MOST_BYTES (2u << 20) /* more than the largest of vdisk/profile/profile.h */
+#define IA32_FS_BASE 0xc0000100u      /* SDM vol. 4, table 2-2 */
 
 static struct leat_config config;
 
@@ -100,6 +101,8 @@ static void load_disk_files(struct boot *boot, struct volume *volume,
     const char *name;
     for (unsigned n = 0; (name = leat_config_key_file(&disk->tls, n, &w.key)) != NULL; n++)
         load_file(boot, volume, &w, name);
+    w = (struct wanted){"disk", disk->name, "profile_file", LEAT_MODULE_FILE, PROFILE_MOST_BYTES};
+    load_file(boot, volume, &w, disk->profile_file);
 }
 
 void files_load(struct boot *boot)

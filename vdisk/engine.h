@@ -83,6 +83,7 @@ struct stream {
     bool is_begun;        /* for the disks that are attached now */
     bool is_profiled;     /* a disk wants its boots recorded */
     bool has_news;        /* `known` has changed since vdisk_profile_take */
+    bool is_suggested;    /* `known` makes room for that of the local store */
     struct profile known; /* as given, or as merged after a boot */
     struct profile plan;  /* what is streamed */
     struct stream_place { /* in the plan: run, block in it */

@@ -128,6 +128,8 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         {"waiting", c->waiting},
         {"held back by limits", c->held},
         {"connects", d->export->connects},
+        {"KiB ahead by the boot profile", d->export->source_bytes[CACHE_PROFILE] >> 10},
+        {"KiB of that used", d->export->used_bytes[CACHE_PROFILE] >> 10},
     };
     size_t n = written(snprintf(line, size, "  "), size);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)

@@ -53,11 +53,13 @@ static void begin(struct vdisk_export *e)
 
 void stream_adopt(struct vdisk_export *e, struct profile *p)
 {
-    if (e->stream.known.count) {
+    if (e->stream.known.count && !e->stream.is_suggested) {
         profile_free(p);
         return;
     }
+    profile_free(&e->stream.known);
     e->stream.known = *p;
+    e->stream.is_suggested = false;
     if (e->stream.is_begun)
         plan(e);
 }
@@ -203,8 +205,18 @@ const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t siz
         return why;
     profile_free(&s->known);
     s->known = p;
-    s->is_begun = false;
+    s->is_begun = s->is_suggested = false;
     return NULL;
+}
+
+const char *vdisk_profile_suggest(struct vdisk_disk *d, const void *data, size_t size)
+{
+    const char *why = NULL;
+    if (!d->export->stream.known.count) {
+        why = vdisk_profile_put(d, data, size);
+        d->export->stream.is_suggested = !why;
+    }
+    return why;
 }
 
 void vdisk_profile_end(struct vdisk_disk *d)

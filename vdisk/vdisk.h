@@ -159,6 +159,8 @@ void vdisk_detach(struct vdisk_disk *disk);
 /* Streams these blocks first. Anything may be in `data`, which is copied. NULL: taken (if it turns out
    to be for an image of another size it is dropped, with a line in the log); else why not. */
 const char *vdisk_profile_put(struct vdisk_disk *disk, const void *data, size_t size);
+/* The same, unless the local store has one. */
+const char *vdisk_profile_suggest(struct vdisk_disk *disk, const void *data, size_t size);
 void vdisk_profile_end(struct vdisk_disk *disk);
 /* Once for each recording that has ended: what its boot and those before it have needed, in *data,
    which the caller frees. Returns the size; 0: nothing new. */

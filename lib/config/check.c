@@ -70,6 +70,8 @@ static bool check_disk(struct config_parser *parser, unsigned index)
         return fail_disk(parser, disk,
                          "overlay is for disks that keep writes in memory: mode = ram, not "
                          "read_only");
+    if (disk->profile_file[0] != '\0' && !disk->profile)
+        return fail_disk(parser, disk, "profile = no, and a profile_file");
     for (unsigned i = 0; i < index; i++) {
         const struct leat_config_disk *other = &config->disks[i];
         if (other->port == disk->port && strcmp(other->server, disk->server) == 0 &&

@@ -18,7 +18,8 @@
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image
  *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM;
- *                         tls = yes | no, and keys as in [server]
+ *                         tls = yes | no, and keys as in [server];
+ *                         profile = yes | no, profile_file = FILE: its boot profile
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
  *                         apic = auto | software | cpu: who works its local APICs;
@@ -126,8 +127,10 @@ struct leat_config_disk {
     enum leat_config_disk_mode mode;
     char content[LEAT_CONFIG_CONTENT]; /* as written, checked (vdisk/content.h); empty: none */
     bool read_only;
-    enum leat_config_choice wants_tls; /* as written */
-    struct leat_config_tls tls;        /* its own, or those of [server] */
+    bool profile;                        /* its boots are recorded, and streamed first */
+    char profile_file[LEAT_CONFIG_FILE]; /* empty: none comes with leat.conf */
+    enum leat_config_choice wants_tls;   /* as written */
+    struct leat_config_tls tls;          /* its own, or those of [server] */
     uint64_t overlay_bytes; /* mode ram: what its writes may take; 0: a share of what is free */
     struct leat_config_rates rates; /* in each VM that has it */
     unsigned line;                  /* of its section */

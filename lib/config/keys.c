@@ -300,6 +300,16 @@ static const char *vm_tenant(struct config_parser *p, const char *value)
     return value_name(value, p->vm->tenant, sizeof(p->vm->tenant));
 }
 
+static const char *disk_profile(struct config_parser *p, const char *value)
+{
+    return value_flag(value, &p->disk->profile);
+}
+
+static const char *disk_profile_file(struct config_parser *p, const char *value)
+{
+    return value_file(value, p->disk->profile_file, sizeof(p->disk->profile_file));
+}
+
 static const char *vm_memory(struct config_parser *p, const char *value)
 {
     uint64_t bytes = 0;
@@ -489,6 +499,8 @@ static const struct {
     {CONFIG_DISK, "content", disk_content},
     {CONFIG_DISK, "iops", disk_iops},
     {CONFIG_DISK, "bandwidth", disk_bandwidth},
+    {CONFIG_DISK, "profile", disk_profile},
+    {CONFIG_DISK, "profile_file", disk_profile_file},
     {CONFIG_VM, "memory", vm_memory},
     {CONFIG_VM, "cpus", vm_cpus},
     {CONFIG_VM, "weight", vm_weight},
@@ -538,6 +550,7 @@ static const char *open_disk(struct config_parser *parser, const char *name)
         return "more than 256 disks";
     parser->disk = &config->disks[config->disk_count++];
     strcpy(parser->disk->name, checked);
+    parser->disk->profile = true;
     parser->disk->line = parser->line;
     return NULL;
 }

@@ -259,6 +259,11 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     if (disk->content[0] != '\0') {
         process_argument(p, "disk.%s/%s.content=%s", vm, disk->name, disk->content);
     }
+    if (!disk->profile) {
+        process_argument(p, "disk.%s/%s.profile=0", vm, disk->name);
+    } else if (disk->profile_file[0] != '\0') {
+        process_argument(p, "disk.%s/%s.profile_file=%s", vm, disk->name, disk->profile_file);
+    }
     if (key_set >= 0) {
         process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
     }
@@ -281,6 +286,22 @@ static void give_store(struct process *p, const struct leat_config *config, uint
     }
     process_argument(p, "store.memory=%llu", (unsigned long long)bytes);
     process_argument(p, "store.format=%s", formats[config->store.format]);
+}
+
+/* Each profile once, under its file's name; boot has said what is not there. */
+static void add_profiles(struct process *p, const struct leat_config *config)
+{
+    for (unsigned i = 0; i < config->disk_count; i++) {
+        const char *file = config->disks[i].profile_file;
+        unsigned first = 0;
+
+        while (strcmp(config->disks[first].profile_file, file) != 0) {
+            first++;
+        }
+        if (file[0] != '\0' && first == i) {
+            process_give_file(p, "file", file, file);
+        }
+    }
 }
 
 static void add_disks(struct process *p, const struct leat_config *config,
@@ -319,6 +340,7 @@ void services_start_vdisk(const struct leat_config *config)
         services_attach_log(p, NULL);
         process_argument(p, "cache=%llu", (unsigned long long)config->cache_bytes);
         add_disks(p, config, &plan);
+        add_profiles(p, config);
         keys_give(p, config); /* without them their disks are refused */
         link_name(&net_side, "net", "vdisk");
         link_name(&vdisk_side, "net", "net");

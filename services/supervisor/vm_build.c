@@ -117,31 +117,14 @@ static bool give_memory(struct process *vmm, const struct leat_config_vm *config
     return true;
 }
 
-static bool give_file(struct process *vmm, const char *role, const char *name, const char *file)
-{
-    const struct leat_boot_module *module = machine_module(LEAT_MODULE_FILE, file);
-    struct leat_start_entry *entry = process_entry(vmm, role, name);
-    int64_t mem = machine_module_mem(module);
-
-    if (mem > 0) {
-        entry->va = process_map(vmm, (leat_handle_t)mem, module->size, LEAT_PROT_READ);
-        leat_handle_close((leat_handle_t)mem);
-    }
-    entry->size = module->size;
-    if (entry->va == 0) {
-        leat_log("process '%s': file '%s' cannot be mapped (error %d)", vmm->name, file, (int)mem);
-    }
-    return entry->va != 0;
-}
-
 static bool give_files(struct process *vmm, const struct leat_config_vm *config)
 {
-    if (!give_file(vmm, "file", "kernel", config->kernel) ||
-        (config->initrd[0] != 0 && !give_file(vmm, "file", "initrd", config->initrd))) {
+    if (!process_give_file(vmm, "file", "kernel", config->kernel) ||
+        (config->initrd[0] != 0 && !process_give_file(vmm, "file", "initrd", config->initrd))) {
         return false;
     }
     for (unsigned i = 0; i < config->module_count; i++) {
-        if (!give_file(vmm, "module", config->modules[i], config->modules[i])) {
+        if (!process_give_file(vmm, "module", config->modules[i], config->modules[i])) {
             return false;
         }
     }

@@ -457,6 +457,20 @@ static void test_tenants(void **state)
                  "second at least");
 }
 
+static void test_profiles(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[server]\naddress=h\n[disk a]\n[disk b]\nprofile=no\n"
+                           "[disk c]\nprofile_file = profiles/debian\n"),
+                     0);
+    assert_true(config.disks[0].profile);
+    assert_string_equal(config.disks[0].profile_file, "");
+    assert_false(config.disks[1].profile);
+    assert_string_equal(config.disks[2].profile_file, "profiles/debian");
+    expect_error("[server]\naddress=h\n[disk a]\nprofile=no\nprofile_file=x\n", 3,
+                 "leat.conf line 3: [disk a] profile = no, and a profile_file");
+}
+
 #define HEX32 "0123456789abcdef0123456789ABCDEF"
 
 static void test_tls(void **state)
@@ -533,13 +547,13 @@ static void test_tls_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tls),           cmocka_unit_test(test_tls_mistakes),
-        cmocka_unit_test(test_full),          cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_share_of_cpus), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_mitigations),   cmocka_unit_test(test_multiboot),
-        cmocka_unit_test(test_shared_disks),  cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_nul_byte),      cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_tenants),
+        cmocka_unit_test(test_profiles),     cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_tls_mistakes), cmocka_unit_test(test_full),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_share_of_cpus),
+        cmocka_unit_test(test_errors),       cmocka_unit_test(test_mitigations),
+        cmocka_unit_test(test_multiboot),    cmocka_unit_test(test_shared_disks),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_nul_byte),
+        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

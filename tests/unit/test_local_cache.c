@@ -362,6 +362,33 @@ static void the_profile_is_kept_in_the_store(void **state)
     assert_int_equal(disk->export->stream.known.boots, 0);
 }
 
+static void a_suggested_profile_makes_room(void **state)
+{
+    (void)state;
+    struct profile p = {.size_bytes = TINY_BYTES, .boots = 5};
+    assert_true(profile_add(&p, 1500, 4, 1, 1));
+    uint8_t *file = malloc(profile_encoded_bytes(&p));
+    profile_encode(&p, file);
+    assert_null(vdisk_profile_suggest(disk, file, profile_encoded_bytes(&p)));
+    run(5);
+    assert_int_equal(disk->export->stream.known.boots, 5); /* the store has none */
+    profile_free(&disk->export->stream.known);
+    read_well(200 * BLOCK, 16 * BLOCK);
+    vdisk_profile_end(disk);
+    drain();
+    for (unsigned late = 0; late < 2; late++) { /* before and after the store's has been read */
+        stop();
+        assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+        start();
+        run(late * 20);
+        assert_null(vdisk_profile_suggest(disk, file, profile_encoded_bytes(&p)));
+        run(20);
+        assert_int_equal(disk->export->stream.known.boots, 1);
+    }
+    free(file);
+    profile_free(&p);
+}
+
 static void an_export_without_content_has_a_profile_too(void **state)
 {
     (void)state;
@@ -481,6 +508,7 @@ int main(void)
         TEST(patience_is_for_the_server_only),
         TEST(the_profile_is_loaded_from_the_disk),
         TEST(the_profile_is_kept_in_the_store),
+        TEST(a_suggested_profile_makes_room),
         TEST(an_export_without_content_has_a_profile_too),
         TEST(holes_are_known_without_the_server),
         TEST(notes_do_not_pile_up),

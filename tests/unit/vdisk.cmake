@@ -15,6 +15,8 @@ leat_unit_test(test_local_cache SOURCES unit/test_local_cache.c unit/tiny_server
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
+leat_unit_test(test_vdisk_profiles SOURCES unit/test_vdisk_profiles.c unit/tiny_server.c
+  LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
 leat_unit_test(test_tls SOURCES unit/test_tls.c unit/tls_server.c
   LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 

@@ -154,6 +154,10 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
             return bad(why, size, "give_up", text);
         config->give_up_ns = number * 1000000000ull;
     }
+    config->is_profiled = true;
+    if (args->get(args->ctx, "profile", text, sizeof text) &&
+        !parse_switch(text, &config->is_profiled))
+        return bad(why, size, "profile", text);
     if (args->get(args->ctx, "limits", servers, sizeof servers) &&
         !parse_rates(servers, &config->rates))
         return bad(why, size, "limits", servers);

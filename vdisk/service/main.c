@@ -21,6 +21,7 @@
 #include "vdisk/service/cpu_random.h"
 #include "vdisk/service/keys.h"
 #include "vdisk/service/local_disk.h"
+#include "vdisk/service/profiles.h"
 #include "vdisk/service/secure_conn.h"
 
 #define MAX_DISKS 32u
@@ -160,6 +161,34 @@ static struct attached **free_place(void)
     return NULL;
 }
 
+/* No other disk shows the same image now. */
+static bool is_alone(const struct attached *a)
+{
+    for (unsigned i = 0; i < MAX_DISKS; i++) {
+        const struct attached *b = service.disks[i];
+        if (b && b != a && b->is_used &&
+            profiles_same_image(vdisk_config_of(a->channel.disk), vdisk_config_of(b->channel.disk)))
+            return false;
+    }
+    return true;
+}
+
+/* The profile that the service has kept, or the file that leat.conf names. */
+static void begin_profile(struct attached *a, struct args_source *source)
+{
+    char name[64] = "";
+    const struct leat_start_entry *file = NULL;
+    if (!is_alone(a))
+        return;
+    if (get_arg(source, "profile_file", name, sizeof name))
+        file = leat_start_find("file", name);
+    bool is_there = file && file->va;
+    const char *why = profiles_begin(a->channel.disk, is_there ? (const void *)file->va : NULL,
+                                     is_there ? file->size : 0);
+    if (why)
+        leat_log("disk '%s': profile_file %s: %s", a->entry.name, name, why);
+}
+
 static struct attached *new_disk(const struct leat_start_entry *entry, uint64_t cookie)
 {
     struct attached **place = free_place();
@@ -193,6 +222,8 @@ static void start_disk(struct attached *a)
         refuse(&a->entry, "vdisk has no memory for it");
     else
         a->is_used = true;
+    if (a->is_used)
+        begin_profile(a, &source);
 }
 
 static void attach(const struct leat_start_entry *entry, uint64_t cookie, const char *text)
@@ -227,6 +258,8 @@ static void detach(uint64_t cookie)
         struct attached *a = service.disks[i];
         if (!a || a->cookie != cookie)
             continue;
+        if (a->is_used && is_alone(a))
+            profiles_end(a->channel.disk);
         if (a->is_used)
             channel_end(&a->channel);
         leat_loop_off(&service.loop, a->entry.my_bits);
@@ -326,8 +359,10 @@ static bool pump(void *ctx)
         struct attached *a = service.disks[i];
         if (!a || !a->is_used)
             continue;
-        if (a->channel.has_changed)
+        if (a->channel.has_changed) {
             report_status(a);
+            profiles_keep(a->channel.disk);
+        }
         channel_flush(&a->channel);
         may_sleep &= channel_may_sleep(&a->channel);
     }
