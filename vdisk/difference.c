@@ -28,6 +28,8 @@ static void refuse(struct difference *l, const char *why)
 /* An earlier disk of the name that still has something under way, or is there. */
 static const struct difference *find_earlier(const struct difference *l)
 {
+    if (l->is_temporary)
+        return NULL;
     for (const struct list *n = l->engine->differences.next; n != &l->node; n = n->next) {
         const struct difference *other = LIST_ENTRY(n, struct difference, node);
         if (!strcmp(other->name, l->name) && !(other->disk && other->disk->refusal))
@@ -39,6 +41,10 @@ static const struct difference *find_earlier(const struct difference *l)
 static bool find_base(struct difference *l, uint8_t base[STORE_CONTENT_BYTES])
 {
     const struct vdisk_config *config = &l->disk->config;
+    if (l->is_temporary) {
+        memset(base, 0, STORE_CONTENT_BYTES);
+        return true;
+    }
     if (config->has_content) {
         memcpy(base, config->content, STORE_CONTENT_BYTES);
         return true;
@@ -55,6 +61,10 @@ static bool find_base(struct difference *l, uint8_t base[STORE_CONTENT_BYTES])
 
 static void opened(struct difference *l, enum store_status status)
 {
+    if (l->is_temporary && status != STORE_OK) { /* then the overlay is all there is */
+        l->retry_ns = l->engine->now_ns + 10 * RETRY_NS;
+        return;
+    }
     switch (status) {
     case STORE_OK:
         if (!store_is_damaged(l->object))
@@ -119,7 +129,14 @@ struct difference *diff_new(struct vdisk_disk *d)
     l->engine = d->export->engine;
     l->disk = d;
     l->since_ns = l->engine->now_ns;
-    snprintf(l->name, sizeof l->name, "%s", d->config.name);
+    l->is_temporary = d->config.mode == VDISK_RAM;
+    if (l->is_temporary)
+        snprintf(l->name, sizeof l->name, DIFF_TEMPORARY "%llu",
+                 (unsigned long long)++l->engine->temporaries);
+    else
+        snprintf(l->name, sizeof l->name, "%s", d->config.name);
+    list_init(&l->room);
+    list_init(&l->pages);
     list_init(&l->ops);
     list_init(&l->wait);
     list_push_back(&l->engine->differences, &l->node);
@@ -142,7 +159,7 @@ static void flush_done(struct store_op *op, enum store_status status)
 
 static void start_flush(struct difference *l)
 {
-    if (l->is_flushing || l->written == l->flushed)
+    if (l->is_temporary || l->is_flushing || l->written == l->flushed)
         return;
     l->is_flushing = true;
     l->flush_mark = l->written;
@@ -152,13 +169,14 @@ static void start_flush(struct difference *l)
 
 void diff_leave(struct difference *l)
 {
+    spill_abandon(l, false);
     l->disk = NULL;
 }
 
 static void free_difference(struct difference *l)
 {
     if (l->object)
-        store_release(l->object);
+        (l->is_temporary ? store_delete : store_release)(l->object);
     list_remove(&l->node);
     free(l);
 }
@@ -166,7 +184,7 @@ static void free_difference(struct difference *l)
 /* Without its disk: first the operations end, then a flush, then it. */
 static void run_gone(struct difference *l)
 {
-    if (!list_is_empty(&l->ops))
+    if (!list_is_empty(&l->ops) || l->page_count)
         return;
     start_flush(l);
     if (!l->is_flushing)
@@ -192,10 +210,13 @@ bool diff_run(struct vdisk *v)
             run_gone(l);
         } else if (!l->object) {
             any = try_open(l) || any;
-            if (!l->object)
+            if (!l->object && !l->is_temporary)
                 run_waiting(l);
+            else if (!l->object)
+                spill_run(l);
         } else {
             diff_retry(l);
+            spill_run(l);
             if (list_is_empty(&l->ops) && l->written == l->flushed)
                 l->wants_flush = false;
             if (l->wants_flush)
@@ -205,15 +226,22 @@ bool diff_run(struct vdisk *v)
     return any;
 }
 
+static uint64_t deadline(const struct difference *l)
+{
+    uint64_t now_ns = l->engine->now_ns;
+    bool is_waiting = l->disk && !l->object && l->waits_for && !l->disk->refusal;
+    if (!list_is_empty(&l->wait) || (is_waiting && l->engine->store))
+        return now_ns + (l->is_temporary ? RETRY_NS : RETRY_NS / 10);
+    if (is_waiting && !l->is_temporary && l->disk->config.give_up_ns && l->disk->counters.waiting)
+        return l->since_ns + l->disk->config.give_up_ns;
+    return UINT64_MAX;
+}
+
 uint64_t diff_deadline(const struct vdisk *v)
 {
     uint64_t when = UINT64_MAX;
     for (const struct list *n = v->differences.next; n != &v->differences; n = n->next) {
-        const struct difference *l = LIST_ENTRY(n, struct difference, node);
-        bool is_waiting = l->disk && !l->object && l->waits_for && !l->disk->refusal;
-        uint64_t its = UINT64_MAX;
-        if (is_waiting || !list_is_empty(&l->wait))
-            its = v->now_ns + RETRY_NS / 10;
+        uint64_t its = deadline(LIST_ENTRY(n, struct difference, node));
         if (its < when)
             when = its;
     }
@@ -239,6 +267,8 @@ bool diff_is_drained(const struct vdisk *v)
 {
     for (const struct list *n = v->differences.next; n != &v->differences; n = n->next) {
         const struct difference *l = LIST_ENTRY(n, struct difference, node);
+        if (l->is_temporary)
+            continue;
         if (!list_is_empty(&l->ops) || l->is_flushing || l->written != l->flushed)
             return false;
     }
@@ -257,6 +287,7 @@ static void abandon(struct difference *l)
             free(o);
     }
     l->object = NULL;
+    spill_abandon(l, true);
     l->is_flushing = false;
     l->flushed = l->written;
 }
@@ -265,9 +296,9 @@ void diff_store_gone(struct vdisk *v)
 {
     for (struct list *n = v->differences.next; n != &v->differences; n = n->next) {
         struct difference *l = diff_of(n);
-        bool was_open = l->object;
+        bool was_needed = l->object && (!l->is_temporary || store_object_bytes(l->object));
         abandon(l);
-        if (was_open && l->disk)
+        if (was_needed && l->disk)
             refuse(l, "the local store has been taken away");
     }
 }

@@ -9,6 +9,10 @@
  * one that is under way may be. Changes that overlap take effect in the order of their submission.
  * A flush is the store's: it covers what had been done before it.
  *
+ * In mode `ram` a disk has a difference too, if there is a store: a temporary one, to which the overlay's
+ * older pages go when it is full (spill.c). It is deleted with the disk, or, after a crash, when the
+ * store is used again.
+ *
  * difference.c: opening and the end; difference_ops.c: requests.
  */
 #ifndef VDISK_DIFFERENCE_H
@@ -16,6 +20,8 @@
 
 #include "vdisk/store/store.h"
 #include "vdisk/vdisk.h"
+
+#define DIFF_TEMPORARY "~" /* names of temporary differences begin so */
 
 /* One request at the store, and behind a read's end until it has what lies below too. */
 struct diff_op {
@@ -35,6 +41,10 @@ struct difference {
     const char *waits_for;       /* then: what for */
     uint64_t since_ns, retry_ns, sums_ns; /* of waiting; not before: another try, other sums */
     char name[64];
+    bool is_temporary; /* mode ram */
+    struct list room;  /* writes that wait for room in the overlay */
+    struct list pages; /* of the overlay, on their way to the store: spill.c */
+    uint32_t page_count;
     struct list ops, wait;                 /* wait: requests for which there was no memory */
     struct store_op flush;                 /* that nobody asked for: at a drain, and at the end */
     uint64_t written, flushed, flush_mark; /* changes done, those that are durable, or will be */
@@ -51,6 +61,9 @@ void diff_leave(struct difference *l);
 void diff_submit(struct difference *l, struct vdisk_request *r);
 /* The store works on the request: it ends soon, whatever the server does. */
 bool diff_is_at_store(const struct vdisk_request *r);
+/* Mode ram: the overlay has taken a part of the write, and waits for room for the rest. False: there is
+   no store, or no room in it. */
+bool spill_wait(struct vdisk_disk *d, struct vdisk_request *r);
 /* The request is forgotten, or has ended: its memory is not touched any more. */
 void diff_forget(struct vdisk_request *r);
 
@@ -67,7 +80,10 @@ bool diff_is_drained(const struct vdisk *v);
 void diff_store_gone(struct vdisk *v);
 void diff_end(struct vdisk *v); /* frees all; the store is not run any more */
 
-/* -- between the two files -- */
+/* -- between the files -- */
+void spill_run(struct difference *d); /* moves pages, and writes that wait for them */
+/* The disk, or the store, goes: memory of pages is not touched any more. */
+void spill_abandon(struct difference *d, bool is_store_gone);
 void diff_retry(struct difference *l); /* requests that wait for memory */
 
 #endif

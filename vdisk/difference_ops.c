@@ -171,7 +171,7 @@ static bool go_on(struct diff_op *o)
     struct vdisk_request *r = o->request;
     if (o->op.data == zeros && at < o->end)
         next_zeros(o, at);
-    else if (o->op.type == STORE_DISCARD && (r->flags & LEAT_BLK_FUA))
+    else if (o->op.type == STORE_DISCARD && (r->flags & LEAT_BLK_FUA) && !o->diff->is_temporary)
         o->op.type = STORE_FLUSH;
     else
         return false;
@@ -187,7 +187,7 @@ static void op_done(struct store_op *op, enum store_status status)
     struct vdisk_request *r = o->request;
     bool is_change = op->type != STORE_READ && op->type != STORE_FLUSH;
     list_remove(&o->node);
-    if (is_change) {
+    if (is_change && !l->is_temporary) {
         l->written++;
         look_at_room(l);
     } else if (r && r->op == LEAT_BLK_FLUSH && status == STORE_OK && o->end > l->flushed) {

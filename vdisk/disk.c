@@ -80,7 +80,12 @@ static void say_full(struct vdisk_disk *d)
 {
     const struct overlay *o = &d->overlay;
     bool is_bound = o->bound_bytes - o->used_bytes < 2 * OVERLAY_PAGE_BYTES;
-    if (is_bound)
+    if (is_bound && d->diff && d->diff->object)
+        vdisk_log(d->export->engine,
+                  "disk '%s': its overlay of %llu MiB is full, and so is the local store: writes "
+                  "fail; give it a larger overlay, or the store more room",
+                  d->config.name, (unsigned long long)(o->bound_bytes >> 20));
+    else if (is_bound)
         vdisk_log(d->export->engine,
                   "disk '%s': its overlay of %llu MiB is full: writes fail; give it a larger "
                   "overlay, or mode = private",
@@ -93,21 +98,34 @@ static void say_full(struct vdisk_disk *d)
                   (unsigned long long)(o->bound_bytes >> 20));
 }
 
-static int write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
+void disk_write_overlay(struct vdisk_disk *d, struct vdisk_request *r)
 {
-    bool fits = true;
-    if (r->op == LEAT_BLK_WRITE)
-        fits = overlay_write(&d->overlay, r->offset, r->length, r->data);
-    else if (r->op == LEAT_BLK_WRITE_ZEROES)
-        fits = overlay_zero(&d->overlay, r->offset, r->length);
-    else if (r->op == LEAT_BLK_DISCARD)
-        overlay_discard(&d->overlay, r->offset, r->length);
-    if (fits)
-        return LEAT_OK;
-    if (!d->said_full)
+    uint64_t at = r->offset + r->taken, left = r->length - r->taken;
+    r->taken += r->op == LEAT_BLK_WRITE ? overlay_write(&d->overlay, at, left, r->data + r->taken)
+                                        : overlay_zero(&d->overlay, at, left);
+    if (r->taken < r->length && spill_wait(d, r))
+        return;
+    bool fits = r->taken == r->length;
+    if (!fits && !d->said_full)
         say_full(d);
-    d->said_full = true;
-    return LEAT_EIO;
+    d->said_full |= !fits;
+    disk_complete(r, fits ? LEAT_OK : LEAT_EIO);
+}
+
+/* Mode ram. */
+static void start_overlay(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    struct overlay *o = &d->overlay;
+    bool has_store = d->diff && d->diff->object;
+    if (r->op == LEAT_BLK_WRITE || r->op == LEAT_BLK_WRITE_ZEROES) {
+        disk_write_overlay(d, r);
+    } else if (r->op == LEAT_BLK_READ && !overlay_covers(o, r->offset, r->length)) {
+        has_store ? diff_submit(d->diff, r) : disk_read_below(d, r);
+    } else {
+        if (r->op == LEAT_BLK_DISCARD)
+            overlay_discard(o, r->offset, r->length, has_store);
+        r->op == LEAT_BLK_DISCARD &&has_store ? diff_submit(d->diff, r) : disk_complete(r, LEAT_OK);
+    }
 }
 
 void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r)
@@ -131,20 +149,12 @@ static void start(struct vdisk_disk *d, struct vdisk_request *r)
     }
     if (r->op != LEAT_BLK_READ && r->op != LEAT_BLK_FLUSH)
         d->counters.written_bytes += r->length;
-    if (d->diff) {
-        diff_submit(d->diff, r);
-        return;
-    }
-    if (r->op == LEAT_BLK_READ) {
-        if (d->has_overlay && overlay_covers(&d->overlay, r->offset, r->length)) {
-            disk_complete(r, LEAT_OK);
-            return;
-        }
-        disk_read_below(d, r);
-        return;
-    }
     if (d->has_overlay)
-        disk_complete(r, r->op == LEAT_BLK_FLUSH ? LEAT_OK : write_overlay(d, r));
+        start_overlay(d, r);
+    else if (d->config.mode == VDISK_LOCAL)
+        diff_submit(d->diff, r);
+    else if (r->op == LEAT_BLK_READ)
+        disk_read_below(d, r);
     else if (r->op == LEAT_BLK_FLUSH)
         wlog_flush(e, r);
     else
@@ -167,7 +177,7 @@ static void make_overlay(struct vdisk_disk *d)
 
 bool disk_is_opening(const struct vdisk_disk *d)
 {
-    return d->diff && !d->diff->object;
+    return d->config.mode == VDISK_LOCAL && d->diff && !d->diff->object;
 }
 
 void disk_wake(struct vdisk_disk *d)
@@ -198,7 +208,7 @@ void disk_give_up(struct vdisk_disk *d, const char *what)
     }
     while (count-- && !list_is_empty(&d->requests)) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
-        if (diff_is_at_store(r) ||
+        if (diff_is_at_store(r) || (d->has_overlay && r->op != LEAT_BLK_READ) ||
             (!disk_is_opening(d) && e->was_up && fetch_waits_locally(e, r))) {
             /* it needs no server */
             list_remove(&r->disk_node);
@@ -231,6 +241,7 @@ void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
     r->diff = NULL;
     r->held = NULL;
     r->held_bytes = 0;
+    r->taken = 0;
     list_init(&r->node);
     list_push_back(&d->requests, &r->disk_node);
     d->counters.requests++;

@@ -193,6 +193,11 @@ static const char *find_conflict(const struct vdisk_export *e, const struct vdis
     return NULL;
 }
 
+static bool has_difference(const struct vdisk_config *config)
+{
+    return config->mode == VDISK_LOCAL || (config->mode == VDISK_RAM && !config->is_read_only);
+}
+
 struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *config,
                                 void (*changed)(void *owner), void *owner)
 {
@@ -213,12 +218,14 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
         free(d);
         return NULL;
     }
-    if (d->config.mode == VDISK_LOCAL && !(d->diff = diff_new(d))) {
+    if (has_difference(&d->config) && !(d->diff = diff_new(d))) {
         tenant_leave(d);
         free(d);
         return NULL;
     }
     d->refusal = find_conflict(d->export, d);
+    if (d->config.mode == VDISK_LOCAL && d->config.name[0] == DIFF_TEMPORARY[0])
+        d->refusal = "a disk in mode local must not have a name that begins with ~";
     if (d->refusal)
         vdisk_log(v, "disk '%s': failed: %s", config->name, d->refusal);
     if (disk_is_writer(d))
@@ -261,6 +268,8 @@ void vdisk_use_store(struct vdisk *v, struct store *s)
     if (v->store && v->store != s)
         diff_store_gone(v);
     v->store = s;
+    if (s)
+        store_delete_differences(s, DIFF_TEMPORARY); /* of disks that are no more */
     v->flushes = v->is_flushing = 0;
     if (!s)
         notes_forget(v);

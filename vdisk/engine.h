@@ -4,7 +4,7 @@
  * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it
  * offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and stream.c (what nobody asked
  * for yet), extents.c (holes), identity.c (is it the same image?), wlog.c and edges.c (writes to the
- * server), and difference.c and difference_ops.c (writes to the local store).
+ * server), and difference.c, difference_ops.c and spill.c (writes to the local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -196,7 +196,7 @@ struct vdisk_disk {
     struct list held;         /* requests over a limit, of the disk or of its tenant */
     struct list holding_node; /* in tenant->holding */
     struct overlay overlay;
-    struct difference *diff; /* mode local */
+    struct difference *diff; /* mode local; mode ram, if there is or will be a store */
     bool has_overlay, said_full, has_given_up;
     uint64_t ahead_next, ahead_end, ahead_window; /* sequential read-ahead: bytes */
     uint64_t blocked_since_ns;                    /* while requests wait */
@@ -216,6 +216,7 @@ struct vdisk {
     uint32_t flushes;           /* still to be done of them; one may be under way */
     bool is_flushing, has_kept; /* has_kept: since the last one */
     bool has_read;              /* the store has ended reads: exports must be looked at again */
+    uint64_t temporaries;       /* differences that have been made */
     struct list differences;    /* that are open, or still have something to do */
     struct waiter *waiter_free;
     struct list waiter_chunks;
@@ -253,6 +254,8 @@ bool disk_is_opening(const struct vdisk_disk *d);
 /* The server (or `what`) has been away for longer than the disk's configuration allows: what waits
    for it fails. */
 void disk_give_up(struct vdisk_disk *d, const char *what);
+/* Mode ram: goes on with a write or zeroes, and ends it, or it waits for room. */
+void disk_write_overlay(struct vdisk_disk *d, struct vdisk_request *r);
 /* A read goes on below what the disk itself holds: caches and server. */
 void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r);
 uint32_t disk_features(const struct vdisk_disk *d); /* enum leat_blk_feature */

@@ -91,7 +91,8 @@ static void add_difference(struct text *t, const struct difference *l)
 {
     struct store_info info;
     store_get_info(l->engine->store, &info);
-    add(t, ", \"difference\": {\"bytes\": %llu", (unsigned long long)store_object_bytes(l->object));
+    add(t, ", \"%s\": {\"bytes\": %llu", l->is_temporary ? "spill" : "difference",
+        (unsigned long long)store_object_bytes(l->object));
     add_number(t, "room_bytes", (info.blocks - info.other_blocks) * STORE_BLOCK_BYTES);
     add_number(t, "full_errors", l->full_errors);
     add_number(t, "damaged_errors", l->damaged_errors);

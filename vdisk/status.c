@@ -61,7 +61,7 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
     default:
         size_text(e->identity.size_bytes, number, sizeof number);
         n = written(snprintf(to, size, "ready, %s", number), size);
-        if (!d->diff)
+        if (!d->diff || !d->diff->object)
             return n;
         size_text(store_object_bytes(d->diff->object), number, sizeof number);
         return n + written(snprintf(to + n, size - n, ", %s of it in the local store%s", number,
@@ -120,7 +120,8 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         {"KiB from the local disk", c->disk_bytes >> 10},
         {"KiB from the server", c->network_bytes >> 10},
         {"KiB of holes", c->hole_bytes >> 10},
-        {d->diff ? "KiB from the difference" : "KiB from the overlay", c->overlay_bytes >> 10},
+        {d->config.mode == VDISK_LOCAL ? "KiB from the difference" : "KiB from the overlay",
+         c->overlay_bytes >> 10},
         {"KiB written", c->written_bytes >> 10},
         {"KiB in the overlay", d->overlay.used_bytes >> 10},
         {"requests", c->requests},

@@ -229,6 +229,8 @@ size_t vdisk_profile_take(struct vdisk_disk *d, void **data)
 {
     struct stream *s = &d->export->stream;
     size_t size = profile_encoded_bytes(&s->known);
+    if (!s->known.count) /* one that was put after it turned out to be for another image */
+        s->has_news = false;
     if (!s->has_news || !(*data = malloc(size)))
         return 0;
     s->has_news = false;

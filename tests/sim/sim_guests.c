@@ -94,6 +94,9 @@ static bool is_allowed(int status, uint32_t op)
         return true;
     if (status == LEAT_ENOSPC)
         return sim_machine.may_fill && (op == LEAT_BLK_WRITE || op == LEAT_BLK_WRITE_ZEROES);
+    bool is_change = op == LEAT_BLK_WRITE || op == LEAT_BLK_WRITE_ZEROES;
+    if (status == LEAT_EIO && is_change && sim_machine.spills && sim_machine.may_fill)
+        return true;
     return status == LEAT_EIO &&
            (sim_profile.server_error || sim_profile.corrupt || sim_machine.gives_up ||
             sim_server_was_changed() || sim_machine.has_lost_store ||
@@ -109,9 +112,21 @@ static void check_read(const struct guest *g)
                              g->started);
 }
 
+static void tell(const struct guest *g, const char *what, int status)
+{
+    static const char *const ops[] = {"read", "write", "flush", "discard", "zero"};
+    const struct vdisk_request *r = &g->request;
+    if (sim_verbose)
+        fprintf(stderr, "%8llu ms  guest %d of %s: %s %llu + %llu flags %u: %s %d\n",
+                (unsigned long long)(sim_now() / SIM_MS), (int)(g - guests), g->disk->config.name,
+                ops[r->op], (unsigned long long)r->offset / SIM_SECTOR,
+                (unsigned long long)r->length / SIM_SECTOR, (unsigned)r->flags, what, status);
+}
+
 static void operation_done(struct vdisk_request *r, int status)
 {
     struct guest *g = r->owner;
+    tell(g, "ended", status);
     if (!g->is_busy)
         sim_fail("a request was completed twice");
     g->is_busy = false;
@@ -204,6 +219,7 @@ static void next_operation(void *ctx, uint64_t arg)
     if (g->request.op != LEAT_BLK_READ && g->request.op != LEAT_BLK_FLUSH)
         note_write(g);
     g->is_busy = true;
+    tell(g, "begins; the last write's number is", (int)next_tag);
     vdisk_submit(g->disk->disk, &g->request);
 }
 

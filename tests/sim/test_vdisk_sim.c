@@ -100,7 +100,7 @@ static void lose_store(void *ctx, uint64_t life)
     (void)ctx;
     if (life != sim_machine.disks[0].life)
         return;
-    sim_machine.has_lost_store = is_local();
+    sim_machine.has_lost_store = is_local() || sim_machine.spills;
     lost_ns = sim_now();
     vdisk_use_store(sim_machine.engine, NULL);
     sim_store_cut();
@@ -181,9 +181,10 @@ static void choose_machine(uint64_t seed)
     memset(m, 0, sizeof *m);
     static const enum vdisk_mode modes[2][4] = {
         {VDISK_PRIVATE, VDISK_PRIVATE, VDISK_PRIVATE, VDISK_RAM},
-        {VDISK_PRIVATE, VDISK_RAM, VDISK_LOCAL, VDISK_LOCAL}};
+        {VDISK_PRIVATE, VDISK_RAM, VDISK_RAM, VDISK_LOCAL}};
     m->has_store = seed % 2;
     enum vdisk_mode mode = modes[m->has_store][sim_random() % 4];
+    m->spills = m->has_store && mode == VDISK_RAM && sim_random() % 4;
     m->sectors = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
     if (sim_random() % 6 == 0) {
         sim_profile.min_block = 64u << 10;
@@ -191,13 +192,13 @@ static void choose_machine(uint64_t seed)
     }
     if (sim_profile.min_block == 1)
         m->sectors += sim_random() % 8;
-    limits =
-        (struct vdisk_limits){.cache_bytes = 2u << 20,
-                              .connections = 1 + (uint32_t)(seed / 2 % 4),
-                              .overlay_bytes = 64u << 20,
-                              .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
-                              .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
-                              .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
+    limits = (struct vdisk_limits){
+        .cache_bytes = 2u << 20,
+        .connections = 1 + (uint32_t)(seed / 2 % 4),
+        .overlay_bytes = m->spills ? (96u + sim_random() % 400) << 10 : 64u << 20,
+        .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
+        .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
+        .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
     m->gives_up = sim_random() % 8 == 0;
     m->disk_count = mode == VDISK_PRIVATE ? 1 : SIM_DISKS;
     m->guest_count = 1 + (unsigned)(sim_random() % SIM_GUESTS);

@@ -68,6 +68,13 @@ MUTATIONS = {
                                "    memset(content, 0, CONTENT_BYTES);"),
     "error_of_the_store_swallowed": (
         "difference_ops.c", "    return status == STORE_FULL ? LEAT_ENOSPC : LEAT_EIO;", "    return LEAT_OK;"),
+    # mode ram with a store
+    "page_leaves_under_a_read": ("spill.c", "bool is_stored = status == STORE_OK && !is_being_read(l->disk, p->page.number);",
+                                 "bool is_stored = status == STORE_OK;"),
+    "changed_page_leaves": ("overlay.c", "is_unchanged = !(leaf->marks[i] & MARK_NEW);", "is_unchanged = true;"),
+    "discard_shows_what_was_spilled": ("overlay.c", "leaf->held[i] = has_below ? p.mask : 0;", "leaf->held[i] = 0;"),
+    "page_that_was_not_stored_leaves": (
+        "spill.c", "bool is_stored = status == STORE_OK && !is_being", "bool is_stored = !is_being"),
     # the local cache
     "damaged_cache_served": (
         "local_cache.c", "if (status == STORE_OK && is_whole(e, f) && e->link != LINK_FAILED) {", "if (true) {"),

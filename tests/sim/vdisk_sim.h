@@ -23,6 +23,7 @@ struct sim_machine {
     uint64_t sectors;
     bool gives_up, has_store;
     bool may_fill;       /* the store may become full */
+    bool spills;         /* mode ram with a small overlay */
     bool has_lost_store; /* it was taken away */
 };
 extern struct sim_machine sim_machine;

@@ -132,6 +132,20 @@ static int setup_with(uint64_t store_bytes)
     return 0;
 }
 
+static int setup_spill(void **state)
+{
+    (void)state;
+    setup_with(16 * MIB);
+    vdisk_detach(disk);
+    vdisk_destroy(engine);
+    config.mode = VDISK_RAM;
+    config.overlay_bytes = 256 << 10;
+    attach();
+    vdisk_use_store(engine, store.store);
+    run(5);
+    return 0;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -328,6 +342,42 @@ static void detached_in_the_middle(void **state)
     assert_memory_equal(back + 4096, tiny_image + 4 * MIB + 4096, 4096);
 }
 
+/* Mode ram: more is written than the overlay may hold; with the disk it goes, or at the next start. */
+static void older_pages_go_to_the_store(void **state)
+{
+    (void)state;
+    assert_int_equal(put(512, sizeof data - 1024), LEAT_OK);
+    assert_true(store_fixture_info(&store).other_blocks > 512);
+    assert_int_equal(put(8192, 512), LEAT_OK);
+    assert_int_equal(get(0, sizeof back), LEAT_OK);
+    assert_memory_equal(back, tiny_image, 512);
+    assert_memory_equal(back + 512, data, 8192 - 512);
+    assert_memory_equal(back + 8192, data, 512);
+    assert_memory_equal(back + 8704, data + 8192, sizeof data - 1024 - 8192);
+    assert_memory_equal(back + sizeof back - 512, tiny_image + sizeof back - 512, 512);
+    assert_int_equal(io(LEAT_BLK_DISCARD, 0, 0, MIB, NULL), LEAT_OK);
+    assert_int_equal(get(0, MIB), LEAT_OK);
+    for (unsigned i = 0; i < MIB; i++) /* the base again, or zeros */
+        assert_true(back[i] == tiny_image[i] || back[i] == 0);
+    run(6000); /* six seconds: all that the store knows is on its disk by itself */
+    vdisk_detach(disk);
+    vdisk_destroy(engine); /* no time to tidy up */
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    assert_true(store_fixture_info(&store).other_blocks > 512);
+    attach();
+    vdisk_use_store(engine, store.store);
+    assert_int_equal(get(MIB, MIB), LEAT_OK);
+    assert_memory_equal(back, tiny_image + MIB, MIB);
+    run(6000); /* six seconds: changes have been made durable, slots are free again */
+    assert_int_equal(store_fixture_info(&store).other_blocks, 0);
+    assert_int_equal(put(0, MIB), LEAT_OK);
+    struct vdisk_disk *other = vdisk_attach(engine, &config, changed, NULL);
+    vdisk_detach(disk);
+    disk = other;
+    run(6000);
+    assert_int_equal(store_fixture_info(&store).other_blocks, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(damage_is_an_error_and_never_the_base, setup, teardown),
         cmocka_unit_test_setup_teardown(one_disk_has_a_difference, setup, teardown),
         cmocka_unit_test_setup_teardown(detached_in_the_middle, setup, teardown),
+        cmocka_unit_test_setup_teardown(older_pages_go_to_the_store, setup_spill, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -291,7 +291,7 @@ static void test_lines_for_people(void **state)
     assert_int_equal(io(LEAT_BLK_WRITE, 0, 4096, 0), LEAT_OK);
     assert_int_equal(io(LEAT_BLK_READ, 0, 8192, 0), LEAT_OK);
     vdisk_traffic_line(channel.disk, line, sizeof line);
-    assert_string_equal(line, "  8 KiB from the server, 4 KiB from the overlay, 4 KiB written, 8 "
+    assert_string_equal(line, "  8 KiB from the server, 4 KiB from the overlay, 4 KiB written, 9 "
                               "KiB in the overlay, 2 requests, 1 connects");
     finish();
 }
