@@ -97,7 +97,7 @@ static bool try_open(struct difference *l)
     struct vdisk_export *e = l->disk->export;
     struct vdisk *v = l->engine;
     uint8_t base[STORE_CONTENT_BYTES];
-    if (l->disk->refusal || e->link == LINK_FAILED || !e->was_up)
+    if (l->disk->refusal || e->link == LINK_FAILED || !e->has_begun)
         return false;
     if (find_earlier(l) && find_earlier(l)->disk) {
         refuse(l, "another disk has the difference of that name in the local store");
