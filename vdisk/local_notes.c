@@ -236,7 +236,7 @@ static bool begin_for(struct vdisk_export *e)
     struct local_notes *n = &e->notes;
     if (!n->has_read_profile) {
         n->has_read_profile = true;
-        if (!e->stream.known.count && read_note(e, true))
+        if ((!e->stream.known.count || e->stream.is_suggested) && read_note(e, true))
             return true;
     }
     if (!n->has_read_image && e->local.image) {
