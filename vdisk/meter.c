@@ -134,3 +134,16 @@ void meter_count(uint64_t histogram[METER_BUCKETS], uint64_t ns)
     unsigned bucket = us < 2 ? 0 : 63u - (unsigned)__builtin_clzll(us);
     histogram[bucket < METER_BUCKETS ? bucket : METER_BUCKETS - 1]++;
 }
+
+uint64_t meter_below_us(const uint64_t histogram[METER_BUCKETS], unsigned permille)
+{
+    uint64_t all = 0, below = 0;
+    for (unsigned i = 0; i < METER_BUCKETS; i++)
+        all += histogram[i];
+    for (unsigned i = 0; all && i < METER_BUCKETS; i++) {
+        below += histogram[i];
+        if (below && below >= (all * permille + 999) / 1000)
+            return 2ull << i;
+    }
+    return 0;
+}

@@ -45,5 +45,7 @@ uint64_t meter_window(const struct meter *m);
 
 /* Counts a time in a histogram. */
 void meter_count(uint64_t histogram[METER_BUCKETS], uint64_t ns);
+/* So many of 1,000 took less than that, in microseconds: the end of the bucket; 0: none was counted. */
+uint64_t meter_below_us(const uint64_t histogram[METER_BUCKETS], unsigned permille);
 
 #endif

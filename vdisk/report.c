@@ -63,15 +63,21 @@ static void add_local(struct text *t, const struct local_cache *l)
     add(t, ", \"is_used\": %s}", l->image ? "true" : "false");
 }
 
+/* Of the profile: asked for so far. */
+static uint64_t streamed_bytes(const struct stream *s, const struct stream_place *at)
+{
+    uint64_t blocks = at->in_run;
+    for (uint32_t i = 0; i < at->run; i++)
+        blocks += s->plan.runs[i].count;
+    return blocks * CACHE_BLOCK_BYTES;
+}
+
 static void add_stream(struct text *t, const struct vdisk_export *e)
 {
     const struct stream *s = &e->stream;
-    uint64_t asked = 0;
-    for (uint32_t i = 0; i < s->server.run; i++)
-        asked += s->plan.runs[i].count;
     add(t, ", \"profile\": {\"boots\": %u", (unsigned)s->known.boots);
     add_number(t, "bytes", s->known.blocks * CACHE_BLOCK_BYTES);
-    add_number(t, "streamed_bytes", (asked + s->server.in_run) * CACHE_BLOCK_BYTES);
+    add_number(t, "streamed_bytes", streamed_bytes(s, &s->server));
     add(t, ", \"is_recording\": %s}", s->recorder.is_on ? "true" : "false");
 }
 
@@ -133,4 +139,34 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_latency(&t, c);
     add(&t, "}");
     return t.used;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void vdisk_figures_of(const struct vdisk_disk *d, struct vdisk_figures *f)
+{
+    const struct vdisk_export *e = d->export;
+    const struct vdisk_counters *c = &d->counters;
+    const struct stream *s = &e->stream;
+    uint64_t since = c->waiting ? e->engine->now_ns - d->blocked_since_ns : 0;
+    uint64_t asked = streamed_bytes(s, &s->server);
+    if (e->local.image)
+        asked = smaller(asked, streamed_bytes(s, &s->local));
+    struct leat_blk_info info;
+    vdisk_info(d, &info);
+    *f = (struct vdisk_figures){
+        .state = info.state,
+        .profile_bytes = s->plan.blocks * CACHE_BLOCK_BYTES,
+        .profile_there = asked - smaller(asked, e->ahead_flying),
+        .delivered_bytes = e->meter.delivered,
+        .link_rate = meter_rate(&e->meter),
+        .rtt_ns = meter_rtt_ns(&e->meter),
+        .stall_ns = c->blocked_ns + since,
+        .half_us = meter_below_us(c->latency, 500),
+        .most_us = meter_below_us(c->latency, 990),
+        .all_us = meter_below_us(c->latency, 1000),
+    };
 }

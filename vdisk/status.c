@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What a disk says about itself: for its client, and for people. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -138,6 +139,39 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
             n += written(snprintf(line + n, size - n, "%s%llu %s", n > 2 ? ", " : "",
                                   (unsigned long long)counts[i].count, counts[i].what),
                          size - n);
+    return n;
+}
+
+/* Adds ", TEXT", without the comma at the line's beginning. */
+__attribute__((format(printf, 4, 5))) static void add(char *line, size_t size, size_t *used,
+                                                      const char *fmt, ...)
+{
+    va_list args;
+    if (*used > 2)
+        *used += written(snprintf(line + *used, size - *used, ", "), size - *used);
+    va_start(args, fmt);
+    *used += written(vsnprintf(line + *used, size - *used, fmt, args), size - *used);
+    va_end(args);
+}
+
+size_t vdisk_speed_line(const struct vdisk_disk *d, char *line, size_t size)
+{
+    struct vdisk_figures f;
+    size_t n = written(snprintf(line, size, "  "), size);
+    vdisk_figures_of(d, &f);
+    if (f.profile_bytes)
+        add(line, size, &n, "%llu of %llu KiB of the boot profile are there",
+            (unsigned long long)f.profile_there >> 10, (unsigned long long)f.profile_bytes >> 10);
+    if (f.stall_ns >= 1000000)
+        add(line, size, &n, "waited for %llu ms", (unsigned long long)f.stall_ns / 1000000);
+    if (f.all_us)
+        add(line, size, &n, "requests below %llu us (50%%), %llu us (99%%), %llu us (all)",
+            (unsigned long long)f.half_us, (unsigned long long)f.most_us,
+            (unsigned long long)f.all_us);
+    if (f.rtt_ns)
+        add(line, size, &n, "round trip %llu us", (unsigned long long)f.rtt_ns / 1000);
+    if (f.link_rate)
+        add(line, size, &n, "link %llu KiB/s", (unsigned long long)f.link_rate >> 10);
     return n;
 }
 

@@ -60,7 +60,7 @@ struct vdisk_config { /* of one disk */
     /* Limits (limit.h) of this disk, and of all disks of the tenant together: those that the disk of it
        that came last has said. What is over a limit waits; what the guest gets counts, cache or not. */
     struct limit_rates rates, tenant_rates;
-    char tenant[64]; /* empty: the disk's name, so a tenant of its own */
+    char tenant[64];      /* empty: the disk's name, so a tenant of its own */
 };
 
 struct vdisk_counters { /* since attach */
@@ -176,13 +176,25 @@ void vdisk_info(const struct vdisk_disk *disk, struct leat_blk_info *info);
 const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *disk);
 /* One line for people: "disk 'web1/root': ready, 2.0 GiB". Returns its length. */
 size_t vdisk_status_line(const struct vdisk_disk *disk, char *line, size_t size);
-/* The same with mode and server; and a line, indented, with every counter that is not 0. Return the
-   length. */
+/* The same with mode and server; a line, indented, with every counter that is not 0; and one with the
+   boot profile, times and the link. Return the length. */
 size_t vdisk_query_line(const struct vdisk_disk *disk, char *line, size_t size);
 size_t vdisk_traffic_line(const struct vdisk_disk *disk, char *line, size_t size);
+size_t vdisk_speed_line(const struct vdisk_disk *disk, char *line, size_t size);
 /* One JSON object with everything that is counted; at most VDISK_JSON_BYTES. */
 #define VDISK_JSON_BYTES 4096u
 size_t vdisk_json(const struct vdisk_disk *disk, char *text, size_t size);
+/* What people look at, at this moment. */
+struct vdisk_figures {
+    uint32_t state; /* enum leat_blk_state */
+    uint64_t profile_bytes,
+        profile_there;                 /* of the boot profile; how much of it has been brought */
+    uint64_t delivered_bytes;          /* so far, by the link, for all disks of the export */
+    uint64_t link_rate, rtt_ns;        /* bytes a second; 0: unknown */
+    uint64_t stall_ns;                 /* in which at least one request waited */
+    uint64_t half_us, most_us, all_us; /* 50, 99 and 100 % of the requests took less; 0: none */
+};
+void vdisk_figures_of(const struct vdisk_disk *disk, struct vdisk_figures *figures);
 void vdisk_counters_of(const struct vdisk_disk *disk, struct vdisk_counters *counters);
 
 #endif

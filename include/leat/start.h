@@ -55,13 +55,22 @@ enum leat_ctl_op {
     LEAT_CTL_DETACH = 2, /* to the process: the other side of cookie arg[0] is gone: finish and unmap */
     LEAT_CTL_DETACHED = 3, /* answer: nothing of cookie arg[0] is in use any more */
     LEAT_CTL_STATUS = 4, /* from the process: text is its one-line state ("connecting to ...", "ready") */
-    LEAT_CTL_QUERY = 5,  /* to the process: arg[0] = a number to repeat; it answers with */
+    LEAT_CTL_QUERY = 5,  /* to the process: arg[0] = a number to repeat; arg[1], to vdisk: LEAT_QUERY; it
+                            answers with */
     LEAT_CTL_REPLY = 6,  /*   REPLY messages carrying text, arg[0] as asked, arg[1] = 1 on the last */
     LEAT_CTL_COMMAND = 7, /* console -> supervisor: a prompt line, arg[0] a number; answered by REPLY */
     LEAT_CTL_VM_EVENT = 8, /* vmm -> supervisor: arg[0] = enum leat_vm_event; text says why */
     LEAT_CTL_STOP = 9,   /* to the process: end in an orderly way (vmm: press the power button;
                             vdisk: flush), then exit */
 };
+
+/* What of its disks vdisk is asked for: their state, everything as JSON, or a table so large. */
+enum leat_query { LEAT_QUERY_STATE = 0, LEAT_QUERY_JSON = 1, LEAT_QUERY_TABLE = 2 };
+#define LEAT_QUERY(what, columns, rows) \
+    ((uint64_t)(what) | (uint64_t)(uint16_t)(columns) << 16 | (uint64_t)(uint16_t)(rows) << 32)
+#define LEAT_QUERY_WHAT(query) ((uint32_t)(uint16_t)(query))
+#define LEAT_QUERY_COLUMNS(query) ((uint32_t)(uint16_t)((query) >> 16))
+#define LEAT_QUERY_ROWS(query) ((uint32_t)(uint16_t)((query) >> 32))
 
 enum leat_vm_event {
     LEAT_VM_RUNNING = 1,

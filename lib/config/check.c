@@ -172,10 +172,10 @@ bool config_check(struct config_parser *parser)
         if (!check_vm(parser, &config->vms[i]))
             return false;
     const char *view = config->console_view;
-    if (strcmp(view, "leat") != 0 && strcmp(view, "all") != 0 &&
+    if (strcmp(view, "leat") != 0 && strcmp(view, "all") != 0 && strcmp(view, "disks") != 0 &&
         leat_config_vm(config, view) == NULL) {
         config_fail(parser, config->console_line, "console", "view", view,
-                    "must be leat, all or the name of a VM");
+                    "must be leat, all, disks or the name of a VM");
         return false;
     }
     return true;

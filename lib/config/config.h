@@ -9,7 +9,7 @@
  *     [cache]             size = 64M
  *     [store]             use = yes | no, partition = GUID, memory = SIZE,
  *                         format = no | empty | yes: the cache on a local disk
- *     [console]           view = leat | all | NAME of a VM
+ *     [console]           view = leat | all | disks | NAME of a VM
  *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off;
  *                         own_core = yes | no: of all VMs that do not say it themselves;
  *                         mitigations = auto | full | off: barriers against side channels
@@ -183,7 +183,7 @@ struct leat_config {               /* some 600 KB: not for the stack */
     struct leat_config_net net;
     uint64_t cache_bytes;
     struct leat_config_store store;
-    char console_view[LEAT_CONFIG_NAME]; /* "leat", "all" or a VM's name */
+    char console_view[LEAT_CONFIG_NAME]; /* "leat", "all", "disks" or a VM's name */
     unsigned console_line;
     enum leat_config_idle when_idle;
     enum leat_config_mitigations mitigations;

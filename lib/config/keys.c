@@ -562,7 +562,7 @@ static const char *open_vm(struct config_parser *parser, const char *name)
     const char *reason = value_name(name, checked, sizeof(checked));
     if (reason != NULL)
         return reason;
-    if (strcmp(name, "leat") == 0 || strcmp(name, "all") == 0)
+    if (strcmp(name, "leat") == 0 || strcmp(name, "all") == 0 || strcmp(name, "disks") == 0)
         return "the console uses this name itself; take another";
     if (leat_config_vm(config, name) != NULL)
         return "this VM has a section already";

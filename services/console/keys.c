@@ -4,7 +4,7 @@
 enum { CTRL_BRACKET = 0x1d };
 
 const char *const keys_help =
-    "Ctrl-] then: 1-9 that VM, n next VM, l Leat's prompt, a everything, ? this; "
+    "Ctrl-] then: 1-9 that VM, n next VM, l Leat's prompt, a everything, d disks, ? this; "
     "Ctrl-] twice sends it to the guest";
 
 struct key keys_feed(struct keys *keys, uint8_t byte)
@@ -23,6 +23,9 @@ struct key keys_feed(struct keys *keys, uint8_t byte)
     case 'a':
     case 'A':
         return (struct key){.kind = KEY_ALL};
+    case 'd':
+    case 'D':
+        return (struct key){.kind = KEY_DISKS};
     case 'n':
     case 'N':
         return (struct key){.kind = KEY_NEXT};

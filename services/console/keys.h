@@ -6,12 +6,13 @@
 #include <leat/types.h>
 
 enum key_kind {
-    KEY_NONE, /* nothing yet, or a sequence that means nothing */
-    KEY_BYTE, /* a byte for whoever is shown */
-    KEY_VM,   /* show VM `number` */
-    KEY_NEXT, /* show the next VM */
-    KEY_LEAT, /* show the prompt */
-    KEY_ALL,  /* show everything */
+    KEY_NONE,  /* nothing yet, or a sequence that means nothing */
+    KEY_BYTE,  /* a byte for whoever is shown */
+    KEY_VM,    /* show VM `number` */
+    KEY_NEXT,  /* show the next VM */
+    KEY_LEAT,  /* show the prompt */
+    KEY_ALL,   /* show everything */
+    KEY_DISKS, /* show the table of disks */
     KEY_HELP,
 };
 

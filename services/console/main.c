@@ -11,6 +11,7 @@
 #include "lib/start.h"
 #include "services/console/guest.h"
 #include "services/console/line.h"
+#include "services/console/live.h"
 #include "services/console/logs.h"
 #include "services/console/screen.h"
 #include "services/console/uart.h"
@@ -29,7 +30,7 @@ static void on_text(const struct leat_ctl *message)
     line_make_plain(text);
     if (message->op == LEAT_CTL_STATUS) {
         guest_status((unsigned)message->arg[0], text);
-    } else {
+    } else if (!live_answer(message->arg[0], text, message->arg[1] != 0)) {
         view_answer(text, message->arg[1] != 0);
     }
 }
@@ -68,7 +69,7 @@ int main(void)
     guest_init(&loop);
     screen_init(&loop);
     uart_init(&loop, view_input);
-    view_init(wanted);
+    view_init(&loop, wanted);
     logs_init(&loop);
     if (leat_ctl_init(&loop, on_message) != LEAT_OK) {
         leat_fatal("started without a control channel");

@@ -143,3 +143,11 @@ void screen_write(const char *bytes, size_t count)
                             screen.next_ns > now + 1 ? screen.next_ns : now + 1);
     }
 }
+
+void screen_size(unsigned *columns, unsigned *rows)
+{
+    if (screen.is_there) {
+        *columns = screen.terminal.columns;
+        *rows = screen.terminal.rows;
+    }
+}

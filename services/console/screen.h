@@ -8,6 +8,9 @@
 /* From the start block's "mmio" framebuffer and "file" font.psf; without both nothing is drawn. */
 void screen_init(struct leat_loop *loop);
 
+/* In characters; unchanged when nothing is drawn. */
+void screen_size(unsigned *columns, unsigned *rows);
+
 void screen_write(const char *bytes, size_t count);
 
 #endif

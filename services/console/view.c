@@ -8,6 +8,7 @@
 #include "services/console/edit.h"
 #include "services/console/guest.h"
 #include "services/console/keys.h"
+#include "services/console/live.h"
 #include "services/console/screen.h"
 #include "services/console/scrollback.h"
 #include "services/console/uart.h"
@@ -17,7 +18,7 @@
 #define LOG_SHOWN (32u << 10)
 #define GUEST_REPLAYED (16u << 10)
 
-enum { VIEW_LEAT, VIEW_ALL, VIEW_VM };
+enum { VIEW_LEAT, VIEW_ALL, VIEW_VM, VIEW_DISKS };
 
 static struct {
     int kind;
@@ -61,6 +62,11 @@ static void show_prompt(void)
     }
 }
 
+static bool shows_lines(void)
+{
+    return view.kind == VIEW_LEAT || view.kind == VIEW_ALL;
+}
+
 static void show_line(const char *prefix, const char *text, size_t length)
 {
     hide_prompt();
@@ -95,14 +101,14 @@ void view_leat_line(const char *text, size_t length, bool is_new)
     if (!is_new) {
         screen_write(text, length);
         screen_write("\r\n", 2);
-    } else if (view.kind != VIEW_VM) {
+    } else if (shows_lines()) {
         show_line("", text, length);
     }
 }
 
 void view_answer(const char *text, bool is_last)
 {
-    if (text[0] != 0 && view.kind != VIEW_VM) {
+    if (text[0] != 0 && shows_lines()) {
         show_line("", text, strlen(text));
     }
     if (is_last && view.command_is_running) {
@@ -162,11 +168,21 @@ static void show_vm(unsigned number)
     }
 }
 
+static void show_disks(void)
+{
+    view.kind = VIEW_DISKS;
+    live_start();
+}
+
 static void switch_view(const struct key *key)
 {
     unsigned next = view.kind == VIEW_VM ? view.number + 1 : 1;
 
     hide_prompt();
+    if (view.kind == VIEW_DISKS) {
+        live_stop();
+        view.kind = VIEW_LEAT; /* if the key leads nowhere else */
+    }
     switch (key->kind) {
     case KEY_VM:
         show_vm(key->number);
@@ -179,6 +195,9 @@ static void switch_view(const struct key *key)
         break;
     case KEY_ALL:
         show_all();
+        break;
+    case KEY_DISKS:
+        show_disks();
         break;
     default:
         show_text("\r\n");
@@ -200,6 +219,8 @@ static void run_command(void)
     if (strcmp(line, "log") == 0) {
         replay(&view.log, LOG_SHOWN);
         show_prompt();
+    } else if (strcmp(line, "disks live") == 0 || strcmp(line, "disks --live") == 0) {
+        show_disks();
     } else if (line[strspn(line, " \t")] == 0) {
         show_prompt();
     } else if (leat_ctl_send(LEAT_CTL_COMMAND, line, ++view.command_number, 0) == LEAT_OK) {
@@ -243,6 +264,16 @@ static void edit_byte(uint8_t byte)
     }
 }
 
+static void leave_disks(uint8_t byte)
+{
+    enum { CTRL_C = 3 };
+
+    if (byte == 'q' || byte == CTRL_C) {
+        live_stop();
+        show_leat();
+    }
+}
+
 void view_input(const uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -255,16 +286,22 @@ void view_input(const uint8_t *bytes, size_t count)
             switch_view(&key);
         } else if (view.kind == VIEW_VM) {
             guest_input(view.number, key.byte);
+        } else if (view.kind == VIEW_DISKS) {
+            leave_disks(key.byte);
         } else {
             edit_byte(key.byte);
         }
     }
 }
 
-void view_init(const char *wanted)
+void view_init(struct leat_loop *loop, const char *wanted)
 {
+    live_init(loop, show);
     scrollback_init(&view.log, view.log_bytes, sizeof(view.log_bytes));
     view.kind = strcmp(wanted, "all") == 0 ? VIEW_ALL : VIEW_LEAT;
+    if (strcmp(wanted, "disks") == 0) {
+        show_disks();
+    }
     for (unsigned i = 1; guest_name(i) != NULL; i++) {
         if (strcmp(guest_name(i), wanted) == 0) {
             view.kind = VIEW_VM;

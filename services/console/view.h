@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What is shown at the moment, on the serial line and the screen alike: Leat's messages with the
- * prompt, one VM's console, or everything line by line. The prompt stands on the last line while
+ * prompt, one VM's console, everything line by line, or the table of disks (live.h). The prompt stands on the last line while
  * Leat is shown; among everything it only appears while a command is typed.
  */
 #ifndef CONSOLE_VIEW_H
 #define CONSOLE_VIEW_H
 
-#include <leat/types.h>
+#include "lib/loop.h"
 
 #define VIEW_ROOM (48u << 10) /* output space that must be free before guests and logs are read */
 
-/* wanted: "leat", "all" or a VM's name. */
-void view_init(const char *wanted);
+/* wanted: "leat", "all", "disks" or a VM's name. */
+void view_init(struct leat_loop *loop, const char *wanted);
 
 /* May more be shown without losing any? */
 bool view_has_room(void);

@@ -2,7 +2,10 @@
 #include "services/supervisor/command.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <leat/start.h>
 
 #define MAX_WORDS 4
 #define WORD_BYTES 32
@@ -12,7 +15,8 @@ const char *const command_help[] = {
     "vm N stop              press VM N's power button (N: number or name)",
     "vm N start|reset|kill  start it; restart it at once; end it at once",
     "vm N show              its vCPUs: registers, exits, the last ones one by one",
-    "disks                  the disks: state, mode, size, server, traffic",
+    "disks                  the disks: state, mode, size, server, traffic, times",
+    "disks live | json      a table that is drawn anew each second (q: back); all figures",
     "mem                    where the memory is",
     "cpus                   who uses the CPUs: over the next second, and in all",
     "log                    Leat's messages so far",
@@ -69,13 +73,8 @@ static enum command_kind single(const char *word)
         const char *word;
         enum command_kind kind;
     } commands[] = {
-        {"vms", COMMAND_VMS},
-        {"disks", COMMAND_DISKS},
-        {"mem", COMMAND_MEM},
-        {"cpus", COMMAND_CPUS},
-        {"help", COMMAND_HELP},
-        {"?", COMMAND_HELP},
-        {"poweroff", COMMAND_POWER_OFF},
+        {"vms", COMMAND_VMS},       {"mem", COMMAND_MEM}, {"cpus", COMMAND_CPUS},
+        {"help", COMMAND_HELP},     {"?", COMMAND_HELP},  {"poweroff", COMMAND_POWER_OFF},
         {"reboot", COMMAND_REBOOT},
     };
 
@@ -85,6 +84,24 @@ static enum command_kind single(const char *word)
         }
     }
     return COMMAND_WRONG;
+}
+
+/* The console asks for "disks table COLUMNS ROWS". False: that is none of these. */
+static bool disks_query(char words[MAX_WORDS][WORD_BYTES], unsigned count, uint64_t *query)
+{
+    *query = LEAT_QUERY_STATE;
+    if (count == 1) {
+        return true;
+    }
+    if (count == 2 && (strcmp(words[1], "json") == 0 || strcmp(words[1], "--json") == 0)) {
+        *query = LEAT_QUERY_JSON;
+        return true;
+    }
+    if (count != 4 || strcmp(words[1], "table") != 0) {
+        return false;
+    }
+    *query = LEAT_QUERY(LEAT_QUERY_TABLE, strtoul(words[2], NULL, 10), strtoul(words[3], NULL, 10));
+    return true;
 }
 
 void command_parse(const char *line, struct command *command)
@@ -105,6 +122,9 @@ void command_parse(const char *line, struct command *command)
             memcpy(command->vm, words[1], sizeof(command->vm));
         }
         snprintf(command->why, sizeof(command->why), "usage: vm N stop|start|reset|kill|show");
+    } else if (strcmp(words[0], "disks") == 0) {
+        command->kind = disks_query(words, count, &command->query) ? COMMAND_DISKS : COMMAND_WRONG;
+        snprintf(command->why, sizeof(command->why), "usage: disks [live|json]");
     } else {
         command->kind = count == 1 ? single(words[0]) : COMMAND_WRONG;
         snprintf(command->why, sizeof(command->why), "unknown command '%s'; try 'help'", words[0]);

@@ -24,7 +24,8 @@ enum command_kind {
 
 struct command {
     enum command_kind kind;
-    char vm[32]; /* of VM_*: number or name as typed */
+    char vm[32];    /* of VM_*: number or name as typed */
+    uint64_t query; /* of DISKS: LEAT_QUERY() */
     char why[96];
 };
 

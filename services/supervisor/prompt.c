@@ -59,10 +59,10 @@ static void on_query_timeout(void *context)
     end_query();
 }
 
-static void ask(struct process *process)
+static void ask(struct process *process, uint64_t query)
 {
     if (process != NULL &&
-        process_send_text(process, LEAT_CTL_QUERY, "", prompt.query_number, 0) == LEAT_OK) {
+        process_send_text(process, LEAT_CTL_QUERY, "", prompt.query_number, query) == LEAT_OK) {
         process->owes_answer = true;
         prompt.waiting++;
     }
@@ -81,6 +81,10 @@ void prompt_reply(struct process *process, const struct leat_ctl *message)
 {
     if (!process->owes_answer || prompt.waiting == 0 || message->arg[0] != prompt.query_number) {
         return;
+    }
+    if (process == services_vdisk()) { /* its answers may take their time */
+        leat_loop_timer_set(&supervisor_loop, &prompt.query_timer,
+                            leat_clock_ns() + QUERY_PATIENCE);
     }
     if (message->text[0] != 0 && process == services_vdisk()) {
         reply(false, message->text);
@@ -126,18 +130,18 @@ static void show_vms(void)
     for (unsigned i = 0; i < vm_count(); i++) {
         vm_describe(i, text, sizeof(text));
         reply(false, text);
-        ask(vm_process(i));
+        ask(vm_process(i), 0);
     }
     begin_query();
 }
 
-static void show_disks(void)
+static void show_disks(uint64_t query)
 {
     if (services_vdisk() == NULL) {
         say(true, "the disk service does not run");
         return;
     }
-    ask(services_vdisk());
+    ask(services_vdisk(), query);
     begin_query();
 }
 
@@ -175,7 +179,7 @@ static void work_vm(const struct command *command)
         prompt.only_exits = false;
         vm_describe((unsigned)index, answer, sizeof(answer));
         reply(false, answer);
-        ask(vm_process((unsigned)index));
+        ask(vm_process((unsigned)index), 0);
         begin_query();
         return;
     case COMMAND_VM_STOP:
@@ -219,7 +223,7 @@ void prompt_command(const struct leat_ctl *message)
         show_vms();
         break;
     case COMMAND_DISKS:
-        show_disks();
+        show_disks(command.query);
         break;
     case COMMAND_MEM:
         show_memory();

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The prompt's commands about one VM, with a Debian guest under its ordinary init: it is shown, it is reset at
 once and boots again, and its power button makes it switch itself off."""
+import json
 import re
 import time
 
@@ -20,6 +21,28 @@ def command(lab, run, line, answer, timeout=30):
 
 def login(lab, run, times):
     lab.wait_for(run, {f"login prompt {times}": lambda: run.text().count(LOGIN) >= times}, 1200)
+
+
+def disk_views(lab, run):
+    """The disks' figures as text, as JSON, and as the table that draws itself again."""
+    command(lab, run, "disks", r"requests below \d+ us \(50%\).*round trip \d+ us, link \d+ KiB/s")
+    answer = command(lab, run, "disks json", r"\n\]\s")
+    disks = json.loads(answer[answer.index("["):answer.rindex("]") + 1])
+    check([d["disk"] for d in disks] == ["web/one"], f"'disks json' shows {disks}")
+    check(disks[0]["ram_bytes"] > 10 << 20, "the second boot read next to nothing from the cache")
+    check(disks[0]["sources"]["demand"]["bytes"] > 1 << 20, "the first boot read next to nothing from the network")
+    start = len(run.text())
+    run.send("disks live\r")
+    page = re.compile(r"--- disks .*\n.*\n"
+                      r"disk +boot profile +rate +left +RAM +local +net .*\n"
+                      r"web/one +ready +\S+ +- +[\d.]+M .*\n"
+                      r"  50%< \d+us")
+    lab.wait_for(run, {"three pages": lambda: len(page.findall(run.text()[start:])) >= 3}, 60)
+    run.send("q")
+    lab.wait_for(run, {"the prompt again": lambda: "leat> " in run.text()[run.text().rindex("--- leat ("):]}, 30)
+    seen = len(page.findall(run.text()))
+    command(lab, run, "cpus", "vmm-web")
+    check(len(page.findall(run.text())) == seen, "the table is drawn though nobody looks at it")
 
 
 def vm_commands(lab):
@@ -42,6 +65,7 @@ disks = one
     command(lab, run, "vm web reset", "vm web is restarted")
     login(lab, run, 2)
     command(lab, run, "disks", "KiB written.*connects")
+    disk_views(lab, run)
     command(lab, run, "vm web stop", "vm web: power button pressed")
     lab.wait_for(run, {"power off": lambda: "vm web: powered off" in run.text()}, 600)
     run.wait_end(120)

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <leat/start.h>
+
 static struct command parse(const char *line)
 {
     struct command command;
@@ -28,6 +30,20 @@ static void commands_are_understood(void **state)
     assert_int_equal(parse("help").kind, COMMAND_HELP);
     assert_int_equal(parse("poweroff").kind, COMMAND_POWER_OFF);
     assert_int_equal(parse("reboot").kind, COMMAND_REBOOT);
+}
+
+static void disks_carry_what_is_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("disks").query, LEAT_QUERY_STATE);
+    assert_int_equal(parse("disks json").query, LEAT_QUERY_JSON);
+    assert_int_equal(parse("disks --json").query, LEAT_QUERY_JSON);
+    assert_int_equal(parse("disks table 80 22").query, LEAT_QUERY(LEAT_QUERY_TABLE, 80, 22));
+    assert_int_equal(LEAT_QUERY_ROWS(parse("disks table 80 22").query), 22);
+    assert_int_equal(parse("disks table 99999999999999999999999 x").kind, COMMAND_DISKS);
+    assert_int_equal(parse("disks table 80").kind, COMMAND_WRONG);
+    assert_int_equal(parse("disks xml").kind, COMMAND_WRONG);
+    assert_string_equal(parse("disks xml").why, "usage: disks [live|json]");
 }
 
 static void vm_commands_carry_the_vm(void **state)
@@ -68,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_are_understood),
+        cmocka_unit_test(disks_carry_what_is_asked),
         cmocka_unit_test(vm_commands_carry_the_vm),
         cmocka_unit_test(wrong_lines_are_answered),
     };

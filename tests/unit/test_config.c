@@ -346,7 +346,8 @@ static void test_errors(void **state)
          "leat.conf line 2: [store] partition = 9357074e-1924-48a3-a9b4_982f9bda4031: not a GUID; "
          "write for example 9357074e-1924-48a3-a9b4-982f9bda4031"},
         {"[console]\nview=web\n", 2,
-         "leat.conf line 2: [console] view = web: must be leat, all or the name of a VM"},
+         "leat.conf line 2: [console] view = web: must be leat, all, disks or the name of a "
+         "VM"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         expect_error(cases[i].text, cases[i].line, cases[i].message);

@@ -16,6 +16,7 @@
 #include "lib/log.h"
 #include "lib/start.h"
 #include "lib/sys.h"
+#include "vdisk/service/answer.h"
 #include "vdisk/service/channel.h"
 #include "vdisk/service/config.h"
 #include "vdisk/service/cpu_random.h"
@@ -35,13 +36,15 @@ struct attached {
     uint64_t cookie;
     struct leat_start_entry entry;
     struct channel channel;
+    struct answer_disk answer;
     char text[sizeof((struct leat_ctl *)0)->text]; /* of the ATTACH message */
     char status[280];                              /* as last told to the supervisor */
 };
 
 static struct {
     struct leat_loop loop;
-    struct leat_loop_timer timer;
+    struct leat_loop_timer timer, answer_timer;
+    struct answer answer;
     struct vdisk *engine;
     struct net_conns net;
     struct leat_start_entry net_entry;
@@ -270,27 +273,46 @@ static void detach(uint64_t cookie)
     leat_ctl_send(LEAT_CTL_DETACHED, NULL, cookie, 0);
 }
 
-static void answer_query(uint64_t number)
+static struct answer_disk *disk_to_answer_for(void *ctx, unsigned number)
 {
-    char line[sizeof((struct leat_ctl *)0)->text];
-    if (local_disk_line(line, sizeof line))
-        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
+    (void)ctx;
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         struct attached *a = service.disks[i];
-        if (!a)
+        if (!a || number--)
             continue;
-        if (!a->is_used) {
-            snprintf(line, sizeof line, "disk '%s': %s", a->entry.name,
-                     a->is_waiting ? "waits for the local disk" : "failed: see the log");
-            leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
-            continue;
-        }
-        vdisk_query_line(a->channel.disk, line, sizeof line);
-        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
-        vdisk_traffic_line(a->channel.disk, line, sizeof line);
-        leat_ctl_send(LEAT_CTL_REPLY, line, number, 0);
+        a->answer.name = a->entry.name;
+        a->answer.disk = a->is_used ? a->channel.disk : NULL;
+        a->answer.why = a->is_waiting ? "waits for the local disk" : "failed: see the log";
+        return &a->answer;
     }
-    leat_ctl_send(LEAT_CTL_REPLY, "", number, 1);
+    return NULL;
+}
+
+static void send_answer(void *ctx, const char *line, uint64_t number, bool is_last)
+{
+    (void)ctx;
+    leat_ctl_send(LEAT_CTL_REPLY, line, number, is_last);
+}
+
+static void pause_answer(bool has_more)
+{
+    uint64_t when = has_more ? leat_clock_ns() + ANSWER_PAUSE_NS : 0;
+    leat_loop_timer_set(&service.loop, &service.answer_timer, when);
+}
+
+static void go_on_answering(void *ctx)
+{
+    (void)ctx;
+    pause_answer(answer_go_on(&service.answer, leat_clock_ns()));
+}
+
+static void answer_query(const struct leat_ctl *message)
+{
+    char line[sizeof message->text];
+    if (LEAT_QUERY_WHAT(message->arg[1]) == LEAT_QUERY_STATE && local_disk_line(line, sizeof line))
+        leat_ctl_send(LEAT_CTL_REPLY, line, message->arg[0], 0);
+    answer_begin(&service.answer, message->arg[0], message->arg[1], leat_clock_ns());
+    pause_answer(service.answer.is_on);
 }
 
 static void on_ctl(const struct leat_ctl *message)
@@ -305,7 +327,7 @@ static void on_ctl(const struct leat_ctl *message)
             detach(message->arg[0]);
         break;
     case LEAT_CTL_QUERY:
-        answer_query(message->arg[0]);
+        answer_query(message);
         break;
     case LEAT_CTL_STOP:
         vdisk_drain(service.engine);
@@ -427,6 +449,9 @@ int main(void)
     limits.silence_ns = number_arg("silence", 30) * 1000000000ull;
     leat_loop_init(&service.loop, leat_start_notif());
     leat_loop_timer(&service.loop, &service.timer, woken, NULL);
+    leat_loop_timer(&service.loop, &service.answer_timer, go_on_answering, NULL);
+    service.answer.disk = disk_to_answer_for;
+    service.answer.send = send_answer;
     service.engine = vdisk_create(&platform, &limits);
     if (!service.engine)
         leat_fatal("no memory for a cache of %llu MiB: make cache= smaller",
