@@ -24,6 +24,8 @@ struct vdisk *vdisk_create(const struct vdisk_platform *platform, const struct v
     list_init(&v->exports);
     list_init(&v->tenants);
     list_init(&v->differences);
+    for (unsigned way = 0; way < SHARE_WAYS; way++)
+        share_init(&v->share[way]);
     list_init(&v->waiter_chunks);
     if (!cache_init(&v->cache, limits->cache_bytes) || !local_queue_init(v)) {
         cache_free(&v->cache);
@@ -291,36 +293,40 @@ static uint64_t run_store(struct vdisk *v)
     return when < its ? when : its;
 }
 
+static void tell_changes(struct vdisk_export *e)
+{
+    if (!e->has_changed)
+        return;
+    e->has_changed = false;
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
+        struct vdisk_disk *d = LIST_ENTRY(n, struct vdisk_disk, node);
+        d->changed(d->owner);
+    }
+}
+
 uint64_t vdisk_run(struct vdisk *v)
 {
     v->now_ns = v->platform->now_ns(v->platform->ctx);
     run_store(v);
     v->has_read = false;
-    uint64_t when = tenants_run(v);
+    tenants_run(v);
     diff_run(v);
+    uint64_t when = sharing_run(v);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
-        uint64_t its = link_run(e);
-        if (is_abandoned(e)) {
+        if (is_abandoned(e))
             free_export(e);
-            continue;
-        }
-        if (its < when)
-            when = its;
-        if (!e->has_changed)
-            continue;
-        e->has_changed = false;
-        for (struct list *m = e->disks.next; m != &e->disks; m = m->next) {
-            struct vdisk_disk *d = LIST_ENTRY(m, struct vdisk_disk, node);
-            d->changed(d->owner);
-        }
+        else
+            tell_changes(e);
     }
     bool is_again = diff_run(v);
     uint64_t store = run_store(v), diff = diff_deadline(v);
+    uint64_t held = tenants_deadline(v); /* of what is new, too */
     if (is_again || v->has_read)
         return v->now_ns;
     when = diff < when ? diff : when;
+    when = held < when ? held : when;
     return store < when ? store : when;
 }
 

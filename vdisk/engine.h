@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
- * tenant.c (limits), link.c (the way to the server), conns.c (more connections), offer.c (what it
- * offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and stream.c (what nobody asked
- * for yet), extents.c (holes), identity.c (is it the same image?), wlog.c and edges.c (writes to the
- * server), and difference.c, difference_ops.c and spill.c (writes to the local store).
+ * tenant.c (limits), sharing.c (whose turn it is), link.c (the way to the server), conns.c (more
+ * connections), offer.c (what it offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and
+ * stream.c (what nobody asked for yet), extents.c (holes), identity.c (is it the same image?), wlog.c
+ * and edges.c (writes to the server), and difference.c, difference_ops.c and spill.c (writes to the
+ * local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -19,6 +20,7 @@
 #include "vdisk/nbd/session.h"
 #include "vdisk/overlay.h"
 #include "vdisk/profile/recorder.h"
+#include "vdisk/share.h"
 #include "vdisk/store/store.h"
 #include "vdisk/vdisk.h"
 
@@ -48,6 +50,8 @@ struct fetch {
     uint8_t source;       /* enum cache_source: why it was made */
     uint32_t ahead_bytes; /* that export->ahead_flying counts for it */
     struct meter_mark mark;
+    struct tenant *tenant; /* for whom it is fetched */
+    struct share_flight flight;
     struct waiter *waiters;
     struct nbd_command command;
     uint32_t slots[FETCH_BLOCKS]; /* of the cache; CACHE_NONE: it has the block already */
@@ -73,6 +77,8 @@ struct write_record {
     uint8_t edges; /* of a write: what is still to be read around the client's part: edges.h */
     uint64_t ack_number;
     struct vdisk_request *request; /* NULL: completed, or its disk was detached */
+    struct tenant *tenant;
+    struct share_flight flight; /* of the part that is at the server */
     struct vdisk_export *export;
     struct nbd_command command;
     uint8_t data[]; /* of a write */
@@ -173,11 +179,16 @@ struct vdisk_export {
     uint64_t flush_retry_ns;
 };
 
-/* Whose disks share a limit. */
+enum share_way { SHARE_DOWN, SHARE_UP, SHARE_WAYS }; /* reads, writes */
+
+/* Whose disks share a limit and a part of the link. */
 struct tenant {
     struct list node; /* in engine->tenants */
+    struct vdisk *engine;
     char name[64];
-    uint32_t disks; /* attached; it ends with the last one */
+    uint32_t refs;            /* disks, fetches and writes; it ends with the last one */
+    uint32_t fetches, blocks; /* that somebody waits for, of all exports; and their blocks */
+    struct share_user share[SHARE_WAYS];
     struct limit limit;
     struct list holding; /* disks that hold requests back */
 };
@@ -209,6 +220,9 @@ struct vdisk {
     uint64_t now_ns;
     uint32_t next_export_id;
     struct list exports, tenants;
+    struct share share[SHARE_WAYS];
+    uint32_t tenant_count;
+    bool is_ahead_time;  /* nobody waits for the link: what nobody waits for may go */
     struct store *store; /* NULL: none */
     struct local_queue unsaved;
     struct local_note note;
@@ -239,8 +253,31 @@ void tenant_leave(struct vdisk_disk *d);
 bool tenant_holds(struct vdisk_disk *d, struct vdisk_request *r);
 /* What is held goes at once: the disk has failed. */
 void tenant_let_all_go(struct vdisk_disk *d);
-/* Lets go what may go now. When the next request may. */
-uint64_t tenants_run(struct vdisk *v);
+void tenants_run(struct vdisk *v); /* lets go what may go now */
+uint64_t tenants_deadline(const struct vdisk *v);
+/* Whoever keeps a tenant for longer than its disk lives. */
+struct tenant *tenant_get(struct tenant *t);
+void tenant_put(struct tenant *t);
+
+/* -- sharing.c -- */
+/* The link is shared: there are several tenants. Else each may send what it wants. */
+static inline bool is_shared(const struct vdisk *v)
+{
+    return v->tenant_count > 1;
+}
+/* Runs all exports, in the order that the tenants' shares want. When the first wants to run again. */
+uint64_t sharing_run(struct vdisk *v);
+/* False: it is not this tenant's turn, or too much is under way. */
+bool sharing_may_send(struct vdisk_export *e, struct tenant *t, enum share_way way, uint32_t bytes);
+/* Bytes of one piece, of at most `most`. */
+uint32_t sharing_piece(const struct vdisk *v, enum share_way way, uint32_t most);
+/* One more fetch of so many blocks would leave the other tenants too little to fetch with. */
+bool sharing_is_greedy(const struct vdisk_export *e, const struct tenant *t, uint32_t blocks);
+/* There is room on the link for what nobody waits for. */
+bool sharing_may_go_ahead(const struct vdisk_export *e);
+void sharing_sent(struct tenant *t, enum share_way way, struct share_flight *f, uint32_t bytes);
+void sharing_landed(struct tenant *t, enum share_way way, struct share_flight *f, bool is_lost);
+
 /* -- disk.c -- */
 /* A request that no limit holds back goes its way. */
 void disk_go(struct vdisk_request *r);

@@ -22,8 +22,9 @@
 static void fetch_done(struct nbd_command *command, uint32_t error);
 
 /* It is not at the server any more. */
-static void landed(struct vdisk_export *e, struct fetch *f)
+static void landed(struct vdisk_export *e, struct fetch *f, bool is_lost)
 {
+    sharing_landed(f->tenant, SHARE_DOWN, &f->flight, is_lost);
     e->flying--;
     e->ahead_flying -= f->ahead_bytes;
     f->ahead_bytes = 0;
@@ -34,7 +35,7 @@ static void fetch_taken_back(struct nbd_command *command)
 {
     struct vdisk_export *e = command->owner;
     struct fetch *f = LIST_ENTRY(command, struct fetch, command);
-    landed(e, f);
+    landed(e, f, true);
     f->is_queued = true;
     list_push_back(f->is_ahead ? &e->ahead : &e->demand, &f->node);
 }
@@ -65,20 +66,34 @@ static uint32_t unit_blocks(const struct vdisk_export *e)
 
 /* What nobody waits for comes in pieces of an eighth of the window: a read that somebody waits for
  * finds at most the rest of one before it, and the window is still used well. */
-static uint32_t most_blocks(const struct vdisk_export *e, enum cache_source source)
+static uint32_t most_blocks(const struct vdisk_export *e, enum cache_source source, bool is_local)
 {
     uint32_t blocks = e->identity.max_block / CACHE_BLOCK_BYTES;
     blocks = blocks < FETCH_BLOCKS ? blocks : FETCH_BLOCKS;
+    if (is_local)
+        return blocks;
     uint64_t piece = meter_window(&e->meter) / 8 / CACHE_BLOCK_BYTES;
+    uint32_t turn = sharing_piece(e->engine, SHARE_DOWN, FETCH_BLOCKS * CACHE_BLOCK_BYTES);
+    if (source == CACHE_DEMAND || turn / CACHE_BLOCK_BYTES < piece)
+        piece = turn / CACHE_BLOCK_BYTES;
     uint32_t least = unit_blocks(e) > AHEAD_LEAST ? unit_blocks(e) : AHEAD_LEAST;
     piece = piece < least ? least : piece;
-    return source != CACHE_DEMAND && piece < blocks ? (uint32_t)piece : blocks;
+    return piece < blocks ? (uint32_t)piece : blocks;
 }
 
 bool fetch_is_missing(const struct vdisk_export *e, uint64_t block)
 {
     return cache_find(&e->engine->cache, e->id, block) == CACHE_NONE &&
            !extents_is_zero(&e->extents, block);
+}
+
+/* Of those of the server's that somebody waits for. */
+static void count_demand(struct fetch *f, int sign)
+{
+    if (f->is_ahead || f->is_local)
+        return;
+    f->tenant->fetches += (uint32_t)sign;
+    f->tenant->blocks += (uint32_t)sign * f->count;
 }
 
 /* Adds a unit of blocks; what the cache has of it comes once more, to nowhere. False: no room. */
@@ -101,19 +116,22 @@ static bool add_unit(struct vdisk_export *e, struct fetch *f, uint32_t unit)
 
 /* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
  * whole units. NULL: none to be had now. */
-static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t end,
-                                enum cache_source source)
+static struct fetch *make_fetch(struct vdisk_export *e, struct tenant *t, uint64_t first,
+                                uint64_t end, enum cache_source source)
 {
     struct cache *c = &e->engine->cache;
     uint32_t unit = unit_blocks(e);
     bool is_local = local_holds(e, first - first % unit, unit);
     struct list *pool = is_local ? &e->local_free : &e->fetch_free;
+    if (source == CACHE_DEMAND && !is_local && sharing_is_greedy(e, t, unit))
+        return NULL;
     struct list *free_node = cache_room(c) >= unit ? list_pop(pool) : NULL;
     if (!free_node)
         return NULL;
     struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
-    uint32_t most = most_blocks(e, is_local ? CACHE_DEMAND : source);
+    uint32_t most = most_blocks(e, source, is_local);
     e->fetch_count += !is_local;
+    f->tenant = tenant_get(t);
     if (!is_local)
         extents_touch(e, first);
     f->first_block = first - first % unit;
@@ -128,6 +146,7 @@ static struct fetch *make_fetch(struct vdisk_export *e, uint64_t first, uint64_t
                               local_holds(e, f->first_block + f->count, unit) == is_local)) &&
            add_unit(e, f, unit))
         ;
+    count_demand(f, 1);
     uint64_t offset = f->first_block * CACHE_BLOCK_BYTES;
     uint64_t bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
     if (bytes > e->identity.size_bytes - offset)
@@ -162,13 +181,14 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum 
     struct cache *c = &e->engine->cache;
     uint32_t unit = unit_blocks(e);
     bool is_local = local_holds(e, first - first % unit, unit);
-    bool is_much = is_local
-                       ? e->local.ahead >= LOCAL_AHEAD
-                       : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES || local_is_behind(e);
+    bool is_much = is_local ? e->local.ahead >= LOCAL_AHEAD
+                            : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES ||
+                                  local_is_behind(e) || !sharing_may_go_ahead(e);
     /* Half of the cache is for what is really asked for. */
-    if (is_much || c->busy >= c->count / 2)
+    if (is_much || c->busy >= c->count / 2 || list_is_empty(&e->disks))
         return 0;
-    struct fetch *f = make_fetch(e, first, end, source);
+    struct tenant *t = LIST_ENTRY(e->disks.next, struct vdisk_disk, node)->tenant;
+    struct fetch *f = make_fetch(e, t, first, end, source);
     return f ? (uint32_t)(f->first_block + f->count - first) : 0;
 }
 
@@ -255,9 +275,12 @@ static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *
     if (f->is_ahead) { /* now somebody waits: it overtakes the rest of the read-ahead */
         f->is_ahead = false;
         if (f->is_queued) {
+            tenant_put(f->tenant);
+            f->tenant = tenant_get(r->disk->tenant);
             list_remove(&f->node);
             list_push_back(&e->demand, &f->node);
         }
+        count_demand(f, 1);
     }
     return true;
 }
@@ -285,9 +308,9 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block++;
             continue;
         }
-        struct fetch *f = slot != CACHE_NONE
-                              ? c->slots[slot].fetch
-                              : make_fetch(e, block, run_end(r, block, end), CACHE_DEMAND);
+        struct fetch *f = slot != CACHE_NONE ? c->slots[slot].fetch
+                                             : make_fetch(e, r->disk->tenant, block,
+                                                          run_end(r, block, end), CACHE_DEMAND);
         if (!f)
             return false;
         uint64_t last = block;
@@ -359,10 +382,14 @@ static void finish_read(struct vdisk_request *r)
 
 void fetch_retry_starved(struct vdisk_export *e)
 {
-    while (!list_is_empty(&e->starved)) {
-        struct vdisk_request *r = LIST_ENTRY(e->starved.next, struct vdisk_request, node);
-        if (!advance(e, r))
-            return;
+    for (struct list *n = e->starved.next, *next; n != &e->starved; n = next) {
+        struct vdisk_request *r = LIST_ENTRY(n, struct vdisk_request, node);
+        next = n->next;
+        if (!advance(e, r)) {
+            if (!is_shared(e->engine))
+                return;
+            continue; /* it may be its tenant alone that has too much */
+        }
         list_remove(&r->node);
         if (r->pieces == 0)
             finish_read(r);
@@ -410,6 +437,8 @@ void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error)
     list_remove(&f->node);
     list_push_back(f->is_local ? &e->local_free : &e->fetch_free, &f->node);
     e->fetch_count -= !f->is_local;
+    count_demand(f, -1);
+    tenant_put(f->tenant);
     while (waiters) { /* completions last: they may submit new reads */
         struct waiter *w = waiters;
         waiters = w->next;
@@ -432,7 +461,7 @@ static void fetch_done(struct nbd_command *command, uint32_t error)
 {
     struct vdisk_export *e = command->owner;
     struct fetch *f = LIST_ENTRY(command, struct fetch, command);
-    landed(e, f);
+    landed(e, f, error);
     if (error)
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': read of %u bytes at %llu: server error %u",
                   e->host, e->port, e->name, (unsigned)command->length,
@@ -451,17 +480,21 @@ static void send_fetch(struct vdisk_export *e, struct fetch *f, struct nbd_sessi
     e->source_requests[f->source]++;
     e->source_bytes[f->source] += f->command.length;
     meter_sent(&e->meter, &f->mark, e->flying++, e->engine->now_ns);
+    sharing_sent(f->tenant, SHARE_DOWN, &f->flight, f->command.length);
     nbd_session_send(session, &f->command, e->engine->now_ns);
 }
 
 static bool send_demand(struct vdisk_export *e)
 {
     bool any = false;
-    while (!list_is_empty(&e->demand)) {
-        struct fetch *f = LIST_ENTRY(e->demand.next, struct fetch, node);
+    for (struct list *n = e->demand.next, *next; n != &e->demand; n = next) {
+        struct fetch *f = LIST_ENTRY(n, struct fetch, node);
+        next = n->next;
         struct nbd_session *session = link_room(e, f->command.length);
         if (!session)
             break;
+        if (!sharing_may_send(e, f->tenant, SHARE_DOWN, f->command.length))
+            continue;
         send_fetch(e, f, session);
         any = true;
     }
@@ -480,7 +513,7 @@ static void send_ahead(struct vdisk_export *e)
             return;
         }
         struct nbd_session *session = link_room(e, f->command.length);
-        if (!session)
+        if (!session || !sharing_may_send(e, f->tenant, SHARE_DOWN, f->command.length))
             return;
         send_fetch(e, f, session);
     }
@@ -490,7 +523,7 @@ bool fetch_pump(struct vdisk_export *e)
 {
     stream_run(e);
     bool any = send_demand(e), is_idle = e->flying == 0;
-    if (list_is_empty(&e->demand))
+    if (list_is_empty(&e->demand) && e->engine->is_ahead_time)
         send_ahead(e); /* answers will call here again, if there are some to come */
     return any || (is_idle && e->flying);
 }

@@ -115,7 +115,12 @@ uint64_t meter_rate(const struct meter *m)
 
 uint64_t meter_window(const struct meter *m)
 {
-    uint64_t rate = meter_rate(m), rtt_us = meter_rtt_ns(m) / 1000;
+    return meter_window_for(m, meter_rtt_ns(m));
+}
+
+uint64_t meter_window_for(const struct meter *m, uint64_t rtt_ns)
+{
+    uint64_t rate = meter_rate(m), rtt_us = rtt_ns / 1000;
     if (!rate || !rtt_us)
         return WINDOW_FIRST;
     if (rate > UINT64_MAX / 2 / (rtt_us + 1))

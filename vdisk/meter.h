@@ -42,6 +42,8 @@ uint64_t meter_rtt_ns(const struct meter *m); /* 0: unknown */
 uint64_t meter_rate(const struct meter *m);   /* bytes a second; 0: unknown */
 /* Bytes that may be under way without anybody waiting. */
 uint64_t meter_window(const struct meter *m);
+/* The same, of a round trip of that time. */
+uint64_t meter_window_for(const struct meter *m, uint64_t rtt_ns);
 
 /* Counts a time in a histogram. */
 void meter_count(uint64_t histogram[METER_BUCKETS], uint64_t ns);

@@ -131,7 +131,7 @@ bool stream_is_done(const struct vdisk_export *e)
 
 static bool is_fill_wanted(const struct vdisk_export *e)
 {
-    return e->engine->limits.fill_rate && stream_is_done(e) &&
+    return e->engine->limits.fill_rate && stream_is_done(e) && !list_is_empty(&e->disks) &&
            (e->engine->cache.free != CACHE_NONE || local_has_room(e)) &&
            e->stream.fill_block * CACHE_BLOCK_BYTES < e->identity.size_bytes;
 }

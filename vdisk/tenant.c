@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Tenants: disks that share a limit. A request over the limit of its disk or tenant is held back, in
+ * Tenants: disks that share a limit, and a part of the link (sharing.c). A request over the limit of its disk or tenant is held back, in
  * its disk's queue, and goes when both allow it: the requests of a disk keep their order, and the
  * disks of a tenant take turns. What is counted is what the guest asks for, from wherever it comes:
  * requests of any kind, and the bytes of reads and writes.
@@ -27,9 +27,30 @@ static struct tenant *make(struct vdisk *v, const char *name)
     if (!t)
         return NULL;
     snprintf(t->name, sizeof t->name, "%s", name);
+    t->engine = v;
     list_init(&t->holding);
     list_push_back(&v->tenants, &t->node);
+    v->tenant_count++;
+    for (unsigned way = 0; way < SHARE_WAYS; way++)
+        share_join(&v->share[way], &t->share[way], SHARE_WEIGHT);
     return t;
+}
+
+struct tenant *tenant_get(struct tenant *t)
+{
+    t->refs++;
+    return t;
+}
+
+void tenant_put(struct tenant *t)
+{
+    if (--t->refs)
+        return;
+    for (unsigned way = 0; way < SHARE_WAYS; way++)
+        share_leave(&t->share[way]);
+    t->engine->tenant_count--;
+    list_remove(&t->node);
+    free(t);
 }
 
 bool tenant_join(struct vdisk *v, struct vdisk_disk *d)
@@ -40,9 +61,10 @@ bool tenant_join(struct vdisk *v, struct vdisk_disk *d)
         t = make(v, name);
     if (!t)
         return false;
-    t->disks++;
+    d->tenant = tenant_get(t);
     t->limit.rates = d->config.tenant_rates;
-    d->tenant = t;
+    for (unsigned way = 0; way < SHARE_WAYS; way++)
+        share_weigh(&t->share[way], d->config.link_weight);
     d->limit.rates = d->config.rates;
     list_init(&d->held);
     list_init(&d->holding_node);
@@ -51,12 +73,8 @@ bool tenant_join(struct vdisk *v, struct vdisk_disk *d)
 
 void tenant_leave(struct vdisk_disk *d)
 {
-    struct tenant *t = d->tenant;
     list_remove(&d->holding_node);
-    if (--t->disks)
-        return;
-    list_remove(&t->node);
-    free(t);
+    tenant_put(d->tenant);
 }
 
 static bool is_read_or_write(const struct vdisk_request *r)
@@ -113,35 +131,38 @@ void tenant_let_all_go(struct vdisk_disk *d)
         let_go(d);
 }
 
-/* Lets one disk's request go. False: none may; *next: when one may. */
-static bool let_one_go(struct tenant *t, uint64_t now_ns, uint64_t *next)
+/* Lets one disk's request go. False: none may. */
+static bool let_one_go(struct tenant *t, uint64_t now_ns)
 {
-    *next = UINT64_MAX;
-    for (struct list *n = t->holding.next, *after; n != &t->holding; n = after) {
+    for (struct list *n = t->holding.next, *next; n != &t->holding; n = next) {
         struct vdisk_disk *d = LIST_ENTRY(n, struct vdisk_disk, holding_node);
-        after = n->next;
+        next = n->next;
         if (list_is_empty(&d->held)) { /* its requests were given up */
             list_remove(&d->holding_node);
         } else if (when(d) <= now_ns) {
             let_go(d);
             return true;
-        } else if (when(d) < *next) {
-            *next = when(d);
         }
     }
     return false;
 }
 
-uint64_t tenants_run(struct vdisk *v)
+void tenants_run(struct vdisk *v)
+{
+    for (struct list *n = v->tenants.next; n != &v->tenants; n = n->next)
+        while (let_one_go(LIST_ENTRY(n, struct tenant, node), v->now_ns))
+            ;
+}
+
+uint64_t tenants_deadline(const struct vdisk *v)
 {
     uint64_t first = UINT64_MAX;
-    for (struct list *n = v->tenants.next; n != &v->tenants; n = n->next) {
-        struct tenant *t = LIST_ENTRY(n, struct tenant, node);
-        uint64_t next;
-        while (let_one_go(t, v->now_ns, &next))
-            ;
-        if (next < first)
-            first = next;
+    for (const struct list *n = v->tenants.next; n != &v->tenants; n = n->next) {
+        const struct tenant *t = LIST_ENTRY(n, struct tenant, node);
+        for (const struct list *m = t->holding.next; m != &t->holding; m = m->next) {
+            uint64_t its = when(LIST_ENTRY(m, struct vdisk_disk, holding_node));
+            first = its < first ? its : first;
+        }
     }
     return first;
 }

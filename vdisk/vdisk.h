@@ -61,6 +61,7 @@ struct vdisk_config { /* of one disk */
        that came last has said. What is over a limit waits; what the guest gets counts, cache or not. */
     struct limit_rates rates, tenant_rates;
     char tenant[64];      /* empty: the disk's name, so a tenant of its own */
+    uint32_t link_weight; /* the tenant's part of a busy link (share.h); 0: 100 */
 };
 
 struct vdisk_counters { /* since attach */

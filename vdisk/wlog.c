@@ -86,6 +86,7 @@ static void drop_record(struct vdisk_export *e, struct write_record *w)
         e->acked_count--;
     if (w->is_replayed)
         e->replay_left--;
+    tenant_put(w->tenant);
     free(w);
 }
 
@@ -113,6 +114,7 @@ static bool add_record(struct vdisk_export *e, struct vdisk_request *r)
     if (r->op == LEAT_BLK_WRITE_ZEROES && (r->flags & LEAT_BLK_NO_HOLE))
         w->command.flags |= NBD_CMD_FLAG_NO_HOLE;
     w->request = r;
+    w->tenant = tenant_get(r->disk->tenant);
     w->export = e;
     if (w->type == NBD_CMD_WRITE)
         memcpy(w->data + w->lead, r->data, r->length);
@@ -225,6 +227,7 @@ static void part_done(struct nbd_command *command, uint32_t error)
 {
     struct write_record *w = command->owner;
     struct vdisk_export *e = w->export;
+    sharing_landed(w->tenant, SHARE_UP, &w->flight, error);
     if (error) {
         wlog_part_failed(w, error);
         return;
@@ -314,13 +317,16 @@ static bool send_part(struct vdisk_export *e)
     if (w->edges)
         return edges_read(e, w);
     uint64_t left = w->length - w->done;
-    uint32_t most = e->identity.max_block;
-    if (w->type == NBD_CMD_WRITE && most > PART_BYTES)
-        most = PART_BYTES - PART_BYTES % e->identity.min_block;
+    uint32_t most = e->identity.max_block, part = sharing_piece(e->engine, SHARE_UP, PART_BYTES);
+    part = part > e->identity.min_block ? part - part % e->identity.min_block : part;
+    if (w->type == NBD_CMD_WRITE && most > part)
+        most = part;
     uint32_t length = left < most ? (uint32_t)left : most;
-    struct nbd_session *s = link_room(e, w->type == NBD_CMD_WRITE ? length : 0);
-    if (!s)
+    uint32_t payload = w->type == NBD_CMD_WRITE ? length : 0;
+    struct nbd_session *s = link_room(e, payload);
+    if (!s || (payload && !sharing_may_send(e, w->tenant, SHARE_UP, payload)))
         return false;
+    sharing_sent(w->tenant, SHARE_UP, &w->flight, payload);
     list_remove(&w->ready_node);
     w->command.offset = w->offset + w->done;
     w->command.length = length;
@@ -352,6 +358,7 @@ void wlog_rewind(struct vdisk_export *e)
     }
     for (struct list *n = e->log.next; n != &e->log; n = n->next) {
         struct write_record *w = LIST_ENTRY(n, struct write_record, log_node);
+        sharing_landed(w->tenant, SHARE_UP, &w->flight, true);
         if (!w->is_acked)
             list_remove(&w->open_node);
         list_remove(&w->ready_node);

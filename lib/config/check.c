@@ -124,9 +124,9 @@ static bool check_tenant(struct config_parser *parser, struct leat_config_vm *vm
     if (tenant == NULL)
         return fail_vm(parser, vm, vm->tenant_line, "tenant", vm->tenant,
                        "there is no [tenant] section of that name");
-    if (vm->rates.iops != 0 || vm->rates.bandwidth != 0)
+    if (vm->rates.iops != 0 || vm->rates.bandwidth != 0 || vm->rates.link_weight != 0)
         return fail_vm(parser, vm, vm->tenant_line, "tenant", vm->tenant,
-                       "then iops and bandwidth stand in the tenant's section");
+                       "then iops, bandwidth and link_weight stand in the tenant's section");
     vm->rates = tenant->rates;
     return true;
 }

@@ -25,8 +25,9 @@
  *                         apic = auto | software | cpu: who works its local APICs;
  *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs;
  *                         tsc_mhz = N: the rate of its time stamp counter;
- *                         iops, bandwidth: of all its disks together; or tenant = NAME
- *     [tenant NAME]       iops, bandwidth: of all disks of all VMs that name it, together
+ *                         iops, bandwidth: of all its disks together; link_weight: its part of a
+ *                         busy link; or tenant = NAME
+ *     [tenant NAME]       iops, bandwidth, link_weight: of all disks of all VMs that name it, together
  *
  * A ';' or '#' at the start of a line, and a ';' after a space, start a comment. Sizes take the
  * suffixes K, M and G. Whatever is unknown, twice there, too long or does not fit together is an
@@ -99,6 +100,7 @@ enum leat_config_disk_mode {
 
 struct leat_config_rates { /* of requests and bytes in a second; 0: no limit */
     uint64_t iops, bandwidth;
+    unsigned link_weight; /* of a VM or tenant: 1 ... 10000; 0: 100 */
 };
 
 /* What of Leat's partition may be written over, when no store is in it. */

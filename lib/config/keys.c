@@ -294,6 +294,31 @@ static const char *vm_bandwidth(struct config_parser *p, const char *value)
     return take_bandwidth(value, &p->vm->rates);
 }
 
+static const char *take_weight(const char *value, unsigned *out)
+{
+    uint64_t number = LEAT_CONFIG_WEIGHT;
+    const char *reason = value_number(value, 1, UINT64_MAX, &number);
+    if (reason == NULL && number > LEAT_CONFIG_MAX_WEIGHT)
+        reason = "too large; weights go from 1 to 10000";
+    *out = (unsigned)number;
+    return reason;
+}
+
+static const char *vm_weight(struct config_parser *p, const char *value)
+{
+    return take_weight(value, &p->vm->weight);
+}
+
+static const char *vm_link_weight(struct config_parser *p, const char *value)
+{
+    return take_weight(value, &p->vm->rates.link_weight);
+}
+
+static const char *tenant_link_weight(struct config_parser *p, const char *value)
+{
+    return take_weight(value, &p->tenant->rates.link_weight);
+}
+
 static const char *vm_tenant(struct config_parser *p, const char *value)
 {
     p->vm->tenant_line = p->line;
@@ -331,16 +356,6 @@ static const char *vm_cpus(struct config_parser *p, const char *value)
     if (reason == NULL && number > LEAT_CONFIG_VM_CPUS)
         reason = "too large; a VM has 16 CPUs at most";
     p->vm->cpus = (unsigned)number;
-    return reason;
-}
-
-static const char *vm_weight(struct config_parser *p, const char *value)
-{
-    uint64_t number = LEAT_CONFIG_WEIGHT;
-    const char *reason = value_number(value, 1, UINT64_MAX, &number);
-    if (reason == NULL && number > LEAT_CONFIG_MAX_WEIGHT)
-        reason = "too large; weights go from 1 to 10000";
-    p->vm->weight = (unsigned)number;
     return reason;
 }
 
@@ -519,8 +534,10 @@ static const struct {
     {CONFIG_VM, "tenant", vm_tenant},
     {CONFIG_VM, "iops", vm_iops},
     {CONFIG_VM, "bandwidth", vm_bandwidth},
+    {CONFIG_VM, "link_weight", vm_link_weight},
     {CONFIG_TENANT, "iops", tenant_iops},
     {CONFIG_TENANT, "bandwidth", tenant_bandwidth},
+    {CONFIG_TENANT, "link_weight", tenant_link_weight},
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))
 _Static_assert(KEY_COUNT <= 64, "keys_seen has a bit for each key");

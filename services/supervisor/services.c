@@ -227,11 +227,12 @@ static void add_limits(struct process *p, const struct leat_config_vm *vm,
                          (unsigned long long)disk->rates.iops,
                          (unsigned long long)disk->rates.bandwidth);
     }
-    if (vm->tenant[0] != 0 || vm->rates.iops != 0 || vm->rates.bandwidth != 0) {
-        process_argument(p, "disk.%s/%s.tenant=%s %llu %llu", vm->name, disk->name,
+    if (vm->tenant[0] != 0 || vm->rates.iops != 0 || vm->rates.bandwidth != 0 ||
+        vm->rates.link_weight != 0) {
+        process_argument(p, "disk.%s/%s.tenant=%s %llu %llu %u", vm->name, disk->name,
                          vm->tenant[0] != 0 ? vm->tenant : vm->name,
                          (unsigned long long)vm->rates.iops,
-                         (unsigned long long)vm->rates.bandwidth);
+                         (unsigned long long)vm->rates.bandwidth, vm->rates.link_weight);
     }
 }
 

@@ -39,7 +39,7 @@ def disk_views(lab, run):
                       r"  50%< \d+us")
     lab.wait_for(run, {"three pages": lambda: len(page.findall(run.text()[start:])) >= 3}, 60)
     run.send("q")
-    lab.wait_for(run, {"the prompt again": lambda: "leat> " in run.text()[run.text().rindex("--- leat ("):]}, 30)
+    lab.wait_for(run, {"the prompt again": lambda: re.search(r"--- leat \([^$]*leat> ", run.text()[start:])}, 30)
     seen = len(page.findall(run.text()))
     command(lab, run, "cpus", "vmm-web")
     check(len(page.findall(run.text())) == seen, "the table is drawn though nobody looks at it")

@@ -428,30 +428,37 @@ static void test_tenants(void **state)
 {
     (void)state;
     assert_int_equal(parse("[server]\naddress=h\n[disk d]\niops=500\nbandwidth=20M\n"
-                           "[vm a]\n" VM "iops=1000\n"
+                           "[vm a]\n" VM "iops=1000\nlink_weight=300\n"
                            "[vm b]\n" VM "tenant=lab\n[vm c]\n" VM "tenant=lab\n"
-                           "[vm d]\n" VM "[tenant lab]\niops=2000\nbandwidth=4K\n"),
+                           "[vm d]\n" VM "[tenant lab]\niops=2000\nbandwidth=4K\nlink_weight=7\n"),
                      0);
     assert_int_equal(config.disks[0].rates.iops, 500);
     assert_int_equal(config.disks[0].rates.bandwidth, 20 << 20);
     assert_int_equal(config.vms[0].rates.iops, 1000);
     assert_int_equal(config.vms[0].rates.bandwidth, 0);
+    assert_int_equal(config.vms[0].rates.link_weight, 300);
     for (unsigned i = 1; i < 3; i++) {
         assert_string_equal(config.vms[i].tenant, "lab");
         assert_int_equal(config.vms[i].rates.iops, 2000);
         assert_int_equal(config.vms[i].rates.bandwidth, 4096);
+        assert_int_equal(config.vms[i].rates.link_weight, 7);
     }
     assert_int_equal(config.vms[3].rates.iops, 0);
     expect_error(
         "[vm a]\ntenant=lab\n" VM, 2,
         "leat.conf line 2: [vm a] tenant = lab: there is no [tenant] section of that name");
-    expect_error("[tenant lab]\n[vm a]\niops=1\ntenant=lab\n" VM, 4,
-                 "leat.conf line 4: [vm a] tenant = lab: then iops and bandwidth stand in the "
-                 "tenant's section");
+    expect_error(
+        "[tenant lab]\n[vm a]\niops=1\ntenant=lab\n" VM, 4,
+        "leat.conf line 4: [vm a] tenant = lab: then iops, bandwidth and link_weight stand in the "
+        "tenant's section");
     expect_error("[tenant a]\n[vm a]\n" VM, 2,
                  "leat.conf line 2: [vm a] a tenant has this name too; give one of them another");
     expect_error("[tenant a]\n[tenant a]\n", 2,
                  "leat.conf line 2: [tenant a] this tenant has a section already");
+    expect_error(
+        "[tenant a]\nlink_weight=10001\n", 2,
+        "leat.conf line 2: [tenant a] link_weight = 10001: too large; weights go from 1 to "
+        "10000");
     expect_error("[tenant a]\niops=0\n", 2, "leat.conf line 2: [tenant a] iops = 0: too small");
     expect_error("[disk a]\nbandwidth=4095\n", 2,
                  "leat.conf line 2: [disk a] bandwidth = 4095: too small; a bandwidth is 4K a "

@@ -289,13 +289,15 @@ static void the_service_reads_limits(void **state)
     assert_null(configure("limits", "100 1048576", &config));
     assert_int_equal(config.rates.iops, 100);
     assert_int_equal(config.rates.bandwidth, 1048576);
-    assert_null(configure("tenant", "lab 7 0", &config));
+    assert_null(configure("tenant", "lab 7 0 200", &config));
     assert_string_equal(config.tenant, "lab");
     assert_int_equal(config.tenant_rates.iops, 7);
+    assert_int_equal(config.link_weight, 200);
+    assert_non_null(configure("tenant", "lab 7 0", &config));
     assert_non_null(configure("limits", "100", &config));
     assert_non_null(configure("limits", "100 200 300", &config));
     assert_non_null(configure("limits", "99999999999999999999999 1", &config));
-    assert_non_null(configure("tenant", " 7 0", &config));
+    assert_non_null(configure("tenant", " 7 0 1", &config));
     assert_non_null(configure("tenant", "lab", &config));
 }
 

@@ -12,6 +12,7 @@ leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vd
 leat_unit_test(test_limit SOURCES unit/test_limit.c unit/tiny_server.c LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
 leat_unit_test(test_local_cache SOURCES unit/test_local_cache.c unit/tiny_server.c unit/store_fixture.c
   LIBS vdisk_engine_host)
+leat_unit_test(test_link_share SOURCES unit/test_link_share.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c

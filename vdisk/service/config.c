@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "vdisk/share.h"
+
 #define NBD_PORT 10809u /* IANA, "nbd" */
 
 bool parse_number(const char *text, uint64_t most, uint64_t *value)
@@ -78,18 +80,23 @@ static bool take_number(const char **text, uint64_t *value)
     return parse_number(digits, UINT64_MAX, value);
 }
 
-static bool parse_rates(const char *text, struct limit_rates *rates)
+static bool take_rates(const char **text, struct limit_rates *rates)
 {
-    return take_number(&text, &rates->iops) && take_number(&text, &rates->bandwidth) && !*text;
+    return take_number(text, &rates->iops) && take_number(text, &rates->bandwidth);
 }
 
 static bool parse_tenant(const char *text, struct vdisk_config *config)
 {
     size_t size = strcspn(text, " ");
+    uint64_t weight;
     if (!size || size >= sizeof config->tenant)
         return false;
     snprintf(config->tenant, sizeof config->tenant, "%.*s", (int)size, text);
-    return parse_rates(text + size, &config->tenant_rates);
+    text += size;
+    if (!take_rates(&text, &config->tenant_rates) || !take_number(&text, &weight) || *text)
+        return false;
+    config->link_weight = weight < SHARE_MOST_WEIGHT ? (uint32_t)weight : SHARE_MOST_WEIGHT;
+    return true;
 }
 
 /* A disk that has keys and cannot use them is refused: it must not end in plain text. */
@@ -158,8 +165,9 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
     if (args->get(args->ctx, "profile", text, sizeof text) &&
         !parse_switch(text, &config->is_profiled))
         return bad(why, size, "profile", text);
+    const char *rates = servers;
     if (args->get(args->ctx, "limits", servers, sizeof servers) &&
-        !parse_rates(servers, &config->rates))
+        (!take_rates(&rates, &config->rates) || *rates))
         return bad(why, size, "limits", servers);
     snprintf(config->tenant, sizeof config->tenant, "%.*s", (int)strcspn(name, "/"), name);
     if (args->get(args->ctx, "tenant", servers, sizeof servers) && !parse_tenant(servers, config))
