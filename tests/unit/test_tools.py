@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import uuid
 import zlib
 
 TOOLS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools")
@@ -26,7 +27,7 @@ def load(name):
     return module
 
 
-mkbundle, mkimage, run_tool = load("mkbundle"), load("mkimage"), load("run")
+mkbundle, mkimage, mkdisk, run_tool = load("mkbundle"), load("mkimage"), load("mkdisk"), load("run")
 
 
 class Bundle(unittest.TestCase):
@@ -52,6 +53,26 @@ class Bundle(unittest.TestCase):
         for item in ("kernel=x", "what:a=b", "kernel:=x", "service:" + "n" * 48 + "=x"):
             with self.assertRaises(ValueError):
                 mkbundle.parse_item(item)
+
+
+@unittest.skipUnless(shutil.which("sgdisk"), "needs gdisk")
+class Disk(unittest.TestCase):
+    def test_partitions(self):
+        with tempfile.TemporaryDirectory() as folder:
+            made = []
+            for name in ("one", "two"):
+                path = os.path.join(folder, name)
+                mkdisk.make_disk(path, "32M", "8M")
+                with open(path, "rb") as file:
+                    made.append(file.read())
+        self.assertEqual(made[0], made[1])
+        # UEFI 2.10, table 5-6: type, own id, first and last sector.
+        entries = [struct.unpack_from("<16s16sQQ", made[0], 1024 + 128 * n) for n in (0, 1, 2)]
+        self.assertEqual(uuid.UUID(bytes_le=entries[1][0]), uuid.UUID(mkdisk.LEAT_TYPE))
+        self.assertEqual((entries[0][2], entries[0][3], entries[1][2]), (2048, 2048 + 16384 - 1, 2048 + 16384))
+        self.assertGreater(entries[1][3], 60000)
+        self.assertEqual(entries[2][0], bytes(16))
+        self.assertEqual(made[0].count(b"\0", 18432 * 512, entries[1][3] * 512), (entries[1][3] - 18432) * 512)
 
 
 @unittest.skipUnless(shutil.which("sgdisk") and shutil.which("mcopy"), "needs gdisk and mtools")
