@@ -44,6 +44,7 @@ static void free_export(struct vdisk_export *e)
     wlog_fail_all(e);
     cache_drop_export(&e->engine->cache, e->id);
     extents_free(e);
+    notes_free(e);
     identity_end(e);
     free(e->conns);
     list_remove(&e->node);
@@ -279,6 +280,8 @@ void vdisk_use_store(struct vdisk *v, struct store *s)
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         if (!s)
             local_end(e, true);
+        if (!s)
+            notes_free(e);
         e->local.has_tried = e->notes.has_read_profile = e->notes.has_read_image = false;
     }
 }

@@ -136,11 +136,12 @@ struct vdisk_export {
 
     enum link_state link;
     bool was_up;    /* identity below is known */
-    bool has_begun; /* was LINK_UP: requests are served */
+    bool has_begun; /* was LINK_UP, or started without a server: requests are served */
     struct nbd_export identity;
     uint32_t block_size; /* of requests: 512 or 4096 */
     uint64_t next_try_ns, backoff_ns, away_since_ns, tick_ns;
-    uint32_t tries; /* since it was last up */
+    uint64_t offline_ns; /* from then on it may start without a server */
+    uint32_t tries;      /* since it was last up */
     uint64_t connects;
     char why[160]; /* of the last trouble */
     struct nbd_session session;

@@ -15,6 +15,7 @@
 #define DEFAULT_SILENCE_NS 30000000000ull
 #define DEFAULT_IDLE_NS 15000000000ull
 #define CONNECT_ALONE_NS 10000000000ull
+#define OFFLINE_NS 1000000000ull /* then the local store's word is taken for what a server offers */
 #define CONNECT_NS 4000000000ull /* where there are other servers to try */
 
 static void use_server(struct vdisk_export *e, uint32_t i)
@@ -38,6 +39,7 @@ void link_init(struct vdisk_export *e)
     e->next_try_ns = 0;
     e->away_since_ns = e->engine->platform->now_ns(e->engine->platform->ctx);
     e->tick_ns = UINT64_MAX;
+    e->offline_ns = e->away_since_ns + OFFLINE_NS;
 }
 
 bool link_is_connected(const struct vdisk_export *e)
@@ -160,6 +162,7 @@ static void negotiated(struct vdisk_export *e)
     e->connects++;
     e->link = LINK_REPLAY;
     local_begin(e); /* before the first read */
+    notes_use_image(e);
     if (is_first)
         e->notes.patience_ns = e->engine->now_ns + NOTES_PATIENCE_NS;
     identity_begin(e);
@@ -256,6 +259,26 @@ static uint64_t give_up_waiting(struct vdisk_export *e)
     return when;
 }
 
+/* No server has been reached yet, but the image is known from an earlier start. */
+static bool may_go_offline(const struct vdisk_export *e)
+{
+    return !e->was_up && e->notes.image && e->notes.offer.size_bytes;
+}
+
+static void go_offline(struct vdisk_export *e)
+{
+    if (offer_judge_first(e, &e->notes.offer)) {
+        e->notes.offer.size_bytes = 0;
+        return;
+    }
+    local_begin(e);
+    notes_use_image(e);
+    e->has_begun = e->has_changed = true;
+    link_say(e, "no server yet: started from the local store", "");
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
+}
+
 /* What goes without the server. */
 static void run_local(struct vdisk_export *e)
 {
@@ -269,6 +292,8 @@ uint64_t link_run(struct vdisk_export *e)
 {
     if (e->link == LINK_FAILED)
         return UINT64_MAX;
+    if (may_go_offline(e) && e->engine->now_ns >= e->offline_ns)
+        go_offline(e);
     if (e->was_up)
         run_local(e);
     while (e->link != LINK_FAILED && step(e))
@@ -287,6 +312,8 @@ uint64_t link_run(struct vdisk_export *e)
         when = give_up;
     if (e->link == LINK_REPLAY && !notes_are_read(e) && e->notes.patience_ns < when)
         when = e->notes.patience_ns;
+    if (may_go_offline(e) && e->offline_ns < when)
+        when = e->offline_ns;
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;

@@ -11,7 +11,10 @@
 
 #define IMAGE_AGAIN_NS (60 * SECOND_NS)
 #define MAGIC "LEATIMG1" /* and the version */
-#define HEADER_BYTES (16u + IDENTITY_NOTE_BYTES)
+#define OFFER_AT 8u
+#define IDENTITY_AT 36u
+#define HEADER_BYTES (IDENTITY_AT + IDENTITY_NOTE_BYTES)
+#define MAX_PREFERRED (32u << 20)
 #define SUM_START 0xcbf29ce484222325ull /* FNV-1a, 64 bits */
 #define SUM_PRIME 0x100000001b3ull
 
@@ -76,17 +79,79 @@ static void use_profile(struct vdisk_export *e, const struct local_note *n)
         stream_adopt(e, &p);
 }
 
-static void use_image(struct vdisk_export *e, const struct local_note *n)
+/* -- the description -- */
+
+static void put_offer(const struct nbd_export *x, uint8_t *data)
 {
-    if (n->size < HEADER_BYTES || memcmp(n->data, MAGIC, 8) ||
-        bytes_get(n->data + 8, 8) != e->identity.size_bytes)
+    const uint32_t words[5] = {x->flags, x->min_block, x->max_block, x->preferred_block,
+                               (uint32_t)x->has_structured_replies | (uint32_t)x->has_block_status
+                                                                         << 1};
+    bytes_put(data, x->size_bytes, 8);
+    for (unsigned i = 0; i < 5; i++)
+        bytes_put(data + 8 + 4 * i, words[i], 4);
+}
+
+static bool is_power(uint32_t n, uint32_t least, uint32_t most)
+{
+    return n >= least && n <= most && (n & (n - 1)) == 0;
+}
+
+/* False: no handshake could have had such a result. */
+static bool get_offer(const uint8_t *data, struct nbd_export *x)
+{
+    uint32_t words[5];
+    for (unsigned i = 0; i < 5; i++)
+        words[i] = (uint32_t)bytes_get(data + 8 + 4 * i, 4);
+    *x = (struct nbd_export){.size_bytes = bytes_get(data, 8),
+                             .flags = words[0],
+                             .min_block = words[1],
+                             .max_block = words[2],
+                             .preferred_block = words[3],
+                             .has_structured_replies = words[4] & 1,
+                             .has_block_status = words[4] >> 1 & 1};
+    return is_power(x->min_block, 1, IDENTITY_PAGES * NBD_PAGE_BYTES) &&
+           x->max_block >= CACHE_BLOCK_BYTES && x->max_block % x->min_block == 0 &&
+           is_power(x->preferred_block, x->min_block, MAX_PREFERRED);
+}
+
+void notes_use_image(struct vdisk_export *e)
+{
+    struct local_notes *n = &e->notes;
+    uint8_t *data = n->image;
+    n->image = NULL;
+    if (data && n->offer.size_bytes == e->identity.size_bytes) {
+        bool is_told = !e->extents.span_count || /* else: the next server may tell them again */
+                       extents_decode(e, data + HEADER_BYTES, n->image_size - HEADER_BYTES);
+        n->has_put_image = !e->extents.span_count;
+        if (is_told) {
+            identity_adopt(e, data + IDENTITY_AT);
+            n->image_crc = crc32c(0, data, n->image_size);
+        }
+    }
+    free(data);
+}
+
+void notes_free(struct vdisk_export *e)
+{
+    free(e->notes.image);
+    e->notes.image = NULL;
+    e->notes.offer.size_bytes = 0;
+}
+
+/* Takes the note's data. */
+static void got_image(struct vdisk_export *e, struct local_note *n)
+{
+    if (n->size < HEADER_BYTES || memcmp(n->data, MAGIC, OFFER_AT) ||
+        !get_offer(n->data + OFFER_AT, &e->notes.offer)) {
+        e->notes.offer.size_bytes = 0;
         return;
-    if (!e->extents.span_count) /* this server tells no holes; the next one may again */
-        e->notes.has_put_image = true;
-    else if (!extents_decode(e, n->data + HEADER_BYTES, n->size - HEADER_BYTES))
-        return;
-    identity_adopt(e, n->data + 16);
-    e->notes.image_crc = crc32c(0, n->data, n->size);
+    }
+    free(e->notes.image);
+    e->notes.image = n->data;
+    e->notes.image_size = n->size;
+    n->data = NULL;
+    if (e->was_up)
+        notes_use_image(e);
 }
 
 static void has_read(struct store_op *op, enum store_status status)
@@ -101,7 +166,7 @@ static void has_read(struct store_op *op, enum store_status status)
     else if (n->is_profile)
         use_profile(n->export, n);
     else
-        use_image(n->export, n);
+        got_image(n->export, n);
     v->has_read = true;
     end_note(v);
 }
@@ -203,9 +268,9 @@ static bool put_image(struct vdisk_export *e)
     e->notes.image_when_ns = e->engine->now_ns + IMAGE_AGAIN_NS;
     if (!data)
         return false;
-    memcpy(data, MAGIC, 8);
-    bytes_put(data + 8, e->identity.size_bytes, 8);
-    identity_put(e, data + 16);
+    memcpy(data, MAGIC, OFFER_AT);
+    put_offer(&e->identity, data + OFFER_AT);
+    identity_put(e, data + IDENTITY_AT);
     size_t size =
         HEADER_BYTES + extents_encode(e, data + HEADER_BYTES, STORE_BLOB_BYTES - HEADER_BYTES);
     uint32_t crc = crc32c(0, data, size);
@@ -239,7 +304,7 @@ static bool begin_for(struct vdisk_export *e)
         if ((!e->stream.known.count || e->stream.is_suggested) && read_note(e, true))
             return true;
     }
-    if (!n->has_read_image && e->local.image) {
+    if (!n->has_read_image && e->has_content && !export_is_written(e)) {
         n->has_read_image = true;
         if (read_note(e, false))
             return true;

@@ -2,13 +2,14 @@
 /*
  * What the engine notes down about an export in the local store, as blobs: its boot profile
  * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there a description
- * (`image-ID`): its holes, so that they are known without the server, and the sums of samples, by which
- * another image under the same content id is found. ID: the content id in base64url (RFC 4648,
+ * (`image-ID`): what its server offers and its holes, so that they are known without the server, and
+ * the sums of samples, by which another image under the same content id is found. ID: the content id in base64url (RFC 4648,
  * 43 characters); of an export without one, `x` and a sum of server and name. Of each kind the 24
  * that were put last are kept.
  *
- * A description is the text LEATIMG1, the size of the image (8 bytes), what identity_put and what
- * extents_encode make.
+ * A description is the text LEATIMG1, what the server has offered (size: 8 bytes; flags, smallest,
+ * largest, best request, bit 0: structured replies, bit 1: block status: 4 bytes each), what
+ * identity_put and what extents_encode make.
  *
  * One blob is read or put at a time.
  */
@@ -19,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vdisk/nbd/handshake.h"
 #include "vdisk/store/store.h"
 
 #define NOTES_KEPT 24u
@@ -28,11 +30,14 @@ struct vdisk_export;
 
 struct local_notes { /* of an export */
     bool has_read_profile, has_read_image;
-    uint64_t patience_ns;   /* until then they are waited for */
-    bool has_put_image;     /* or it was found to be the same, in this life */
-    bool wants_profile;     /* stream.known is to be put */
-    uint32_t image_crc;     /* of what was read or put last */
-    uint64_t image_when_ns; /* not put again before */
+    uint64_t patience_ns; /* until then they are waited for */
+    uint8_t *image;       /* the description that was read and is not used yet; NULL: none */
+    size_t image_size;
+    struct nbd_export offer; /* by it; size_bytes 0: not known */
+    bool has_put_image;      /* or it was found to be the same, in this life */
+    bool wants_profile;      /* stream.known is to be put */
+    uint32_t image_crc;      /* of what was read or put last */
+    uint64_t image_when_ns;  /* not put again before */
 };
 
 struct local_note {              /* of the engine: the blob under way */
@@ -49,6 +54,9 @@ struct local_note {              /* of the engine: the blob under way */
 /* The first request waits so long for what was noted down: what is a hole must not be asked for. */
 #define NOTES_PATIENCE_NS 2000000000ull
 bool notes_are_read(const struct vdisk_export *e);
+/* The image's size has become known, perhaps by the offer: its description is used. */
+void notes_use_image(struct vdisk_export *e);
+void notes_free(struct vdisk_export *e);
 /* Begins what is to be read or put next. */
 void notes_run(struct vdisk *v);
 /* The store must not be called any more. */

@@ -7,6 +7,7 @@ usage: test_vdisk_cache.py LEAT_NBD [TestClass.test_name ...]
 import os
 import random
 import signal
+import socket
 import time
 import unittest
 
@@ -64,6 +65,25 @@ class Cache(vdisk_case.Case):
         self.assertEqual(counts["profile"]["boots"], 1)
         self.assertGreater(counts["hole_bytes"], 30 * MIB)
         self.end(server, leat)
+
+    def test_no_server(self):
+        """Nobody listens, or who does says nothing at all; at last the server comes."""
+        image = self.sparse_image()
+        self.warm_up(image)
+        for is_mute in (False, True):
+            with socket.socket(socket.AF_UNIX) as mute:
+                if is_mute:
+                    mute.bind(self.path("server"))
+                    mute.listen(16)
+                leat = self.leat(f"unix:{self.path('server')}", "", "--read-only", "--store", self.path("store"),
+                                 "--content", "v1")
+                self.assertEqual(self.read_all(leat, image, timeout=30)["connects"], 0)
+            if is_mute:
+                os.unlink(self.path("server"))
+            server, _ = self.serve("file", image, flags=("-r",))
+            wait_for(lambda: self.counters(leat)["connects"] == 1, 30, "the server is there", lambda: self.log_of(leat))
+            self.read_all(leat, image)
+            self.end(server, leat)
 
     def test_killed_in_a_fill(self):
         """Again and again; what has been kept is not fetched twice, and right."""

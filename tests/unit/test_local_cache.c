@@ -448,6 +448,54 @@ static void holes_are_known_without_the_server(void **state)
     e->identity.has_block_status = false;
 }
 
+static void a_boot_without_a_server(void **state)
+{
+    (void)state;
+    struct vdisk_request far;
+    read_well(0, 64 * BLOCK);
+    read_well(1000 * BLOCK, BLOCK);
+    let_it_be_written();
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    tiny_is_up = false; /* nobody answers */
+    start();
+    run(990);
+    assert_false(disk->export->was_up);
+    run(20);
+    assert_true(disk->export->was_up);
+    read_well(0, 64 * BLOCK);
+    read_well(1000 * BLOCK, BLOCK);
+    assert_int_equal(disk->counters.network_bytes, 0);
+    submit(&far, 1500 * BLOCK, BLOCK);
+    run(20);
+    unsigned before = done;
+    tiny_is_up = true; /* there it is */
+    run(6000);
+    assert_int_equal(done, before + 1);
+    assert_int_equal(failed, 0);
+    assert_int_equal(disk->export->link, LINK_UP);
+}
+
+static void a_boot_without_a_server_of_another_image(void **state)
+{
+    (void)state;
+    read_well(0, 64 * BLOCK);
+    let_it_be_written();
+    for (unsigned i = 0; i < TINY_BYTES; i += 512)
+        tiny_image[i] ^= 1;
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    tiny_is_up = false;
+    start();
+    run(1100);
+    assert_true(disk->export->was_up);
+    tiny_is_up = true;
+    run(6000); /* the longest pause between two tries, and a bit */
+    assert_int_equal(disk->export->link, LINK_FAILED);
+}
+
 static void notes_do_not_pile_up(void **state)
 {
     (void)state;
@@ -511,6 +559,8 @@ int main(void)
         TEST(a_suggested_profile_makes_room),
         TEST(an_export_without_content_has_a_profile_too),
         TEST(holes_are_known_without_the_server),
+        TEST(a_boot_without_a_server),
+        TEST(a_boot_without_a_server_of_another_image),
         TEST(notes_do_not_pile_up),
         TEST(the_fill_is_larger_than_the_memory),
     };
