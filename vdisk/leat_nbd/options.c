@@ -135,32 +135,20 @@ static void set_store(struct options *o, char *text)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"socket", 1, NULL, 's'},
-                                          {"port", 1, NULL, 'p'},
-                                          {"mode", 1, NULL, 'm'},
-                                          {"read-only", 0, NULL, 'r'},
-                                          {"cache", 1, NULL, 'c'},
-                                          {"overlay", 1, NULL, 'o'},
-                                          {"unflushed", 1, NULL, 'u'},
-                                          {"silence", 1, NULL, 'q'},
-                                          {"idle", 1, NULL, 'i'},
-                                          {"give-up", 1, NULL, 'g'},
-                                          {"connections", 1, NULL, 'n'},
-                                          {"tls-psk", 1, NULL, 'P'},
-                                          {"tls-ca", 1, NULL, 'A'},
-                                          {"tls-cert", 1, NULL, 'C'},
-                                          {"tls-key", 1, NULL, 'K'},
-                                          {"tls-name", 1, NULL, 'N'},
-                                          {"profile", 1, NULL, 'b'},
-                                          {"quiet", 1, NULL, 'e'},
-                                          {"name", 1, NULL, 'N' + 256},
-                                          {"fill", 1, NULL, 'f'},
-                                          {"iops", 1, NULL, 'I'},
-                                          {"bandwidth", 1, NULL, 'B'},
-                                          {"store", 1, NULL, 'S'},
-                                          {"store-format", 0, NULL, 'F'},
-                                          {"content", 1, NULL, 't'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"socket", 1, NULL, 's'},      {"port", 1, NULL, 'p'},
+        {"mode", 1, NULL, 'm'},        {"read-only", 0, NULL, 'r'},
+        {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
+        {"unflushed", 1, NULL, 'u'},   {"silence", 1, NULL, 'q'},
+        {"idle", 1, NULL, 'i'},        {"give-up", 1, NULL, 'g'},
+        {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
+        {"tls-ca", 1, NULL, 'A'},      {"tls-cert", 1, NULL, 'C'},
+        {"tls-key", 1, NULL, 'K'},     {"tls-name", 1, NULL, 'N'},
+        {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
+        {"name", 1, NULL, 'N' + 256},  {"fill", 1, NULL, 'f'},
+        {"iops", 1, NULL, 'I'},        {"bandwidth", 1, NULL, 'B'},
+        {"store", 1, NULL, 'S'},       {"store-format", 0, NULL, 'F'},
+        {"content", 1, NULL, 't'},     {NULL, 0, NULL, 0}};
     const char *name = NULL;
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
@@ -220,6 +208,10 @@ void options_parse(struct options *o, int argc, char **argv)
     }
     if (optind + 2 != argc || (!o->socket_path && !o->port))
         refuse();
+    if (o->config.mode == VDISK_LOCAL && !o->store_path) {
+        fputs("leat-nbd: --mode local needs --store FILE, where the difference is kept\n", stderr);
+        exit(2);
+    }
     o->config.is_profiled = o->profile_path;
     const char *export = argv[optind + 1];
     set_servers(&o->config, argv[optind]);
