@@ -17,8 +17,8 @@
  * to BLOCK_TRIES times. A FLUSH is never repeated: by ATA a second one may succeed although the first one lost data.
  * A device that was pulled out, or that resets do not bring back to work, is gone: its commands fail.
  *
- * Waiting: start() waits at most BLOCK_START_LIMIT_MS, interrupt() and tick() only when a device is reset, at most
- * BLOCK_RESET_LIMIT_MS for each device; all by delay_us. The other calls never wait.
+ * Waiting: start() waits at most BLOCK_START_LIMIT_MS, interrupt() and tick() only when a device is reset, and stop(), at
+ * most BLOCK_RESET_LIMIT_MS for each device; all by delay_us. The other calls never wait.
  */
 #ifndef DRIVERS_BLOCK_BLOCK_H
 #define DRIVERS_BLOCK_BLOCK_H

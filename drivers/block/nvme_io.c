@@ -174,32 +174,33 @@ static void complete(struct nvme *nvme, const struct nvme_completion *completion
 
 /* While commands of the user run, the admin queue has Abort commands only. What they say does not matter: the aborted
    command completes, or its time limit comes. */
-static void poll_admin(struct nvme *nvme)
+static bool poll_admin(struct nvme *nvme)
 {
     struct nvme_completion completion;
 
     if (!nvme_queue_take(&nvme->admin, &completion))
-        return;
+        return false;
     if (nvme->is_aborting && completion.cid == nvme->admin_cid)
         nvme->is_aborting = false;
     else
         nvme->work.counters.refused++;
     nvme_queue_consumed(nvme, &nvme->admin);
+    return true;
 }
 
 unsigned nvme_io_poll(struct nvme *nvme)
 {
     struct nvme_completion completion;
     unsigned count = 0;
+    bool has_admin = poll_admin(nvme);
 
-    poll_admin(nvme);
     while (count < nvme->io.entries && nvme_queue_take(&nvme->io, &completion)) {
         complete(nvme, &completion);
         count++;
     }
     if (count)
         nvme_queue_consumed(nvme, &nvme->io);
-    return count;
+    return count + has_admin;
 }
 
 /* -- time limits -- */

@@ -20,12 +20,32 @@ void user_init(struct block_user *user, const struct block_driver *driver,
     user->state = aligned_alloc(16, (driver->state_bytes + 15) & ~(size_t)15);
     memset(user->state, 0, driver->state_bytes);
     user->irq = irq;
+    user->lie = NULL;
 }
 
 void user_free(struct block_user *user)
 {
     free(user->state);
     world_free(&user->world);
+}
+
+static uint64_t read_lies(void *context, unsigned region, uint32_t offset, unsigned bytes)
+{
+    struct block_user *user = context;
+
+    if (offset + bytes > user->model.region_bytes(user, region))
+        abort();
+    return user->lie(user->model.read(user, region, offset, bytes), bytes);
+}
+
+static void write_inside(void *context, unsigned region, uint32_t offset, unsigned bytes,
+                         uint64_t value)
+{
+    struct block_user *user = context;
+
+    if (offset + bytes > user->model.region_bytes(user, region))
+        abort();
+    user->model.write(user, region, offset, bytes, value);
 }
 
 int user_start(struct block_user *user, const struct block_platform *model)
@@ -37,6 +57,9 @@ int user_start(struct block_user *user, const struct block_platform *model)
     platform.delay_us = world_delay;
     platform.now_ns = world_now;
     platform.log = world_log;
+    user->model = *model;
+    if (user->lie)
+        platform.read = read_lies, platform.write = write_inside;
     return user->driver->start(user->state, &platform, &dma);
 }
 

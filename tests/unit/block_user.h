@@ -10,6 +10,9 @@ struct block_user {
     const struct block_driver *driver;
     void *state;
     bool (*irq)(struct block_user *user); /* the interrupt line */
+    /* Of a device that lies: what the driver reads instead. NULL: the truth. */
+    uint64_t (*lie)(uint64_t value, unsigned bytes);
+    struct block_platform model;
 };
 
 /* Makes the world, too. */

@@ -11,7 +11,9 @@
 #define WORLD_DMA_HPA 0x00300000ull /* the driver's area */
 #define WORLD_DATA_HPA                                                                             \
     0x0ffff800ull /* of commands; not aligned to much, and over a multiple of 64 KiB */
+#ifndef WORLD_DATA_BYTES
 #define WORLD_DATA_BYTES (4u << 20)
+#endif
 
 struct block_world {
     uint8_t *dma, *data;

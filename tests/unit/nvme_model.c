@@ -18,21 +18,21 @@ static void post(struct nvme_model *model, unsigned qid, uint16_t cid, uint16_t 
     to->sq_head = (uint16_t)q->sq_head;
     to->sq_id = (uint16_t)qid;
     to->cid = cid;
-    if (qid == 1 && model->lie == LIE_CID)
+    if (qid == 1 && model->lie == NVME_LIE_CID)
         to->cid = 0x00ff;
-    else if (qid == 1 && model->lie == LIE_OLD_CID)
+    else if (qid == 1 && model->lie == NVME_LIE_OLD_CID)
         to->cid = (uint16_t)(cid - 0x100);
-    else if (qid == 1 && model->lie == LIE_QUEUE)
+    else if (qid == 1 && model->lie == NVME_LIE_QUEUE)
         to->sq_id = 2;
-    else if (qid == 1 && model->lie == LIE_HEAD)
+    else if (qid == 1 && model->lie == NVME_LIE_HEAD)
         to->sq_head = (uint16_t)q->sq_entries;
     to->status = (uint16_t)(status | q->phase);
     q->cq_tail = next;
     if (next == 0)
         q->phase ^= 1;
     if (qid == 1) {
-        bool is_twice = model->lie == LIE_TWICE;
-        model->lie = LIE_NONE;
+        bool is_twice = model->lie == NVME_LIE_TWICE;
+        model->lie = NVME_LIE_NONE;
         model->last_cid = cid;
         if (is_twice)
             post(model, qid, cid, status);
@@ -263,7 +263,7 @@ static void io(struct nvme_model *model, const struct nvme_command *c)
         world_require(model->held[i].cid != c->cid, "a cid is used twice");
     if (model->swallow || model->is_slow) {
         model->swallow -= model->swallow != 0;
-        world_require(model->held_count < MODEL_HELD, "too many commands");
+        world_require(model->held_count < NVME_MODEL_HELD, "too many commands");
         model->held[model->held_count++] = *c;
     } else {
         finish(model, c);
@@ -280,9 +280,10 @@ void nvme_model_complete(struct nvme_model *model, unsigned index)
 
 static void doorbell(struct nvme_model *model, unsigned number, uint32_t value)
 {
+    world_require(number < 4, "doorbell of no queue");
     struct model_queue *q = &model->queue[number / 2];
 
-    world_require(number < 4 && q->cq_hpa && q->sq_hpa, "doorbell of no queue");
+    world_require(q->cq_hpa && q->sq_hpa, "doorbell of a queue that is not there");
     if (number & 1) {
         world_require(value < q->cq_entries, "completion doorbell");
         q->cq_head = value;

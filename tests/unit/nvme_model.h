@@ -9,7 +9,7 @@
 #include "drivers/block/nvme_regs.h"
 
 #define MODEL_NAMESPACES 20u
-#define MODEL_HELD 128u
+#define NVME_MODEL_HELD 128u
 
 struct model_namespace {
     uint64_t blocks; /* 0: not active */
@@ -35,9 +35,9 @@ struct nvme_model {
     uint32_t nn;
     uint8_t mdts, type, vwc;
     uint16_t oncs;
-    bool is_1_0;                          /* no list of namespaces */
-    uint32_t list[3];                     /* list[0] != 0: said in place of the truth */
-    struct nvme_command held[MODEL_HELD]; /* taken, not completed */
+    bool is_1_0;                               /* no list of namespaces */
+    uint32_t list[3];                          /* list[0] != 0: said in place of the truth */
+    struct nvme_command held[NVME_MODEL_HELD]; /* taken, not completed */
     unsigned held_count;
     unsigned seen[256], admin_seen[256]; /* commands by opcode */
     unsigned fua, enables;
@@ -48,7 +48,14 @@ struct nvme_model {
     unsigned swallow;     /* so many I/O commands are taken and forgotten */
     unsigned fail_count;  /* so many I/O commands end with fail_status */
     uint16_t fail_status; /* without the phase tag */
-    enum { LIE_NONE, LIE_CID, LIE_TWICE, LIE_QUEUE, LIE_HEAD, LIE_OLD_CID } lie; /* the next one */
+    enum {
+        NVME_LIE_NONE,
+        NVME_LIE_CID,
+        NVME_LIE_TWICE,
+        NVME_LIE_QUEUE,
+        NVME_LIE_HEAD,
+        NVME_LIE_OLD_CID
+    } lie; /* the next one */
     uint16_t last_cid;
 };
 

@@ -302,7 +302,7 @@ static void a_disk_that_is_another_after_the_reset_is_gone(void **state)
 static void completions_that_lie_end_nothing(void **state)
 {
     (void)state;
-    static const int lies[] = {LIE_CID, LIE_QUEUE, LIE_HEAD, LIE_OLD_CID};
+    static const int lies[] = {NVME_LIE_CID, NVME_LIE_QUEUE, NVME_LIE_HEAD, NVME_LIE_OLD_CID};
 
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         model.lie = lies[i];
@@ -318,7 +318,7 @@ static void completions_that_lie_end_nothing(void **state)
 static void a_completion_that_comes_twice_ends_a_command_once(void **state)
 {
     (void)state;
-    model.lie = LIE_TWICE;
+    model.lie = NVME_LIE_TWICE;
     assert_true(run(BLOCK_READ, 1000));
     model.is_slow = true;
     submit(&other, BLOCK_READ, 0);
@@ -342,7 +342,7 @@ static void trouble_of_all_kinds(void **state)
         unsigned fault = seed >> 16;
         model.swallow = fault % 7 == 0;
         model.abort_works = fault & 8;
-        model.lie = fault % 5 == 0 ? (int)(fault / 5 % 6) : LIE_NONE;
+        model.lie = fault % 5 == 0 ? (int)(fault / 5 % 6) : NVME_LIE_NONE;
         model.fail_count = fault % 11 == 0;
         model.fail_status = 0x06 << 1;
         model.irq_is_lost = fault % 13 == 0;

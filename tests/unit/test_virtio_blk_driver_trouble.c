@@ -231,7 +231,7 @@ static void a_disk_that_is_another_after_the_reset_is_gone(void **state)
 static void a_used_ring_that_lies_means_a_reset(void **state)
 {
     (void)state;
-    static const int lies[] = {LIE_ID, LIE_INSIDE, LIE_IDLE, LIE_INDEX};
+    static const int lies[] = {VIRTIO_LIE_ID, VIRTIO_LIE_INSIDE, VIRTIO_LIE_IDLE, VIRTIO_LIE_INDEX};
 
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         model.lie = lies[i];
@@ -246,7 +246,7 @@ static void a_used_ring_that_lies_means_a_reset(void **state)
 static void a_read_that_wrote_too_little_is_repeated(void **state)
 {
     (void)state;
-    static const int lies[] = {LIE_SHORT, LIE_NO_STATUS};
+    static const int lies[] = {VIRTIO_LIE_SHORT, VIRTIO_LIE_NO_STATUS};
 
     for (unsigned i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
         model.lie = lies[i];
@@ -271,7 +271,7 @@ static void trouble_of_all_kinds(void **state)
         seed = seed * 1103515245 + 12345;
         unsigned fault = seed >> 16;
         model.swallow = fault % 7 == 0;
-        model.lie = fault % 5 == 0 ? (int)(fault / 5 % 7) : LIE_NONE;
+        model.lie = fault % 5 == 0 ? (int)(fault / 5 % 7) : VIRTIO_LIE_NONE;
         model.fail_count = fault % 11 == 0;
         model.fail_status = VIRTIO_BLK_IOERR;
         model.irq_is_lost = fault % 13 == 0;

@@ -150,26 +150,26 @@ static void complete(struct virtio_blk_model *model, uint16_t head)
     bool fails = model->fail_count && request.type != VIRTIO_BLK_GET_ID;
     uint32_t length = fails ? 0 : execute(model, &request, parts + 1, count - 2);
     model->fail_count -= fails;
-    if (model->lie != LIE_NO_STATUS)
+    if (model->lie != VIRTIO_LIE_NO_STATUS)
         *last->at = fails ? model->fail_status : VIRTIO_BLK_OK;
     switch (model->lie) {
-    case LIE_ID:
+    case VIRTIO_LIE_ID:
         use(model, 0x30000 + head, length + 1); /* a slot far away */
         break;
-    case LIE_INSIDE:
+    case VIRTIO_LIE_INSIDE:
         use(model, head + 1u, length + 1);
         break;
-    case LIE_IDLE:
+    case VIRTIO_LIE_IDLE:
         use(model, head + 30u, length + 1);
         break;
-    case LIE_INDEX:
+    case VIRTIO_LIE_INDEX:
         model->used_index = (uint16_t)(model->used_index + 100);
         use(model, head, length + 1);
         break;
     default:
-        use(model, head, model->lie == LIE_SHORT ? length : length + 1);
+        use(model, head, model->lie == VIRTIO_LIE_SHORT ? length : length + 1);
     }
-    model->lie = LIE_NONE;
+    model->lie = VIRTIO_LIE_NONE;
 }
 
 void virtio_blk_model_complete(struct virtio_blk_model *model, unsigned index)

@@ -9,7 +9,7 @@
 #include "drivers/block/virtio_regs.h"
 
 #define MODEL_CONFIG_BYTES 60u
-#define MODEL_HELD 256u
+#define VIRTIO_MODEL_HELD 256u
 
 struct virtio_blk_model {
     struct block_user user; /* first: the platform's context */
@@ -23,7 +23,7 @@ struct virtio_blk_model {
     uint8_t *content;
     uint64_t bytes;
     char id[20];
-    uint16_t held[MODEL_HELD]; /* heads taken, not completed */
+    uint16_t held[VIRTIO_MODEL_HELD]; /* heads taken, not completed */
     unsigned held_count;
     unsigned seen[16]; /* requests by type */
     unsigned starts;   /* DRIVER_OK */
@@ -35,13 +35,13 @@ struct virtio_blk_model {
     unsigned fail_count; /* so many requests end with fail_status */
     uint8_t fail_status;
     enum {
-        LIE_NONE,
-        LIE_ID,
-        LIE_INSIDE,
-        LIE_IDLE,
-        LIE_INDEX,
-        LIE_SHORT,
-        LIE_NO_STATUS
+        VIRTIO_LIE_NONE,
+        VIRTIO_LIE_ID,
+        VIRTIO_LIE_INSIDE,
+        VIRTIO_LIE_IDLE,
+        VIRTIO_LIE_INDEX,
+        VIRTIO_LIE_SHORT,
+        VIRTIO_LIE_NO_STATUS
     } lie; /* the next one */
 };
 
