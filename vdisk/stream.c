@@ -36,6 +36,7 @@ static void plan(struct vdisk_export *e)
     if (s->known.count && s->known.size_bytes != e->identity.size_bytes) {
         export_log(e, "its boot profile is for an image of another size: not used");
         profile_free(&s->known);
+        s->has_news = e->notes.wants_profile = false;
     }
     if (s->known.count && !profile_plan(&s->known, &s->plan))
         export_log(e, "no memory to use its boot profile");
