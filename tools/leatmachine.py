@@ -194,12 +194,13 @@ class Qemu:
     @staticmethod
     def disk_device(bus, number, board):
         drive = f"drive=local{number}"
+        slot = f"addr={4 + number:#x}"  # OVMF gives the first two of these another interrupt than the network card's
         if bus == "nvme":
-            return ["-device", f"nvme,{drive},serial=local{number}"]
+            return ["-device", f"nvme,{drive},serial=local{number},{slot}"]
         if bus == "virtio":
-            return ["-device", f"virtio-blk-pci,{drive}"]
+            return ["-device", f"virtio-blk-pci,{drive},{slot}"]
         if bus == "ahci":
-            return ["-device", f"ich9-ahci,id=ahci{number}", "-device", f"ide-hd,{drive},bus=ahci{number}.0"]
+            return ["-device", f"ich9-ahci,id=ahci{number},{slot}", "-device", f"ide-hd,{drive},bus=ahci{number}.0"]
         if board != "pc" or number > 1:
             raise MachineError("the board has no place for this IDE disk: --board pc has two")
         return ["-device", f"ide-hd,{drive},bus=ide.1,unit={number}"]
