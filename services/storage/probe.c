@@ -30,15 +30,12 @@ static bool run_command(struct reader *r)
     r->is_done = false;
     if (guard_submit(&r->guard, &r->command) != LEAT_OK)
         return false;
-    for (;;) {
+    while (!r->is_done) {
         p->driver->interrupt(p->state);
-        if (r->is_done)
-            return r->is_ok;
         p->driver->tick(p->state);
-        if (r->is_done)
-            return r->is_ok;
         p->platform->delay_us(p->platform->context, POLL_US);
     }
+    return r->is_ok;
 }
 
 static bool read_sectors(void *ctx, uint64_t sector, uint32_t count, uint8_t *data)

@@ -179,7 +179,7 @@ static void look(struct store_start *s)
 
 static void begin_look(struct store_start *s)
 {
-    s->buffer = malloc(STORE_DISK_IO_BYTES);
+    s->buffer = calloc(1, STORE_DISK_IO_BYTES);
     s->is_read_ok = s->buffer != NULL;
     s->state = STORE_START_CHECKS;
     look(s);
