@@ -115,8 +115,9 @@ bool tenant_holds(struct vdisk_disk *d, struct vdisk_request *r)
 /* The first request that the disk holds. */
 static void let_go(struct vdisk_disk *d)
 {
-    struct vdisk_request *r = LIST_ENTRY(list_pop(&d->held), struct vdisk_request, node);
+    struct vdisk_request *r = LIST_ENTRY(d->held.next, struct vdisk_request, node);
     struct tenant *t = d->tenant;
+    list_remove(&r->node);
     list_remove(&d->holding_node);
     if (!list_is_empty(&d->held)) /* the others' turn */
         list_push_back(&t->holding, &d->holding_node);
