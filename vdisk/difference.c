@@ -82,11 +82,11 @@ static void opened(struct difference *l, enum store_status status)
     case STORE_INVALID:
         refuse(l, "the local store takes no difference of such a name or size");
         return;
+    case STORE_FAILED: /* it does not get better by itself */
+        refuse(l, "the local store has failed, and takes no more writes until it is opened again");
+        return;
     default:
-        l->waits_for = status == STORE_FAILED
-                           ? "the local store, which has failed"
-                           : "a free place in the local store, which has too many "
-                             "images and differences";
+        l->waits_for = "a free place in the local store, which has too many images and differences";
         l->retry_ns = l->engine->now_ns + RETRY_NS;
     }
 }
@@ -209,7 +209,8 @@ bool diff_run(struct vdisk *v)
         if (!l->disk) {
             run_gone(l);
         } else if (!l->object) {
-            any = try_open(l) || any;
+            if (!l->is_temporary || spill_is_wanted(l))
+                any = try_open(l) || any;
             if (!l->object && !l->is_temporary)
                 run_waiting(l);
             else if (!l->object)
@@ -306,7 +307,10 @@ void diff_store_gone(struct vdisk *v)
 void diff_end(struct vdisk *v)
 {
     while (!list_is_empty(&v->differences)) {
-        abandon(diff_of(v->differences.next));
-        free_difference(diff_of(v->differences.next));
+        struct difference *l = diff_of(v->differences.next);
+        struct store_object *object = l->object;
+        abandon(l);
+        l->object = object;
+        free_difference(l);
     }
 }

@@ -81,7 +81,8 @@ void diff_store_gone(struct vdisk *v);
 void diff_end(struct vdisk *v); /* frees all; the store is not run any more */
 
 /* -- between the files -- */
-void spill_run(struct difference *d); /* moves pages, and writes that wait for them */
+bool spill_is_wanted(const struct difference *d); /* the temporary difference is to be made */
+void spill_run(struct difference *d);             /* moves pages, and writes that wait for them */
 /* The disk, or the store, goes: memory of pages is not touched any more. */
 void spill_abandon(struct difference *d, bool is_store_gone);
 void diff_retry(struct difference *l); /* requests that wait for memory */

@@ -14,6 +14,7 @@
 #define PAGES_MOST 16u /* on their way at a time */
 #define ROOM_PART 8u   /* of the bound is kept free: 1/8 */
 #define SECTORS_A_PAGE 8u
+#define LOOKED_AT_MOST 4096u /* pages, for one that can leave */
 
 struct leaving {
     struct store_op op;
@@ -85,11 +86,24 @@ static void store_next(struct leaving *p)
     store_submit(p->diff->engine->store, &p->op);
 }
 
+/* The next page that nobody reads. False: none; *are_read: some are read, perhaps from a server that is
+   away, and would be stored for nothing. */
+static bool choose(struct vdisk_disk *d, struct overlay_page *page, bool *are_read)
+{
+    for (uint32_t n = 0; n < LOOKED_AT_MOST && overlay_leave(&d->overlay, page); n++) {
+        if (!is_being_read(d, page->number))
+            return true;
+        overlay_left(&d->overlay, page, false);
+        *are_read = true;
+    }
+    return false;
+}
+
 /* False: there is none, or no memory. */
-static bool store_a_page(struct difference *l)
+static bool store_a_page(struct difference *l, bool *are_read)
 {
     struct leaving *p = malloc(sizeof *p);
-    if (!p || !overlay_leave(&l->disk->overlay, &p->page)) {
+    if (!p || !choose(l->disk, &p->page, are_read)) {
         free(p);
         return false;
     }
@@ -113,6 +127,12 @@ static bool is_of_use(const struct difference *l)
     bool is_full = l->said_full && l->engine->now_ns < l->look_ns;
     bool is_coming = !l->object && l->engine->store && !l->retry_ns; /* not refused yet */
     return (l->object || is_coming) && !is_full && !l->said_failed;
+}
+
+bool spill_is_wanted(const struct difference *l)
+{
+    bool is_full = l->disk->has_overlay && is_nearly_full(&l->disk->overlay);
+    return is_full || !list_is_empty(&l->room);
 }
 
 bool spill_wait(struct vdisk_disk *d, struct vdisk_request *r)
@@ -143,13 +163,13 @@ void spill_run(struct difference *l)
         return;
     if (!list_is_empty(&l->room))
         go_on(l);
-    bool is_waited_for = !list_is_empty(&l->room);
+    bool is_waited_for = !list_is_empty(&l->room), are_read = false;
     if (!l->object || !is_of_use(l))
         return;
     while (l->page_count < PAGES_MOST && (is_waited_for || is_nearly_full(&l->disk->overlay)))
-        if (!store_a_page(l))
+        if (!store_a_page(l, &are_read))
             break;
-    if (is_waited_for && !l->page_count) { /* nothing can leave */
+    if (is_waited_for && !l->page_count && !are_read) { /* nothing can leave */
         say_full(l, true);
         go_on(l);
     }
