@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct kept {
-    struct list node; /* in `all`, the newest first */
-    struct vdisk_config of;
-    void *data;
-    size_t size;
-};
+#define PLACES 64u
 
-static struct list all = {&all, &all};
+static struct kept {
+    struct vdisk_config of;
+    void *data; /* NULL: free */
+    size_t size;
+    uint64_t number; /* counts up: the smallest is the oldest */
+} places[PLACES];
 static size_t all_bytes;
 
 bool profiles_same_image(const struct vdisk_config *a, const struct vdisk_config *b)
@@ -22,20 +22,32 @@ bool profiles_same_image(const struct vdisk_config *a, const struct vdisk_config
 
 static struct kept *find(const struct vdisk_config *config)
 {
-    for (struct list *n = all.next; n != &all; n = n->next) {
-        struct kept *k = LIST_ENTRY(n, struct kept, node);
-        if (profiles_same_image(&k->of, config))
-            return k;
-    }
+    for (unsigned i = 0; i < PLACES; i++)
+        if (places[i].data && profiles_same_image(&places[i].of, config))
+            return &places[i];
     return NULL;
 }
 
 static void forget(struct kept *k)
 {
-    list_remove(&k->node);
     all_bytes -= k->size;
     free(k->data);
-    free(k);
+    k->data = NULL;
+    k->size = 0;
+}
+
+/* Of those in use; is_free_good: a free one, if there is one. */
+static struct kept *oldest(bool is_free_good)
+{
+    struct kept *found = places;
+    for (unsigned i = 0; i < PLACES; i++) {
+        struct kept *k = &places[i];
+        if (!k->data && is_free_good)
+            return k;
+        if (k->data && (!found->data || k->number < found->number))
+            found = k;
+    }
+    return found;
 }
 
 const char *profiles_begin(struct vdisk_disk *disk, const void *file, size_t size)
@@ -50,26 +62,25 @@ const char *profiles_begin(struct vdisk_disk *disk, const void *file, size_t siz
 
 void profiles_keep(struct vdisk_disk *disk)
 {
+    static uint64_t count;
     void *data;
     size_t size = vdisk_profile_take(disk, &data);
     if (!size)
         return;
-    struct kept *k = find(vdisk_config_of(disk));
-    if (k)
-        forget(k);
-    while (!list_is_empty(&all) && all_bytes + size > PROFILES_BYTES)
-        forget(LIST_ENTRY(all.prev, struct kept, node));
-    k = calloc(1, sizeof *k);
-    if (!k || size > PROFILES_BYTES) {
-        free(k);
+    if (size > PROFILES_BYTES) {
         free(data);
         return;
     }
-    k->of = *vdisk_config_of(disk);
-    k->data = data;
-    k->size = size;
+    struct kept *k = find(vdisk_config_of(disk));
+    if (k)
+        forget(k);
+    while (all_bytes + size > PROFILES_BYTES)
+        forget(oldest(false));
+    k = oldest(true);
+    if (k->data)
+        forget(k);
+    *k = (struct kept){*vdisk_config_of(disk), data, size, ++count};
     all_bytes += size;
-    list_push_front(&all, &k->node);
 }
 
 void profiles_end(struct vdisk_disk *disk)
