@@ -41,7 +41,7 @@ def disk_views(lab, run):
     run.send("q")
     lab.wait_for(run, {"the prompt again": lambda: re.search(r"--- leat \([^$]*leat> ", run.text()[start:])}, 30)
     seen = len(page.findall(run.text()))
-    command(lab, run, "cpus", "vmm-web")
+    command(lab, run, "cpus", r"supervisor +[\d.]+ %")
     check(len(page.findall(run.text())) == seen, "the table is drawn though nobody looks at it")
 
 
