@@ -19,7 +19,7 @@
 
 static uint32_t wanted(const struct vdisk_export *e)
 {
-    uint32_t most = e->engine->limits.connections;
+    uint32_t most = verify_is_tree(e) ? 1 : e->engine->limits.connections;
     if (!(e->identity.flags & e->session.handshake.result.flags & NBD_FLAG_CAN_MULTI_CONN))
         return 0;
     return most > 1 ? most - 1 : 0;

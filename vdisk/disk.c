@@ -232,6 +232,26 @@ void disk_go(struct vdisk_request *r)
         start(d, r);
 }
 
+uint64_t disk_fail_old(struct vdisk_disk *d)
+{
+    struct vdisk_export *e = d->export;
+    uint64_t when = UINT64_MAX;
+    for (uint32_t count = d->counters.waiting; count && !list_is_empty(&d->requests); count--) {
+        struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
+        uint64_t end = r->submitted_ns + d->config.give_up_ns;
+        if (end <= e->engine->now_ns && !diff_is_at_store(r)) {
+            wlog_forget(e, r);
+            fetch_forget(e, r);
+            disk_complete(r, LEAT_EIO);
+            continue;
+        }
+        list_remove(&r->disk_node); /* completions may submit more, behind it */
+        list_push_back(&d->requests, &r->disk_node);
+        when = end < when ? end : when;
+    }
+    return when;
+}
+
 void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
 {
     r->disk = d;

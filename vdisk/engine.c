@@ -41,6 +41,7 @@ static void free_export(struct vdisk_export *e)
     local_end(e, local_is_busy(&e->local)); /* busy: at vdisk_destroy, the store runs no more */
     link_close(e);
     fetch_fail_all(e);
+    verify_detach(e);
     wlog_fail_all(e);
     cache_drop_export(&e->engine->cache, e->id);
     extents_free(e);
@@ -149,13 +150,14 @@ static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_conf
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         bool is_abandoned =
             list_is_empty(&e->disks) && (e->link == LINK_FAILED || !has_content(e, config));
-        if (!is_abandoned && has_servers(e, config) && !strcmp(e->name, config->export_name))
+        if (!is_abandoned && has_servers(e, config) && !strcmp(e->name, config->export_name) &&
+            verify_is_same(e, config))
             return e;
     }
     return NULL;
 }
 
-static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_config *config)
+static struct vdisk_export *make_plain(struct vdisk *v, const struct vdisk_config *config)
 {
     struct vdisk_export *e = calloc(1, sizeof *e);
     if (!e)
@@ -175,6 +177,24 @@ static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_conf
     link_init(e);
     list_push_back(&v->exports, &e->node);
     return e;
+}
+
+static struct vdisk_export *make_export(struct vdisk *v, const struct vdisk_config *config)
+{
+    struct vdisk_export *e = make_plain(v, config);
+    if (!e || !config->has_root)
+        return e;
+    struct vdisk_config hashes = *config;
+    snprintf(hashes.export_name, sizeof hashes.export_name, "%s", config->hash_export);
+    for (uint32_t i = 0; i < CONTENT_BYTES; i++) /* its own name: that of the image, inverted */
+        hashes.content[i] ^= 0xff;
+    struct vdisk_export *tree = make_plain(v, &hashes);
+    if (tree && verify_attach(e, tree, config))
+        return e;
+    if (tree)
+        free_export(tree);
+    free_export(e);
+    return NULL;
 }
 
 /* Two disks may share an export only if neither changes it under the other. */
@@ -214,6 +234,15 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     d->owner = owner;
     list_init(&d->requests);
     list_init(&d->early);
+    if (!d->config.hash_export[0])
+        snprintf(d->config.hash_export, sizeof d->config.hash_export, "%.248s.verity",
+                 d->config.export_name);
+    d->refusal = verify_objection(v, &d->config);
+    d->config.has_root &= !d->refusal;
+    if (d->config.has_root) { /* what is kept of it is named by its root hash */
+        memcpy(d->config.content, d->config.root.hash, sizeof d->config.content);
+        d->config.has_content = true;
+    }
     d->export = find_export(v, &d->config);
     if (!d->export)
         d->export = make_export(v, &d->config);
@@ -226,7 +255,8 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
         free(d);
         return NULL;
     }
-    d->refusal = find_conflict(d->export, d);
+    if (!d->refusal)
+        d->refusal = find_conflict(d->export, d);
     if (d->config.mode == VDISK_LOCAL && d->config.name[0] == DIFF_TEMPORARY[0])
         d->refusal = "a disk in mode local must not have a name that begins with ~";
     if (d->refusal)
@@ -263,7 +293,7 @@ void vdisk_detach(struct vdisk_disk *d)
 static bool is_abandoned(const struct vdisk_export *e)
 {
     return list_is_empty(&e->disks) && !local_is_busy(&e->local) && e->engine->note.export != e &&
-           (e->link == LINK_FAILED || wlog_is_drained(e));
+           !verify_is_needed(e) && (e->link == LINK_FAILED || wlog_is_drained(e));
 }
 
 void vdisk_use_store(struct vdisk *v, struct store *s)
@@ -307,14 +337,14 @@ static void tell_changes(struct vdisk_export *e)
     }
 }
 
-uint64_t vdisk_run(struct vdisk *v)
+/* Each export, as long as one gets work from another. Returns when one wants to run again. */
+static uint64_t run_exports(struct vdisk *v)
 {
-    v->now_ns = v->platform->now_ns(v->platform->ctx);
-    run_store(v);
-    v->has_read = false;
-    tenants_run(v);
-    diff_run(v);
-    uint64_t when = sharing_run(v);
+    uint64_t when;
+    do {
+        v->is_stirred = false;
+        when = sharing_run(v);
+    } while (v->is_stirred);
     for (struct list *n = v->exports.next, *next; n != &v->exports; n = next) {
         next = n->next;
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
@@ -323,6 +353,17 @@ uint64_t vdisk_run(struct vdisk *v)
         else
             tell_changes(e);
     }
+    return when;
+}
+
+uint64_t vdisk_run(struct vdisk *v)
+{
+    v->now_ns = v->platform->now_ns(v->platform->ctx);
+    run_store(v);
+    v->has_read = false;
+    tenants_run(v);
+    diff_run(v);
+    uint64_t when = run_exports(v);
     bool is_again = diff_run(v);
     uint64_t store = run_store(v), diff = diff_deadline(v);
     uint64_t held = tenants_deadline(v); /* of what is new, too */

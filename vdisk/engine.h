@@ -2,10 +2,10 @@
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
  * tenant.c (limits), sharing.c (whose turn it is), link.c (the way to the server), conns.c (more
- * connections), offer.c (what it offers), fetch.c (reads), local_cache.c (the local disk), ahead.c and
- * stream.c (what nobody asked for yet), extents.c (holes), identity.c (is it the same image?), wlog.c
- * and edges.c (writes to the server), and difference.c, difference_ops.c and spill.c (writes to the
- * local store).
+ * connections), offer.c (what it offers), fetch.c (reads), local_cache.c (the local disk), verify.c and
+ * refute.c (are they what the root hash says?), ahead.c and stream.c (what nobody asked for yet),
+ * extents.c (holes), identity.c (is it the same image?), wlog.c and edges.c (writes to the server), and
+ * difference.c, difference_ops.c and spill.c (writes to the local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -23,6 +23,7 @@
 #include "vdisk/share.h"
 #include "vdisk/store/store.h"
 #include "vdisk/vdisk.h"
+#include "vdisk/verify.h"
 
 #define VDISK_MAX_REQUEST (32u << 20) /* bytes of one read or write */
 #define FETCH_BLOCKS 64u              /* of one fetch at most: 256 KiB */
@@ -38,9 +39,10 @@ struct waiter {
 
 /* A run of blocks on its way from the server into the cache. */
 struct fetch {
-    struct list node; /* in export's fetch_free, demand or ahead; alone while it flies */
+    struct list
+        node; /* in export's fetch_free, demand, ahead, held or refuted; alone while it flies */
     uint64_t first_block;
-    uint32_t count;
+    uint32_t count; /* 0: free */
     bool is_queued;
     bool is_ahead;        /* nobody waits for it yet */
     bool is_local;        /* of the store's pool: made of blocks that the store holds */
@@ -51,8 +53,18 @@ struct fetch {
     uint32_t ahead_bytes; /* that export->ahead_flying counts for it */
     struct meter_mark mark;
     struct tenant *tenant; /* for whom it is fetched */
+    uint32_t counted;      /* blocks that tenant->blocks counts for it; 0: none */
     struct share_flight flight;
     struct waiter *waiters;
+    /* -- of an export with a root hash: verify.c, refute.c -- */
+    bool is_held;             /* all is there, but not judged yet */
+    bool is_hole;             /* nothing to fetch: the server has said that these are zeros */
+    uint8_t lies;             /* how often it did not match */
+    uint64_t passed, refuted; /* bit i: block i matches, or does not */
+    uint64_t when_ns;         /* of a refuted one: not again before */
+    uint64_t stuck_ns;        /* when it was first held; 0: not yet */
+    uint64_t connect;         /* it came by that connection, from that server */
+    uint32_t server;
     struct nbd_command command;
     uint32_t slots[FETCH_BLOCKS]; /* of the cache; CACHE_NONE: it has the block already */
     uint8_t *pages[FETCH_BLOCKS];
@@ -156,9 +168,20 @@ struct vdisk_export {
     struct local_cache local;
     struct local_notes notes;
 
+    struct verify *verify;      /* NULL: it has no root hash, and is no hash tree */
+    struct list held, refuted;  /* fetches: not judged yet; to be asked for again */
+    bool is_dirty;              /* some that are held can perhaps be judged now */
+    bool is_starved;            /* there was no room for a tree block that it needs */
+    bool is_distrusted;         /* the next server is to be taken */
+    bool was_troubled;          /* what verify_trouble said last */
+    uint32_t distrusts;         /* changes of server of the last while */
+    uint64_t distrust_ns, lies; /* the last change; what did not match in all */
+    const char *refusal;        /* of a tree: what its superblock lacks, or NULL */
+
     struct list demand, ahead;          /* fetches to send */
     struct list fetch_free, local_free; /* fetches of the server's, of the store's */
     uint32_t fetch_count;               /* of the server's: not free */
+    uint32_t local_count;               /* of the store's */
     uint64_t demand_made;               /* fetches for somebody who waits, so far */
     uint32_t flying;                    /* fetches at the server */
     uint64_t ahead_flying;              /* bytes of those that were sent while nobody waited */
@@ -220,6 +243,7 @@ struct vdisk {
     struct vdisk_limits limits;
     uint64_t now_ns;
     uint32_t next_export_id;
+    bool is_stirred; /* an export has got work from another */
     struct list exports, tenants;
     struct share share[SHARE_WAYS];
     uint32_t tenant_count;
@@ -296,6 +320,9 @@ void disk_give_up(struct vdisk_disk *d, const char *what);
 void disk_write_overlay(struct vdisk_disk *d, struct vdisk_request *r);
 /* A read goes on below what the disk itself holds: caches and server. */
 void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r);
+/* Requests that have waited for longer than the disk's configuration allows fail. Returns when the next
+ * one will have. */
+uint64_t disk_fail_old(struct vdisk_disk *d);
 uint32_t disk_features(const struct vdisk_disk *d); /* enum leat_blk_feature */
 
 /* -- link.c -- */
@@ -337,17 +364,40 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end,
                      enum cache_source source);
 /* Sends what it can; true: something that must be on its way now. */
 bool fetch_pump(struct vdisk_export *e);
+/* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
+ * whole units, on behalf of t. NULL: none to be had now. */
+struct fetch *fetch_make(struct vdisk_export *e, struct tenant *t, uint64_t first, uint64_t end,
+                         enum cache_source source);
+/* The one place in which its blocks become good (after an error: free): served to who waits, cached, kept
+ * on the local disk. */
+void fetch_end(struct vdisk_export *e, struct fetch *f, uint32_t error);
+void fetch_hurry(struct vdisk_export *e, struct fetch *f,
+                 struct tenant *t);                /* t waits for it now */
+uint32_t fetch_unit(const struct vdisk_export *e); /* blocks of the server's smallest request */
+/* Copies what block i of it and the request have in common. */
+void fetch_copy(struct vdisk_export *e, const struct fetch *f, uint32_t i, struct vdisk_request *r);
+void fetch_aim(struct vdisk_export *e, struct fetch *f);     /* its command, from its blocks */
+void fetch_served(struct vdisk_export *e, struct waiter *w); /* a waiter that has what it wants */
+/* Its block i is good: into the cache and the local store. */
+void fetch_keep(struct vdisk_export *e, struct fetch *f, uint32_t i, enum cache_source source);
 void fetch_retry_starved(struct vdisk_export *e);
 void fetch_fail_all(struct vdisk_export *e);
 void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
 
-/* The blocks of a fetch have come, from the server or the local store; or error is not 0. The one
- * place in which they become good: served to who waits, cached, kept on the local disk. */
+/* The blocks of a fetch have come, from the server or the local store; or error is not 0. It ends, or is
+ * held until verify.c has judged it. */
 void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error);
 /* The store could not give it. */
 void fetch_from_server(struct vdisk_export *e, struct fetch *f);
 /* All that the read waits for is at the local store, or can be asked for there. */
 bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_request *r);
+/* -- refute.c -- */
+/* A fetch that is held has been judged and has bad blocks (or has failed: is_lie false, all bits of `refuted`
+ * set): what is good of it is served, the rest will be asked for again. */
+void refute(struct vdisk_export *e, struct fetch *f, bool is_lie);
+bool refute_retry(
+    struct vdisk_export *e); /* asks again where it is time; true: something has moved */
+uint64_t refute_deadline(const struct vdisk_export *e);
 
 /* -- ahead.c -- */
 /* After a read: what follows it in sequence, and what lies around a miss. */

@@ -46,6 +46,8 @@ void fetch_init(struct vdisk_export *e)
     list_init(&e->ahead);
     list_init(&e->fetch_free);
     list_init(&e->local_free);
+    list_init(&e->held);
+    list_init(&e->refuted);
     list_init(&e->starved);
     for (uint32_t i = 0; i < EXPORT_FETCHES + LOCAL_FETCHES; i++) {
         struct fetch *f = &e->fetches[i];
@@ -57,8 +59,7 @@ void fetch_init(struct vdisk_export *e)
     }
 }
 
-/* Blocks of the server's smallest request. */
-static uint32_t unit_blocks(const struct vdisk_export *e)
+uint32_t fetch_unit(const struct vdisk_export *e)
 {
     uint32_t blocks = e->identity.min_block / CACHE_BLOCK_BYTES;
     return blocks ? blocks : 1;
@@ -76,86 +77,120 @@ static uint32_t most_blocks(const struct vdisk_export *e, enum cache_source sour
     uint32_t turn = sharing_piece(e->engine, SHARE_DOWN, FETCH_BLOCKS * CACHE_BLOCK_BYTES);
     if (source == CACHE_DEMAND || turn / CACHE_BLOCK_BYTES < piece)
         piece = turn / CACHE_BLOCK_BYTES;
-    uint32_t least = unit_blocks(e) > AHEAD_LEAST ? unit_blocks(e) : AHEAD_LEAST;
+    uint32_t least = fetch_unit(e) > AHEAD_LEAST ? fetch_unit(e) : AHEAD_LEAST;
     piece = piece < least ? least : piece;
     return piece < blocks ? (uint32_t)piece : blocks;
 }
 
-bool fetch_is_missing(const struct vdisk_export *e, uint64_t block)
+/* Not in the cache, nor on its way there, and a hole or not. */
+static bool is_absent(const struct vdisk_export *e, uint64_t block, bool is_hole)
 {
     return cache_find(&e->engine->cache, e->id, block) == CACHE_NONE &&
-           !extents_is_zero(&e->extents, block);
+           extents_is_zero(&e->extents, block) == is_hole;
+}
+
+bool fetch_is_missing(const struct vdisk_export *e, uint64_t block)
+{
+    return is_absent(e, block, false);
 }
 
 /* Of those of the server's that somebody waits for. */
-static void count_demand(struct fetch *f, int sign)
+static void count_demand(struct fetch *f)
 {
     if (f->is_ahead || f->is_local)
         return;
-    f->tenant->fetches += (uint32_t)sign;
-    f->tenant->blocks += (uint32_t)sign * f->count;
+    f->counted = f->count;
+    f->tenant->fetches++;
+    f->tenant->blocks += f->counted;
+}
+
+static void count_none(struct fetch *f)
+{
+    f->tenant->fetches -= f->counted != 0;
+    f->tenant->blocks -= f->counted;
+    f->counted = 0;
 }
 
 /* Adds a unit of blocks; what the cache has of it comes once more, to nowhere. False: no room. */
 static bool add_unit(struct vdisk_export *e, struct fetch *f, uint32_t unit)
 {
-    static uint8_t nowhere[CACHE_BLOCK_BYTES];
     struct cache *c = &e->engine->cache;
-    if (cache_room(c) < unit)
+    if (cache_room(c) < unit + verify_reserve(e, f->first_block) * VERIFY_UNIT_BLOCKS)
         return false;
     for (uint32_t i = 0; i < unit; i++) {
         uint64_t block = f->first_block + f->count;
         uint32_t slot = CACHE_NONE;
-        if (cache_find(c, e->id, block) == CACHE_NONE)
+        if (verify_has_block(e, block) && cache_find(c, e->id, block) == CACHE_NONE)
             slot = cache_claim(c, e->id, block, f);
-        f->slots[f->count] = slot;
-        f->pages[f->count++] = slot == CACHE_NONE ? nowhere : cache_data(c, slot);
+        f->slots[f->count++] = slot;
     }
     return true;
 }
 
-/* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
- * whole units. NULL: none to be had now. */
-static struct fetch *make_fetch(struct vdisk_export *e, struct tenant *t, uint64_t first,
-                                uint64_t end, enum cache_source source)
+void fetch_aim(struct vdisk_export *e, struct fetch *f)
 {
-    struct cache *c = &e->engine->cache;
-    uint32_t unit = unit_blocks(e);
-    bool is_local = local_holds(e, first - first % unit, unit);
-    struct list *pool = is_local ? &e->local_free : &e->fetch_free;
-    if (source == CACHE_DEMAND && !is_local && sharing_is_greedy(e, t, unit))
-        return NULL;
-    struct list *free_node = cache_room(c) >= unit ? list_pop(pool) : NULL;
-    if (!free_node)
-        return NULL;
-    struct fetch *f = LIST_ENTRY(free_node, struct fetch, node);
-    uint32_t most = most_blocks(e, source, is_local);
-    e->fetch_count += !is_local;
-    f->tenant = tenant_get(t);
-    if (!is_local)
-        extents_touch(e, first);
-    f->first_block = first - first % unit;
-    f->count = 0;
-    f->waiters = NULL;
-    f->is_ahead = source != CACHE_DEMAND;
-    f->source = (uint8_t)source;
-    f->ahead_bytes = 0;
-    f->is_from_disk = false;
-    while (f->count + unit <= most && f->first_block + f->count < end &&
-           (f->count == 0 || (fetch_is_missing(e, f->first_block + f->count) &&
-                              local_holds(e, f->first_block + f->count, unit) == is_local)) &&
-           add_unit(e, f, unit))
-        ;
-    count_demand(f, 1);
+    static uint8_t nowhere[CACHE_BLOCK_BYTES];
     uint64_t offset = f->first_block * CACHE_BLOCK_BYTES;
     uint64_t bytes = (uint64_t)f->count * CACHE_BLOCK_BYTES;
     if (bytes > e->identity.size_bytes - offset)
         bytes = e->identity.size_bytes - offset;
+    for (uint32_t i = 0; i < f->count; i++)
+        f->pages[i] =
+            f->slots[i] == CACHE_NONE ? nowhere : cache_data(&e->engine->cache, f->slots[i]);
     f->command.type = NBD_CMD_READ;
     f->command.flags = 0;
     f->command.offset = offset;
     f->command.length = (uint32_t)bytes;
     f->command.pages = f->pages;
+}
+
+/* A fetch that is free, if there is room for it and for those that it may have to wait for. */
+static struct fetch *take_free(struct vdisk_export *e, struct tenant *t, uint64_t first,
+                               bool is_local)
+{
+    uint32_t reserve = verify_reserve(e, first), unit = fetch_unit(e);
+    uint32_t left = is_local ? LOCAL_FETCHES - e->local_count : EXPORT_FETCHES - e->fetch_count;
+    if (left <= reserve || cache_room(&e->engine->cache) < unit + reserve * VERIFY_UNIT_BLOCKS)
+        return NULL;
+    struct fetch *f =
+        LIST_ENTRY(list_pop(is_local ? &e->local_free : &e->fetch_free), struct fetch, node);
+    e->fetch_count += !is_local;
+    e->local_count += is_local;
+    f->tenant = tenant_get(t);
+    f->count = f->counted = 0;
+    f->waiters = NULL;
+    f->ahead_bytes = 0;
+    f->is_from_disk = f->is_held = f->is_hole = false;
+    f->lies = 0;
+    f->stuck_ns = 0;
+    return f;
+}
+
+struct fetch *fetch_make(struct vdisk_export *e, struct tenant *t, uint64_t first, uint64_t end,
+                         enum cache_source source)
+{
+    uint32_t unit = fetch_unit(e);
+    bool is_local = local_holds(e, first - first % unit, unit);
+    /* What is held back waits for hash blocks: those come whatever the tenant has. */
+    if (source == CACHE_DEMAND && !is_local && !verify_is_tree(e) && sharing_is_greedy(e, t, unit))
+        return NULL;
+    struct fetch *f = take_free(e, t, first, is_local);
+    if (!f)
+        return NULL;
+    uint32_t most = most_blocks(e, source, is_local);
+    if (!is_local)
+        extents_touch(e, first);
+    f->first_block = first - first % unit;
+    f->is_ahead = source != CACHE_DEMAND;
+    f->source = (uint8_t)source;
+    while (f->count + unit <= most && f->first_block + f->count < end &&
+           (f->count == 0 || (fetch_is_missing(e, f->first_block + f->count) &&
+                              local_holds(e, f->first_block + f->count, unit) == is_local)) &&
+           add_unit(e, f, unit))
+        ;
+    count_demand(f);
+    fetch_aim(e, f);
+    verify_prepare(e, f);
     f->is_queued = !is_local;
     if (is_local) {
         local_read(e, f);
@@ -166,10 +201,31 @@ static struct fetch *make_fetch(struct vdisk_export *e, struct tenant *t, uint64
     return f;
 }
 
+/* A run of holes that have to be judged before anybody may believe in them. */
+static struct fetch *make_hole(struct vdisk_export *e, struct tenant *t, uint64_t first,
+                               uint64_t end)
+{
+    struct fetch *f = sharing_is_greedy(e, t, 1) ? NULL : take_free(e, t, first, false);
+    if (!f)
+        return NULL;
+    f->first_block = first;
+    f->is_ahead = f->is_queued = false;
+    f->source = CACHE_DEMAND;
+    f->is_hole = true;
+    while (f->count < FETCH_BLOCKS && first + f->count < end &&
+           is_absent(e, first + f->count, true) && add_unit(e, f, 1))
+        ;
+    count_demand(f);
+    fetch_aim(e, f);
+    verify_prepare(e, f);
+    fetch_arrived(e, f, 0);
+    return f;
+}
+
 void fetch_from_server(struct vdisk_export *e, struct fetch *f)
 {
     if (e->link == LINK_FAILED) {
-        fetch_arrived(e, f, NBD_EIO);
+        fetch_end(e, f, NBD_EIO);
         return;
     }
     f->is_queued = true;
@@ -179,7 +235,7 @@ void fetch_from_server(struct vdisk_export *e, struct fetch *f)
 uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum cache_source source)
 {
     struct cache *c = &e->engine->cache;
-    uint32_t unit = unit_blocks(e);
+    uint32_t unit = fetch_unit(e);
     bool is_local = local_holds(e, first - first % unit, unit);
     bool is_much = is_local ? e->local.ahead >= LOCAL_AHEAD
                             : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES ||
@@ -188,7 +244,7 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum 
     if (is_much || c->busy >= c->count / 2 || list_is_empty(&e->disks))
         return 0;
     struct tenant *t = LIST_ENTRY(e->disks.next, struct vdisk_disk, node)->tenant;
-    struct fetch *f = make_fetch(e, t, first, end, source);
+    struct fetch *f = fetch_make(e, t, first, end, source);
     return f ? (uint32_t)(f->first_block + f->count - first) : 0;
 }
 
@@ -261,6 +317,30 @@ static uint64_t run_end(const struct vdisk_request *r, uint64_t first, uint64_t 
     return r->held ? block : end;
 }
 
+void fetch_copy(struct vdisk_export *e, const struct fetch *f, uint32_t i, struct vdisk_request *r)
+{
+    if (f->is_hole) {
+        zero_block(f->first_block + i, r);
+        return;
+    }
+    uint64_t bytes = copy_block(&e->engine->cache, f->slots[i], f->first_block + i, r);
+    r->disk_bytes += f->is_from_disk ? bytes : 0;
+}
+
+void fetch_hurry(struct vdisk_export *e, struct fetch *f, struct tenant *t)
+{
+    if (!f->is_ahead)
+        return;
+    f->is_ahead = false;
+    if (f->is_queued) { /* it overtakes the rest of the read-ahead */
+        tenant_put(f->tenant);
+        f->tenant = tenant_get(t);
+        list_remove(&f->node);
+        list_push_back(&e->demand, &f->node);
+    }
+    count_demand(f);
+}
+
 /* Makes r wait for blocks [first, last] of f. False: no memory. */
 static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *r, uint64_t first,
                  uint64_t last)
@@ -272,17 +352,17 @@ static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *
         (struct waiter){.next = f->waiters, .request = r, .first_block = first, .last_block = last};
     f->waiters = w;
     r->pieces++;
-    if (f->is_ahead) { /* now somebody waits: it overtakes the rest of the read-ahead */
-        f->is_ahead = false;
-        if (f->is_queued) {
-            tenant_put(f->tenant);
-            f->tenant = tenant_get(r->disk->tenant);
-            list_remove(&f->node);
-            list_push_back(&e->demand, &f->node);
-        }
-        count_demand(f, 1);
-    }
+    fetch_hurry(e, f, r->disk->tenant);
     return true;
+}
+
+/* The fetch that brings an absent block. NULL: none to be had now. */
+static struct fetch *make_for(struct vdisk_export *e, const struct vdisk_request *r, uint64_t block,
+                              uint64_t end)
+{
+    if (e->verify && fetch_unit(e) == 1 && extents_is_zero(&e->extents, block))
+        return make_hole(e, r->disk->tenant, block, end);
+    return fetch_make(e, r->disk->tenant, block, end, CACHE_DEMAND);
 }
 
 /* Goes on with a read at block r->next_block. False: it must wait for a free fetch. */
@@ -303,14 +383,14 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block++;
             continue;
         }
-        if (slot == CACHE_NONE && extents_is_zero(&e->extents, block)) {
+        if (slot == CACHE_NONE && extents_is_zero(&e->extents, block) &&
+            (!e->verify || verify_is_zero(e, r->disk->tenant, block))) {
             zero_block(block, r);
             r->next_block++;
             continue;
         }
         struct fetch *f = slot != CACHE_NONE ? c->slots[slot].fetch
-                                             : make_fetch(e, r->disk->tenant, block,
-                                                          run_end(r, block, end), CACHE_DEMAND);
+                                             : make_for(e, r, block, run_end(r, block, end));
         if (!f)
             return false;
         uint64_t last = block;
@@ -406,55 +486,91 @@ static void try_alone(struct vdisk_export *e, struct vdisk_request *r, uint64_t 
         list_push_back(&e->starved, &r->node);
 }
 
-/* Its blocks become valid (or free, after an error), its waiters are served. */
-void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error)
+static void served(struct vdisk_export *e, struct waiter *w, bool has_failed, bool is_alone)
+{
+    struct vdisk_request *r = w->request;
+    if (r) {
+        r->pieces--;
+        if (has_failed && is_alone)
+            r->status = LEAT_EIO;
+        else if (has_failed)
+            try_alone(e, r, w->first_block);
+        if (r->pieces == 0 && !is_starved(r))
+            finish_read(r);
+    }
+    waiter_put(e->engine, w);
+}
+
+void fetch_served(struct vdisk_export *e, struct waiter *w)
+{
+    served(e, w, false, false);
+}
+
+void fetch_keep(struct vdisk_export *e, struct fetch *f, uint32_t i, enum cache_source source)
 {
     struct cache *c = &e->engine->cache;
+    uint32_t slot = f->slots[i];
+    cache_fill(c, slot, source);
+    if (!f->is_from_disk && c->slots[slot].state == CACHE_VALID)
+        local_keep(e, slot);
+}
+
+/* What becomes of its blocks in the cache. */
+static void settle_slots(struct vdisk_export *e, struct fetch *f, const bool *is_used, bool is_kept)
+{
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (f->slots[i] == CACHE_NONE)
+            continue;
+        if (!is_kept) {
+            cache_drop(&e->engine->cache, f->slots[i]);
+            continue;
+        }
+        fetch_keep(e, f, i, is_used[i] ? CACHE_DEMAND : (enum cache_source)f->source);
+        if (is_used[i])
+            count_used(e, f->source);
+    }
+}
+
+void fetch_end(struct vdisk_export *e, struct fetch *f, uint32_t error)
+{
     struct waiter *waiters = f->waiters;
-    uint32_t f_count = f->count, unit = unit_blocks(e);
+    uint32_t f_count = f->count, unit = fetch_unit(e);
     f->waiters = NULL;
     bool is_used[FETCH_BLOCKS] = {false};
     if (!error)
         for (struct waiter *w = waiters; w; w = w->next)
             for (uint64_t b = w->first_block; w->request && b <= w->last_block; b++) {
-                uint64_t bytes = copy_block(c, f->slots[b - f->first_block], b, w->request);
-                w->request->disk_bytes += f->is_from_disk ? bytes : 0;
-                is_used[b - f->first_block] = true;
+                uint32_t i = (uint32_t)(b - f->first_block);
+                if (f->slots[i] == CACHE_NONE) /* it had it before: refute.c */
+                    continue;
+                fetch_copy(e, f, i, w->request);
+                is_used[i] = true;
             }
-    for (uint32_t i = 0; i < f->count; i++) {
-        if (f->slots[i] == CACHE_NONE)
-            continue;
-        if (error) {
-            cache_drop(c, f->slots[i]);
-            continue;
-        }
-        cache_fill(c, f->slots[i], is_used[i] ? CACHE_DEMAND : (enum cache_source)f->source);
-        if (is_used[i])
-            count_used(e, f->source);
-        if (!f->is_from_disk && c->slots[f->slots[i]].state == CACHE_VALID)
-            local_keep(e, f->slots[i]);
-    }
+    settle_slots(e, f, is_used, !error && !f->is_hole);
+    f->count = 0;
+    f->is_held = false;
     list_remove(&f->node);
     list_push_back(f->is_local ? &e->local_free : &e->fetch_free, &f->node);
     e->fetch_count -= !f->is_local;
-    count_demand(f, -1);
+    e->local_count -= f->is_local;
+    count_none(f);
     tenant_put(f->tenant);
     while (waiters) { /* completions last: they may submit new reads */
         struct waiter *w = waiters;
         waiters = w->next;
-        struct vdisk_request *r = w->request;
-        bool is_whole = w->last_block / unit - w->first_block / unit + 1 == f_count / unit;
-        if (r) {
-            r->pieces--;
-            if (error && is_whole)
-                r->status = LEAT_EIO;
-            else if (error)
-                try_alone(e, r, w->first_block);
-            if (r->pieces == 0 && !is_starved(r))
-                finish_read(r);
-        }
-        waiter_put(e->engine, w);
+        bool is_alone = w->last_block / unit - w->first_block / unit + 1 == f_count / unit;
+        served(e, w, error, is_alone);
     }
+}
+
+void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error)
+{
+    if (!e->verify)
+        fetch_end(e, f, error);
+    else if (error)
+        verify_failed(e, f, error);
+    else
+        verify_take(e, f);
 }
 
 static void fetch_done(struct nbd_command *command, uint32_t error)
@@ -530,12 +646,10 @@ bool fetch_pump(struct vdisk_export *e)
 
 void fetch_fail_all(struct vdisk_export *e)
 {
-    for (;;) {
-        struct list *from = list_is_empty(&e->demand) ? &e->ahead : &e->demand;
-        if (list_is_empty(from))
-            break;
-        fetch_arrived(e, LIST_ENTRY(from->next, struct fetch, node), NBD_EIO);
-    }
+    struct list *const lists[] = {&e->demand, &e->ahead, &e->held, &e->refuted};
+    for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        while (!list_is_empty(lists[i]))
+            fetch_end(e, LIST_ENTRY(lists[i]->next, struct fetch, node), NBD_EIO);
     struct list *node;
     while ((node = list_pop(&e->starved)))
         disk_complete(LIST_ENTRY(node, struct vdisk_request, node), LEAT_EIO);
@@ -556,7 +670,8 @@ bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_reques
 {
     uint32_t local = 0;
     for (uint32_t i = EXPORT_FETCHES; r->pieces && i < EXPORT_FETCHES + LOCAL_FETCHES; i++)
-        for (struct waiter *w = e->fetches[i].waiters; w && e->fetches[i].is_reading; w = w->next)
+        for (struct waiter *w = e->fetches[i].waiters;
+             w && (e->fetches[i].is_reading || e->fetches[i].is_held); w = w->next)
             local += w->request == r;
     if (r->op != LEAT_BLK_READ || local != r->pieces)
         return false;

@@ -110,6 +110,7 @@ static void lost(struct vdisk_export *e, const char *why)
     /* The same reason again is told at the 2nd, 4th, 8th ... try only: the tries never end. */
     bool is_news = strcmp(why, e->why) != 0 || (e->tries & (e->tries - 1)) == 0;
     snprintf(e->why, sizeof e->why, "%s", why);
+    e->is_distrusted = false;
     nbd_session_close(&e->session);
     take_back_all(e);
     if (e->link == LINK_UP)
@@ -144,6 +145,10 @@ static void negotiated(struct vdisk_export *e)
     bool is_first = !e->was_up;
     if (!is_first) {
         uint64_t size = offer_size(e, x->size_bytes);
+        if (size != e->identity.size_bytes && e->verify) {
+            lost(e, "the export's size is not what the root hash says");
+            return;
+        }
         if (size != e->identity.size_bytes) {
             char why[160];
             snprintf(why, sizeof why,
@@ -186,6 +191,7 @@ static void up(struct vdisk_export *e)
     e->why[0] = 0;
     meter_reset(&e->meter);
     stream_run(e); /* before the first read, which is of the boot too */
+    verify_link_is_up(e);
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
         LIST_ENTRY(n, struct vdisk_disk, node)->has_given_up = false;
         disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
@@ -217,6 +223,10 @@ static bool step(struct vdisk_export *e)
     }
     if (e->link == LINK_TRYING && e->session.state == NBD_READY) {
         negotiated(e);
+        return true;
+    }
+    if (e->is_distrusted) {
+        lost(e, "what it sent does not match the root hash");
         return true;
     }
     if (e->content.has_changed) {
@@ -296,8 +306,10 @@ uint64_t link_run(struct vdisk_export *e)
         go_offline(e);
     if (e->was_up)
         run_local(e);
-    while (e->link != LINK_FAILED && step(e))
-        ;
+    for (bool any = true; any && e->link != LINK_FAILED;) {
+        any = verify_pump(e);
+        any = step(e) || any;
+    }
     uint64_t now_ns = e->engine->now_ns;
     if (e->tick_ns <= now_ns) { /* "away for N s" has changed */
         e->has_changed = true;
@@ -314,6 +326,9 @@ uint64_t link_run(struct vdisk_export *e)
         when = e->notes.patience_ns;
     if (may_go_offline(e) && e->offline_ns < when)
         when = e->offline_ns;
+    uint64_t verify = verify_give_up(e);
+    if (verify < when)
+        when = verify;
     uint64_t flush = wlog_deadline(e);
     if (link_is_connected(e) && flush < when)
         when = flush;

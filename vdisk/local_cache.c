@@ -142,6 +142,12 @@ void local_read(struct vdisk_export *e, struct fetch *f)
     store_submit(e->engine->store, &f->op);
 }
 
+void local_forget(struct vdisk_export *e, uint64_t block)
+{
+    if (e->local.image)
+        store_forget(e->local.image, block);
+}
+
 void local_keep(struct vdisk_export *e, uint32_t slot)
 {
     struct local_queue *q = &e->engine->unsaved;

@@ -62,6 +62,8 @@ static inline bool local_is_busy(const struct local_cache *l)
 bool local_holds(const struct vdisk_export *e, uint64_t block, uint32_t count);
 /* Begins to read a fetch from the store. It ends by fetch_arrived, or by fetch_from_server. */
 void local_read(struct vdisk_export *e, struct fetch *f);
+/* The store has given a block that does not match the root hash. */
+void local_forget(struct vdisk_export *e, uint64_t block);
 /* A block has come from the server and is good: it is put into the store by and by. */
 void local_keep(struct vdisk_export *e, uint32_t slot);
 /* So much waits to be put there that what nobody waits for should not be fetched now. */

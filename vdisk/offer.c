@@ -12,7 +12,9 @@
 uint64_t offer_size(const struct vdisk_export *e, uint64_t size_bytes)
 {
     uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
-    return size_bytes - size_bytes % unit;
+    uint64_t size = size_bytes - size_bytes % unit, root = verify_size(e, unit);
+    /* What no hash covers is not there. */
+    return root && size > root ? root : size;
 }
 
 /* Does anything of the server's offers for writing matter? */
@@ -31,10 +33,16 @@ const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x
     e->identity.size_bytes = offer_size(e, x->size_bytes);
     if (e->identity.size_bytes == 0)
         return "the export is empty";
-    if (e->identity.size_bytes != x->size_bytes)
+    uint64_t root = verify_size(e, x->min_block);
+    if (root && e->identity.size_bytes < root)
+        return "it is smaller than the root hash says";
+    if (root % x->min_block)
+        return "the server's smallest request does not fit the size that the root hash says";
+    if (e->identity.size_bytes != x->size_bytes && !verify_is_tree(e))
         link_say(e, "the size is no multiple of the block size: the end is cut off", "");
     e->was_up = true;
-    extents_init(e);
+    if (!verify_is_tree(e))
+        extents_init(e);
     return NULL;
 }
 

@@ -53,6 +53,10 @@ struct vdisk_platform {
     uint64_t (*random)(void *ctx);
     /* One line for people, without a newline. */
     void (*log)(void *ctx, const char *line);
+    /* SHA-256 of the salt and the data behind each other; NULL: there is none, then no disk can have a
+       root hash. */
+    void (*sha256)(const void *salt, size_t salt_size, const void *data, size_t size,
+                   uint8_t out[32]);
 };
 
 #endif

@@ -81,6 +81,19 @@ static void add_stream(struct text *t, const struct vdisk_export *e)
     add(t, ", \"is_recording\": %s}", s->recorder.is_on ? "true" : "false");
 }
 
+static void add_verify(struct text *t, const struct vdisk_export *e)
+{
+    const struct verify *v = e->verify;
+    if (!v || !v->tree)
+        return;
+    add(t, ", \"verity\": {\"blocks\": %llu", (unsigned long long)v->judged);
+    add_number(t, "lies", e->lies);
+    add_number(t, "tree_requests", v->tree->source_requests[CACHE_DEMAND]);
+    add_number(t, "tree_bytes", v->tree->source_bytes[CACHE_DEMAND]);
+    add_number(t, "tree_lies", v->tree->lies);
+    add(t, "}");
+}
+
 /* Of requests by their time: bucket i is [2^i, 2^(i+1)) us. */
 static void add_latency(struct text *t, const struct vdisk_counters *c)
 {
@@ -136,6 +149,7 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_stream(&t, e);
     if (d->diff && d->diff->object)
         add_difference(&t, d->diff);
+    add_verify(&t, e);
     add_latency(&t, c);
     add(&t, "}");
     return t.used;

@@ -33,7 +33,7 @@ static uint32_t state_of(const struct vdisk_disk *d)
         return LEAT_BLK_FAILED;
     if (!e->was_up || disk_is_opening(d))
         return LEAT_BLK_CONNECTING;
-    return e->link == LINK_UP ? LEAT_BLK_READY : LEAT_BLK_STALLED;
+    return e->link == LINK_UP && !verify_trouble(e) ? LEAT_BLK_READY : LEAT_BLK_STALLED;
 }
 
 /* The line without the disk's name. */
@@ -53,6 +53,10 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
                                 e->why),
                        size);
     case LEAT_BLK_STALLED:
+        if (e->link == LINK_UP)
+            return written(snprintf(to, size, "%s; %u requests wait", verify_trouble(e),
+                                    (unsigned)d->counters.waiting),
+                           size);
         return written(
             snprintf(to, size, "server away for %llu s, %u requests wait; try %u%s%s",
                      (unsigned long long)((e->engine->now_ns - e->away_since_ns) / SECOND_NS),

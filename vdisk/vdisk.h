@@ -17,6 +17,7 @@
 #include "vdisk/list.h"
 #include "vdisk/meter.h"
 #include "vdisk/platform.h"
+#include "vdisk/verity/verity.h"
 
 enum vdisk_mode {
     VDISK_PRIVATE = 0, /* writes go to the server's image */
@@ -62,6 +63,10 @@ struct vdisk_config { /* of one disk */
     struct limit_rates rates, tenant_rates;
     char tenant[64];      /* empty: the disk's name, so a tenant of its own */
     uint32_t link_weight; /* the tenant's part of a busy link (share.h); 0: 100 */
+    char tenant[64];      /* empty: the disk's name, so a tenant of its own */
+    bool has_root;        /* every block must match `root`: verify.h. Not with VDISK_PRIVATE */
+    struct verity_root root;
+    char hash_export[256]; /* the hash tree, on the same servers; empty: EXPORT.verity */
 };
 
 struct vdisk_counters { /* since attach */

@@ -58,8 +58,8 @@ static void fake_log(void *ctx, const char *line)
     (void)ctx, (void)line;
 }
 
-static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
-                                               fake_send, fake_receive, fake_random,  fake_log};
+static const struct vdisk_platform platform = {
+    NULL, fake_now, fake_connect, fake_close, fake_send, fake_receive, fake_random, fake_log, NULL};
 static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
 {
     (void)tls, (void)conn, (void)server_name;

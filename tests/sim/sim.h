@@ -25,6 +25,8 @@ struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
     bool has_multi_conn;
     bool is_sparse, has_status; /* the image has holes; the server says where */
     uint32_t min_block, max_block;
+    bool has_root;                          /* the image has a hash tree */
+    uint32_t lie_data, lie_tree, lie_other; /* blocks; status and size */
 };
 extern struct sim_profile sim_profile;
 extern bool sim_faults_on;
@@ -73,6 +75,15 @@ uint64_t sim_server_tag(uint64_t sector);
 void sim_server_new_image(void); /* sim_version has changed */
 extern bool sim_server_may_change;
 bool sim_server_was_changed(void); /* it has an image that the model knows nothing of */
+
+/* -- the hash tree and what is not true (sim_tree.c) -- */
+void sim_tree_init(uint64_t sectors, struct verity_root *root);
+void sim_tree_end(void);
+uint64_t sim_tree_bytes(void);
+void sim_tree_read(uint64_t offset, uint32_t length, uint8_t *to);
+void sim_sha256(const void *salt, size_t salt_size, const void *data, size_t size, uint8_t out[32]);
+/* Changes blocks of what is going to be sent, by chance. */
+void sim_lie(bool is_tree, uint64_t offset, uint8_t *data, uint32_t length);
 
 /* -- sectors: content made from a tag, and back (sim_model.c) -- */
 #define SIM_INITIAL (1ull << 63)

@@ -147,13 +147,13 @@ static void operation_done(struct vdisk_request *r, int status)
 static void choose_range(struct vdisk_request *r)
 {
     uint64_t sectors = sim_machine.sectors, unit = sim_profile.min_block > SIM_SECTOR ? 8 : 1;
-    uint64_t area = sim_random() % 4 ? HOT_SECTORS : sectors;
+    uint64_t area = sim_random() % 4 && HOT_SECTORS < sectors ? HOT_SECTORS : sectors;
     uint64_t most = sim_random() % 8 ? 32 : MAX_BYTES / SIM_SECTOR;
     uint64_t first = sim_random() % area / unit * unit;
     uint64_t count = (1 + sim_random() % most + unit - 1) / unit * unit;
     bool has_data = r->op == LEAT_BLK_READ || r->op == LEAT_BLK_WRITE;
     bool is_sent = sim_machine.disks[0].config.mode == VDISK_PRIVATE;
-    if (!has_data && !is_sent && sim_random() % 6 == 0) /* nearly everything */
+    if (!has_data && !is_sent && sectors > 8 && sim_random() % 6 == 0) /* nearly everything */
         first = sim_random() % 2 * 8, count = sectors;
     if (first + count > sectors)
         count = sectors - first;
@@ -173,6 +173,8 @@ static void choose_operation(struct guest *g)
             : roll < 90 ? LEAT_BLK_FLUSH
             : roll < 95 ? LEAT_BLK_WRITE_ZEROES
                         : LEAT_BLK_DISCARD;
+    if (g->disk->config.is_read_only)
+        r->op = LEAT_BLK_READ;
     if (r->op == LEAT_BLK_DISCARD && !sim_profile.has_trim)
         r->op = LEAT_BLK_READ;
     bool is_coarse = sim_profile.min_block > 4096 && g->disk->config.mode == VDISK_PRIVATE;

@@ -34,6 +34,7 @@ bool sim_server_may_change;
 static uint8_t phase[SIM_CONNS];
 static bool has_context[SIM_CONNS];
 static bool is_mute[SIM_CONNS];
+static bool is_tree[SIM_CONNS]; /* it is the hash tree's export that it asked for */
 static struct sim_conn *open_conns[SIM_CONNS];
 static struct job *jobs;
 
@@ -135,7 +136,7 @@ void sim_server_accept(struct sim_conn *c)
         i++;
     open_conns[i] = c;
     phase[i] = 0;
-    is_mute[i] = false;
+    is_mute[i] = is_tree[i] = false;
     has_context[i] = false;
     uint8_t greeting[18];
     be64_put(greeting, NBD_MAGIC);
@@ -276,17 +277,27 @@ static void send_structured_read(struct sim_conn *c, const struct job *j, const 
     }
 }
 
+static uint64_t bytes_of(const struct job *j)
+{
+    uint64_t bytes = is_tree[index_of(j->conn)] ? sim_tree_bytes() : sectors * SIM_SECTOR;
+    return (bytes + sim_profile.min_block - 1) / sim_profile.min_block * sim_profile.min_block;
+}
+
 /* The effect of a request, and what will be answered later. */
 static void act_read(struct job *j)
 {
+    bool of_tree = is_tree[index_of(j->conn)];
     if (j->offset % SIM_SECTOR || j->length % SIM_SECTOR || !j->length ||
         j->length > sim_profile.max_block || j->offset % sim_profile.min_block ||
-        j->length % sim_profile.min_block || j->offset + j->length > sectors * SIM_SECTOR)
+        j->length % sim_profile.min_block || j->offset + j->length > bytes_of(j))
         sim_fail("the engine sent a read that the server's limits forbid");
-    j->result = malloc(j->length);
-    for (uint32_t s = 0; s < j->length / SIM_SECTOR; s++)
+    j->result = calloc(1, j->length);
+    if (of_tree)
+        sim_tree_read(j->offset, j->length, j->result);
+    for (uint32_t s = 0; !of_tree && s < j->length / SIM_SECTOR; s++)
         sim_sector_fill(j->result + s * SIM_SECTOR, j->offset / SIM_SECTOR + s,
                         current[j->offset / SIM_SECTOR + s]);
+    sim_lie(of_tree, j->offset, j->result, j->length);
 }
 
 /* Where zeros are now; a real server too may stop early, cut an extent in two, or go on beyond the
@@ -295,7 +306,7 @@ static void act_status(struct job *j)
 {
     uint64_t first = j->offset / SIM_SECTOR, end = first + j->length / SIM_SECTOR;
     if (j->offset % sim_profile.min_block || j->length % sim_profile.min_block || !j->length ||
-        end > sectors || !sim_profile.has_status)
+        end > sectors || !sim_profile.has_status || is_tree[index_of(j->conn)])
         sim_fail("the engine sent a block status that makes no sense");
     if (sim_random() % 4 == 0)
         end = first + 1 + sim_random() % (end - first);
@@ -309,8 +320,9 @@ static void act_status(struct job *j)
             stop++;
         uint8_t *p = j->result + j->result_size;
         be32_put(p, (uint32_t)(stop - first) * SIM_SECTOR);
-        be32_put(p + 4, current[first] ? (sim_random() % 4 ? 0 : NBD_STATE_HOLE)
-                                       : NBD_STATE_ZERO | (uint32_t)(sim_random() % 2));
+        bool is_hole = !current[first] || sim_chance(sim_profile.lie_other);
+        be32_put(p + 4, !is_hole ? (sim_random() % 4 ? 0 : NBD_STATE_HOLE)
+                                 : NBD_STATE_ZERO | (uint32_t)(sim_random() % 2));
         j->result_size += 8;
         first = stop;
     }
@@ -428,16 +440,31 @@ static void reply_option(struct sim_conn *c, uint32_t option, uint32_t type, con
         sim_conn_deliver(c, data, size);
 }
 
-static void go(struct sim_conn *c)
+/* Of a lie: a block more or less. */
+static uint64_t told_bytes(unsigned i)
+{
+    uint64_t unit = sim_profile.min_block;
+    uint64_t bytes = is_tree[i] ? (sim_tree_bytes() + unit - 1) / unit * unit : shown * SIM_SECTOR;
+    if (sim_chance(sim_profile.lie_other))
+        bytes = sim_random() % 2 || bytes <= 4096 ? bytes + 4096 : bytes - 4096;
+    return bytes;
+}
+
+static void go(struct sim_conn *c, unsigned i)
 {
     uint8_t info[14];
+    const uint8_t *name = c->tx + 20; /* behind the option's header and the name's length */
+    uint32_t size = be32_get(c->tx + 16);
+    is_tree[i] = size == 8 && !memcmp(name, "e.verity", 8);
+    if (!is_tree[i] && (size != 1 || *name != 'e'))
+        sim_fail("the engine asked for an export that nobody named");
     uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES;
     flags |= sim_profile.has_flush ? NBD_FLAG_SEND_FLUSH : 0;
     flags |= sim_profile.has_fua ? NBD_FLAG_SEND_FUA : 0;
     flags |= sim_profile.has_multi_conn ? NBD_FLAG_CAN_MULTI_CONN : 0;
     flags |= sim_profile.has_trim ? NBD_FLAG_SEND_TRIM : 0;
     be16_put(info, NBD_INFO_EXPORT);
-    be64_put(info + 2, shown * SIM_SECTOR);
+    be64_put(info + 2, told_bytes(i));
     be16_put(info + 10, (uint16_t)flags);
     reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 12);
     be16_put(info, NBD_INFO_BLOCK_SIZE);
@@ -480,7 +507,7 @@ static size_t take_option(struct sim_conn *c, unsigned i)
     } else if (option == NBD_OPT_SET_META_CONTEXT) {
         set_context(c, i);
     } else if (option == NBD_OPT_GO) {
-        go(c);
+        go(c, i);
         phase[i] = 2;
     } else {
         sim_fail("the engine sent option %u", (unsigned)option);

@@ -315,4 +315,5 @@ static void platform_log(void *ctx, const char *line)
 }
 
 const struct vdisk_platform sim_platform = {NULL,      platform_now, conn_connect,    conn_close,
-                                            conn_send, conn_receive, platform_random, platform_log};
+                                            conn_send, conn_receive, platform_random, platform_log,
+                                            sim_sha256};

@@ -17,8 +17,21 @@
 
 struct sim_machine sim_machine;
 static struct vdisk_limits limits;
-static uint64_t lost_ns; /* when the store was taken away */
+static uint64_t lost_ns;        /* when the store was taken away */
+static struct verity_root root; /* of the image, if it has one */
 static uint64_t power_cuts, store_formats, disk_bytes;
+
+/* The image has a hash tree, and the server lies. */
+static void choose_lies(struct sim_profile *p)
+{
+    uint64_t kind = sim_random() % 4;
+    p->has_root = true;
+    p->lie_data = kind == 1 ? 30 : kind == 2 ? 3 : 0;
+    p->lie_tree = kind == 1 ? 0 : kind == 2 ? 3 : 30;
+    p->lie_other = sim_random() % 2 ? 20 : 0;
+    if (sim_random() % 16 == 0) /* nobody tells the truth */
+        p->lie_data = p->lie_tree = 1000;
+}
 
 static void choose_profile(void)
 {
@@ -42,6 +55,8 @@ static void choose_profile(void)
     p.server_error = sim_random() % 8 == 0 ? 20 : 0;
     p.duplicate = kind == 2 ? 10 : 0;
     sim_profile = p;
+    if (sim_random() % 4 == 0)
+        choose_lies(&sim_profile);
 }
 
 /* -- running -- */
@@ -106,6 +121,25 @@ static void lose_store(void *ctx, uint64_t life)
     sim_store_cut();
 }
 
+/* A local disk that lies: blocks under the image's name, or its tree's, that are not of it. */
+static void poison(struct store *s)
+{
+    uint8_t name[CONTENT_BYTES], block[VERITY_BLOCK_BYTES];
+    bool is_tree = sim_random() % 2;
+    uint64_t unit = sim_profile.min_block;
+    uint64_t bytes =
+        is_tree ? (sim_tree_bytes() + unit - 1) / unit * unit : sim_machine.sectors * SIM_SECTOR;
+    for (unsigned i = 0; i < sizeof name; i++)
+        name[i] = root.hash[i] ^ (is_tree ? 0xff : 0);
+    struct store_object *o = store_image(s, name, bytes);
+    for (unsigned n = 40; o && n; n--) {
+        memset(block, (int)(sim_random() % 4), sizeof block);
+        store_put(o, sim_random() % (bytes / sizeof block), 1, block);
+    }
+    if (o)
+        store_release(o);
+}
+
 static void power_on(void)
 {
     struct store *store = NULL;
@@ -116,11 +150,15 @@ static void power_on(void)
             forget_models();
             store_formats += sim_store_is_new();
         }
+        if (sim_profile.has_root && sim_random() % 2)
+            poison(store);
     }
     sim_machine.engine = vdisk_create(&sim_platform, &limits);
     vdisk_use_store(sim_machine.engine, store);
     for (unsigned i = 0; i < sim_machine.disk_count; i++) {
         struct vdisk_config *c = &sim_machine.disks[i].config;
+        c->has_root = sim_profile.has_root;
+        c->root = root;
         if (c->has_content) /* it is the image's, and who changes that says so */
             c->content[1] = (uint8_t)(sim_version + 128 * sim_server_was_changed());
         sim_disk_attach(&sim_machine.disks[i]);
@@ -175,6 +213,15 @@ static void check_server(void)
 
 /* -- seeds -- */
 
+/* Sometimes so large that the tree has three levels, sometimes one block. */
+static uint64_t whole_blocks(uint64_t sectors)
+{
+    uint64_t count = sim_random() % 40 ? sectors - sectors % 8 : 16384 * 8 + 8;
+    if (sim_random() % 40 == 0)
+        count = 8;
+    return sim_profile.min_block > 4096 ? (count + 127) / 128 * 128 : count;
+}
+
 static void choose_machine(uint64_t seed)
 {
     struct sim_machine *m = &sim_machine;
@@ -190,7 +237,9 @@ static void choose_machine(uint64_t seed)
         sim_profile.min_block = 64u << 10;
         m->sectors -= m->sectors % 128;
     }
-    if (sim_profile.min_block == 1)
+    if (sim_profile.has_root)
+        m->sectors = whole_blocks(m->sectors);
+    else if (sim_profile.min_block == 1)
         m->sectors += sim_random() % 8;
     limits = (struct vdisk_limits){
         .cache_bytes = 2u << 20,
@@ -199,15 +248,16 @@ static void choose_machine(uint64_t seed)
         .fill_rate = sim_random() % 3 ? 0 : 1000 + sim_random() % 1000000,
         .quiet_ns = (1 + sim_random() % 500) * SIM_MS,
         .log_bytes = sim_random() % 2 ? 128u << 10 : 0};
-    m->gives_up = sim_random() % 8 == 0;
+    m->gives_up = sim_random() % 8 == 0 || sim_profile.lie_data == 1000;
     m->disk_count = mode == VDISK_PRIVATE ? 1 : SIM_DISKS;
     m->guest_count = 1 + (unsigned)(sim_random() % SIM_GUESTS);
-    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 2)
+    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 2 && !sim_profile.has_root)
         sim_profile.other_image = 300;
     bool has_content = mode == VDISK_LOCAL ? sim_random() % 2 : m->has_store;
     for (unsigned i = 0; i < m->disk_count; i++) {
         struct vdisk_config *c = &m->disks[i].config;
         c->mode = mode;
+        c->is_read_only = sim_profile.has_root && mode == VDISK_PRIVATE;
         snprintf(c->name, sizeof c->name, "vm%u/root", i);
         snprintf(c->host, sizeof c->host, "server");
         snprintf(c->export_name, sizeof c->export_name, "e");
@@ -254,6 +304,8 @@ static void run_seed(uint64_t seed)
     choose_machine(seed);
     struct sim_machine *m = &sim_machine;
     sim_server_init(m->sectors);
+    if (sim_profile.has_root)
+        sim_tree_init(m->sectors, &root);
     memset(&store_disk, 0, sizeof store_disk);
     if (m->has_store)
         sim_store_init();
@@ -271,6 +323,10 @@ static void run_seed(uint64_t seed)
         if (!is_local() && !sim_server_was_changed() && sim_random() % 4 == 0) {
             sim_version++;
             sim_server_new_image();
+            if (sim_profile.has_root) {
+                sim_tree_end();
+                sim_tree_init(m->sectors, &root);
+            }
         }
         sim_faults_on = false;
         power_on();
@@ -286,6 +342,7 @@ static void run_seed(uint64_t seed)
     if (m->has_store)
         sim_store_end();
     sim_server_end();
+    sim_tree_end();
     sim_world_end();
 }
 

@@ -55,8 +55,8 @@ static void fake_log(void *ctx, const char *line)
     (void)ctx, (void)line;
 }
 
-static const struct vdisk_platform platform = {NULL,      fake_now,     fake_connect, fake_close,
-                                               fake_send, fake_receive, fake_random,  fake_log};
+static const struct vdisk_platform platform = {
+    NULL, fake_now, fake_connect, fake_close, fake_send, fake_receive, fake_random, fake_log, NULL};
 
 struct nbd_session session;
 struct nbd_command command;

@@ -15,11 +15,11 @@ set_tests_properties(system.relay PROPERTIES LABELS system TIMEOUT 120)
 
 foreach(program bulk fair)
   add_executable(leat-${program} bench/${program}/${program}.c ${CMAKE_SOURCE_DIR}/vdisk/leat_nbd/sockets.c
-    ${CMAKE_SOURCE_DIR}/vdisk/tls/tls.c)
-target_compile_options(leat-${program} PRIVATE ${LEAT_WARNINGS} -O2 -g)
-target_compile_definitions(leat-${program} PRIVATE _GNU_SOURCE)
-target_include_directories(leat-${program} PRIVATE ${LEAT_INCLUDES})
-target_link_libraries(leat-${program} PRIVATE vdisk_bench mbedtls mbedx509 mbedcrypto)
+    ${CMAKE_SOURCE_DIR}/vdisk/tls/tls.c ${CMAKE_SOURCE_DIR}/vdisk/tls/sha256.c)
+  target_compile_options(leat-${program} PRIVATE ${LEAT_WARNINGS} -O2 -g)
+  target_compile_definitions(leat-${program} PRIVATE _GNU_SOURCE)
+  target_include_directories(leat-${program} PRIVATE ${LEAT_INCLUDES})
+  target_link_libraries(leat-${program} PRIVATE vdisk_bench mbedtls mbedx509 mbedcrypto)
 endforeach()
 
 add_test(NAME unit.vdisk_hit COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_hit.py $<TARGET_FILE:bench_vdisk_hit>)

@@ -167,8 +167,8 @@ static void do_log(void *ctx, const char *line)
     (void)ctx, (void)line;
 }
 
-const struct vdisk_platform tiny_platform = {NULL,    now_ns,     do_connect, do_close,
-                                             do_send, do_receive, do_random,  do_log};
+const struct vdisk_platform tiny_platform = {NULL,       now_ns,    do_connect, do_close, do_send,
+                                             do_receive, do_random, do_log,     NULL};
 
 void tiny_deliver(void)
 {

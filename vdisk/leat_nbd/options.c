@@ -30,6 +30,8 @@ static const char usage[] =
     "  --tls-ca FILE      TLS with certificates: PEM of who may vouch for the server\n"
     "  --tls-cert FILE --tls-key FILE  a certificate of one's own, in PEM\n"
     "  --tls-name NAME    what the server's certificate is for (its host name)\n"
+    "  --root-hash HASH:BLOCKS  every block is verified; as mkverity prints it\n"
+    "  --hash-export NAME its hash tree, on the same servers (EXPORT.verity)\n"
     "  --profile FILE     streams this boot profile first, records the boot\n"
     "  --quiet SECONDS    nothing new for so long ends the boot (15)\n"
     "  --fill MBIT        background fill of the cache, so fast at most (0)\n"
@@ -56,6 +58,16 @@ static uint64_t number(const char *text)
         exit(2);
     }
     return value;
+}
+
+static void set_root(struct vdisk_config *config, const char *text)
+{
+    const char *why = verity_root_parse(text, &config->root);
+    config->has_root = !why;
+    if (!why)
+        return;
+    fprintf(stderr, "leat-nbd: --root-hash %s: %s\n", text, why);
+    exit(2);
 }
 
 static struct vdisk_server server(const char *text, size_t size)
@@ -148,7 +160,8 @@ void options_parse(struct options *o, int argc, char **argv)
         {"name", 1, NULL, 'N' + 256},  {"fill", 1, NULL, 'f'},
         {"iops", 1, NULL, 'I'},        {"bandwidth", 1, NULL, 'B'},
         {"store", 1, NULL, 'S'},       {"store-format", 0, NULL, 'F'},
-        {"content", 1, NULL, 't'},     {NULL, 0, NULL, 0}};
+        {"content", 1, NULL, 't'},     {"root-hash", 1, NULL, 'R'},
+        {"hash-export", 1, NULL, 'H'}, {NULL, 0, NULL, 0}};
     const char *name = NULL;
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
@@ -193,6 +206,10 @@ void options_parse(struct options *o, int argc, char **argv)
             o->must_format = true;
         else if (c == 't')
             set_content(&o->config, optarg);
+        else if (c == 'R')
+            set_root(&o->config, optarg);
+        else if (c == 'H')
+            snprintf(o->config.hash_export, sizeof o->config.hash_export, "%s", optarg);
         else if (c == 'P')
             o->psk = optarg;
         else if (c == 'A')

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vdisk/leat_nbd/sockets.h"
+#include "vdisk/tls/sha256.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -179,8 +180,9 @@ static void log_line(void *ctx, const char *line)
     fprintf(stderr, "leat-nbd: %s\n", line);
 }
 
-const struct vdisk_platform sockets_platform = {NULL,      now_ns,       conn_connect, conn_close,
-                                                conn_send, conn_receive, random_bits,  log_line};
+const struct vdisk_platform sockets_platform = {NULL,        now_ns,    conn_connect,
+                                                conn_close,  conn_send, conn_receive,
+                                                random_bits, log_line,  tls_sha256};
 
 int sockets_poll_set(struct pollfd *fds)
 {

@@ -106,6 +106,7 @@ static void platform_log(void *ctx, const char *line)
 static const struct vdisk_platform platform = {
     NULL,          platform_now,     platform_connect, platform_close,
     platform_send, platform_receive, platform_random,  platform_log,
+    NULL,
 };
 
 /* -- disks -- */

@@ -138,6 +138,16 @@ static void damage_found(struct store *s, struct piece *p, uint32_t i)
         slot_unmap(s, p->slots[i]);
 }
 
+void store_forget(struct store_object *image, uint64_t block)
+{
+    struct store *s = image->store;
+    uint32_t slot = table_find(&s->table, image->record.number, block, false);
+    if (slot == SLOT_NONE || !slot_is_mapped(&s->table.slots[slot]) ||
+        s->journal.count >= PENDING_ROOM)
+        return;
+    slot_unmap(s, slot);
+}
+
 static bool is_intact(const struct store *s, const struct piece *p, uint32_t i)
 {
     return p->crcs[i] == format_block_crc(s->store_id, p->object->record.id, &p->keys[i],

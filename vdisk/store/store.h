@@ -109,6 +109,9 @@ bool store_is_damaged(const struct store_object *object);
    the image ends inside the last. Returns how many from the first on were taken. */
 uint32_t store_put(struct store_object *image, uint64_t first_block, uint32_t count,
                    const uint8_t *data);
+/* The block is not what it should be, as its reader knows: it is not held any more, if that can be done
+   now; best effort. */
+void store_forget(struct store_object *image, uint64_t block);
 /* Every sector of the range is held. A later read may still find damage. Range as in store_op. */
 bool store_holds(const struct store_object *object, uint64_t offset, uint64_t length);
 /* Some sector of a block that the range touches is held. */
