@@ -63,7 +63,6 @@ struct vdisk_config { /* of one disk */
     struct limit_rates rates, tenant_rates;
     char tenant[64];      /* empty: the disk's name, so a tenant of its own */
     uint32_t link_weight; /* the tenant's part of a busy link (share.h); 0: 100 */
-    char tenant[64];      /* empty: the disk's name, so a tenant of its own */
     bool has_root;        /* every block must match `root`: verify.h. Not with VDISK_PRIVATE */
     struct verity_root root;
     char hash_export[256]; /* the hash tree, on the same servers; empty: EXPORT.verity */

@@ -231,8 +231,11 @@ static enum verdict judge(struct vdisk_export *e, struct tenant *t, uint64_t blo
         v->is_proven = true;
         return GOOD;
     }
-    if (!v->is_proven) /* this block lies, or the salt */
+    if (!v->is_proven) { /* this block lies, or the salt, wherever that came from */
         v->has_salt = false;
+        if (v->tree)
+            local_forget(v->tree, 0);
+    }
     return BAD;
 }
 

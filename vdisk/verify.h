@@ -26,6 +26,7 @@
 struct vdisk;
 struct vdisk_config;
 struct vdisk_export;
+struct tenant;
 struct fetch;
 
 struct verify {                       /* of an image; its two exports share it */
