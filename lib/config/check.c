@@ -72,6 +72,14 @@ static bool check_disk(struct config_parser *parser, unsigned index)
                          "read_only");
     if (disk->profile_file[0] != '\0' && !disk->profile)
         return fail_disk(parser, disk, "profile = no, and a profile_file");
+    if (disk->root_hash[0] != '\0' && is_exclusive(disk))
+        return fail_disk(parser, disk,
+                         "root_hash is for images that are not written: not with mode = private, "
+                         "unless read_only = yes");
+    if (disk->root_hash[0] != '\0' && disk->content[0] != '\0')
+        return fail_disk(parser, disk, "content is the root_hash already: take it out");
+    if (disk->hash_export[0] != '\0' && disk->root_hash[0] == '\0')
+        return fail_disk(parser, disk, "hash_export needs root_hash");
     for (unsigned i = 0; i < index; i++) {
         const struct leat_config_disk *other = &config->disks[i];
         if (other->port == disk->port && strcmp(other->server, disk->server) == 0 &&

@@ -16,7 +16,8 @@
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
  *                         mode = private | ram | local, read_only = yes | no; ram: overlay = SIZE;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
- *                         content = TEXT: the name of this version of the image
+ *                         content = TEXT: the name of this version of the image;
+ *                         root_hash = HASH:BLOCKS, hash_export = NAME: every block is verified;
  *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM;
  *                         tls = yes | no, and keys as in [server];
  *                         profile = yes | no, profile_file = FILE: its boot profile
@@ -55,6 +56,7 @@
 #define LEAT_CONFIG_CONTENT 65u
 #define LEAT_CONFIG_EXPORT 256u
 #define LEAT_CONFIG_FALLBACK 200u
+#define LEAT_CONFIG_ROOT 96u               /* "HASH:BLOCKS" */
 #define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
 #define LEAT_CONFIG_PSK 200u               /* "NAME:HEX": 63 bytes of name, 64 of key */
@@ -127,7 +129,9 @@ struct leat_config_disk {
     char fallback[LEAT_CONFIG_FALLBACK]; /* as written, each checked: other servers of the image */
     uint32_t give_up_s; /* how long a request waits for a server that is away; 0: for ever */
     enum leat_config_disk_mode mode;
-    char content[LEAT_CONFIG_CONTENT]; /* as written, checked (vdisk/content.h); empty: none */
+    char content[LEAT_CONFIG_CONTENT];    /* as written, checked (vdisk/content.h); empty: none */
+    char root_hash[LEAT_CONFIG_ROOT];     /* as written, checked (vdisk/verity); empty: none */
+    char hash_export[LEAT_CONFIG_EXPORT]; /* empty: that of the image with ".verity" behind it */
     bool read_only;
     bool profile;                        /* its boots are recorded, and streamed first */
     char profile_file[LEAT_CONFIG_FILE]; /* empty: none comes with leat.conf */

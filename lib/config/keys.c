@@ -246,6 +246,18 @@ static const char *disk_content(struct config_parser *p, const char *value)
                           : value_string(value, p->disk->content, sizeof(p->disk->content));
 }
 
+static const char *disk_root_hash(struct config_parser *p, const char *value)
+{
+    const char *reason = value_root_hash(value);
+    return reason != NULL ? reason
+                          : value_string(value, p->disk->root_hash, sizeof(p->disk->root_hash));
+}
+
+static const char *disk_hash_export(struct config_parser *p, const char *value)
+{
+    return value_string(value, p->disk->hash_export, sizeof(p->disk->hash_export));
+}
+
 static const char *take_iops(const char *value, struct leat_config_rates *rates)
 {
     return value_number(value, 1, 100000000, &rates->iops);
@@ -512,6 +524,8 @@ static const struct {
     {CONFIG_DISK, "fallback", disk_fallback},
     {CONFIG_DISK, "give_up", disk_give_up},
     {CONFIG_DISK, "content", disk_content},
+    {CONFIG_DISK, "root_hash", disk_root_hash},
+    {CONFIG_DISK, "hash_export", disk_hash_export},
     {CONFIG_DISK, "iops", disk_iops},
     {CONFIG_DISK, "bandwidth", disk_bandwidth},
     {CONFIG_DISK, "profile", disk_profile},

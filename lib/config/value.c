@@ -204,6 +204,18 @@ const char *value_guid(const char *text, char *out)
     return NULL;
 }
 
+const char *value_root_hash(const char *text)
+{
+    static const char digits[] = "0123456789";
+    size_t hash = strspn(text, "0123456789abcdefABCDEF");
+    uint64_t blocks = 0;
+    if (hash != 64 || text[hash] != ':' || strspn(text + 65, digits) != strlen(text + 65) ||
+        value_number(text + 65, 1, 1ull << 51, &blocks) != NULL)
+        return "must be HASH:BLOCKS as mkverity prints it: 64 hexadecimal digits, and the number "
+               "of data blocks";
+    return NULL;
+}
+
 const char *value_name(const char *text, char *out, size_t size)
 {
     if (*text == '\0')

@@ -35,6 +35,8 @@ const char *value_guid(const char *text, char *out);
 const char *value_string(const char *text, char *out, size_t size);
 /* A content id: vdisk/content.h has the same rule. */
 const char *value_content(const char *text);
+/* A root hash: vdisk/verity/verity.h has the same rule. */
+const char *value_root_hash(const char *text);
 const char *value_host(const char *text, char *out, size_t size);
 const char *value_name(const char *text, char *out, size_t size);
 const char *value_file(const char *text, char *out, size_t size);

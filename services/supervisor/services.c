@@ -268,6 +268,12 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     if (key_set >= 0) {
         process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
     }
+    if (disk->root_hash[0] != '\0') {
+        process_argument(p, "disk.%s/%s.root_hash=%s", vm, disk->name, disk->root_hash);
+    }
+    if (disk->hash_export[0] != '\0') {
+        process_argument(p, "disk.%s/%s.hash_export=%s", vm, disk->name, disk->hash_export);
+    }
     if (overlay_bytes != 0) {
         process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,
                          (unsigned long long)overlay_bytes);

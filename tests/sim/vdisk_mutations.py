@@ -12,7 +12,7 @@ def found(pattern):
 
 SOURCES = [*found("vdisk/*.c"), *found("vdisk/nbd/*.c"), *found("vdisk/profile/*.c"), *found("vdisk/store/*.c"),
            *found("vdisk/verity/*.c"),
-           *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server",
+           *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server", "sim_tree",
                                                 "sim_model", "store_disk"))]
 SEEDS = 3000
 
@@ -43,9 +43,14 @@ MUTATIONS = {
         "wlog.c", "        cache_change(&e->engine->cache, e->id, w->offset + w->lead, w->client_length, change,\n"
         "                     w->data + w->lead);", "        (void)change;"),
     "written_blocks_are_holes": ("extents.c", "    if (!x->span_count || !length)\n        return;", "    return;"),
-    "read_error_swallowed": ("fetch.c", "                r->status = LEAT_EIO;", "                r->status = LEAT_OK;"),
+    "read_error_swallowed": ("fetch.c", "            r->status = LEAT_EIO;", "            r->status = LEAT_OK;"),
     "overlay_ignored": ("disk.c", "        d->has_overlay) /* over what came from below */", "        false)"),
     "other_content_accepted": ("identity.c", "        e->content.has_changed = true;", "        ;"),
+    # hash trees
+    "hash_not_compared": ("verify.c", "return matches(e, above + place.offset, data) ? GOOD : BAD;", "return GOOD;"),
+    "holes_not_judged": ("fetch.c", "(!e->verify || verify_is_zero(e, block))", "(true)"),
+    "local_disk_believed": ("fetch.c", "    if (!e->verify)\n        fetch_end(e, f, error);",
+                            "    if (!e->verify || f->is_from_disk)\n        fetch_end(e, f, error);"),
     # mode local
     "difference_read_from_base": (
         "difference_ops.c", "(!r->data || !store_holds_some(l->object, r->offset, r->length))", "(true)"),

@@ -3,6 +3,8 @@
  * leat.conf: what is accepted, with which defaults, and that each mistake is named with its line.
  */
 #include "lib/config/config.h"
+
+#define HASH "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939"
 #include "lib/config/text.h"
 #include "lib/config/value.h"
 
@@ -56,7 +58,8 @@ static void test_full(void **state)
               "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
               "mode = ram\nread_only = no\noverlay = 300M\n"
               "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\ncontent = debian 12.4\n"
-              "[disk data]\n"),
+              "[disk data]\n[disk sealed]\nread_only = yes\nhash_export = hashes\n"
+              "root_hash = 0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939:129\n"),
         0);
     assert_string_equal(config.server, "10.0.2.2");
     assert_int_equal(config.server_port, 10810);
@@ -89,6 +92,9 @@ static void test_full(void **state)
     assert_string_equal(root->fallback, "10.0.2.3, mirror.lan:10810");
     assert_int_equal(root->give_up_s, 90);
     assert_string_equal(root->content, "debian 12.4");
+    const struct leat_config_disk *sealed = leat_config_disk(&config, "sealed");
+    assert_string_equal(sealed->hash_export, "hashes");
+    assert_int_equal(strlen(sealed->root_hash), 68);
     const struct leat_config_disk *data = leat_config_disk(&config, "data");
     assert_string_equal(data->server, "10.0.2.2");
     assert_string_equal(data->export_name, "data");
@@ -225,6 +231,22 @@ static void test_errors(void **state)
         {"[disk a]\ncontent=a name of 32 characters, too long\n", 2,
          "leat.conf line 2: [disk a] content = a name of 32 characters, too long: must be 64 "
          "hexadecimal digits, or at most 31 ASCII characters"},
+        {"[disk a]\nroot_hash=12:1\n", 2,
+         "leat.conf line 2: [disk a] root_hash = 12:1: must be HASH:BLOCKS as mkverity prints it: "
+         "64 "
+         "hexadecimal digits, and the number of data blocks"},
+        {"[disk a]\nserver=s\nroot_hash=" HASH ":0\n", 3,
+         "leat.conf line 3: [disk a] root_hash = "
+         "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb...: must be HASH:BLOCKS as "
+         "mkverity prints it: 64 hexadecimal digits, and the number of data blocks"},
+        {"[disk a]\nserver=s\nroot_hash=" HASH ":2\n", 1,
+         "leat.conf line 1: [disk a] root_hash is for images that are not written: not with mode "
+         "= "
+         "private, unless read_only = yes"},
+        {"[disk a]\nserver=s\nmode=ram\ncontent=x\nroot_hash=" HASH ":2\n", 1,
+         "leat.conf line 1: [disk a] content is the root_hash already: take it out"},
+        {"[disk a]\nserver=s\nhash_export=x\n", 1,
+         "leat.conf line 1: [disk a] hash_export needs root_hash"},
         {"[vm a]\nweight=0\n", 2, "leat.conf line 2: [vm a] weight = 0: too small"},
         {"[vm a]\nweight=10001\n", 2,
          "leat.conf line 2: [vm a] weight = 10001: too large; weights go from 1 to 10000"},

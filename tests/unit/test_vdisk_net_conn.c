@@ -194,6 +194,18 @@ static void test_config(void **state)
     assert_int_equal(config.more[0].port, 10810);
     assert_string_equal(config.more[1].host, "c");
     assert_int_equal(config.more[1].port, 10809);
+    const char *sealed[] = {
+        "host",        "h",
+        "root_hash",   "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939:7",
+        "mode",        "ram",
+        "hash_export", "hashes",
+        NULL};
+    args.ctx = sealed;
+    assert_null(disk_config(&args, "d", &config, why, sizeof why));
+    assert_true(config.has_root);
+    assert_int_equal(config.root.hash[31], 0x39);
+    assert_int_equal(config.root.blocks, 7);
+    assert_string_equal(config.hash_export, "hashes");
     const char *bad[][5] = {{"export", "x", NULL},
                             {"host", "h", "port", "70000", NULL},
                             {"host", "h", "port", "1x", NULL},
@@ -201,6 +213,7 @@ static void test_config(void **state)
                             {"host", "h", "read_only", "maybe", NULL},
                             {"host", "h", "overlay", "99999999999999999999", NULL},
                             {"host", "h", "give_up", "soon", NULL},
+                            {"host", "h", "root_hash", "12:1", NULL},
                             {"host", "h", "content", "a text of 32 characters, too long", NULL},
                             {"host", "h", "fallback", "a,b,c,d", NULL},
                             {"host", "h", "fallback", ":1", NULL},

@@ -41,7 +41,7 @@ add_test(NAME sim.vdisk_mutations
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/vdisk_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(sim.vdisk_mutations PROPERTIES LABELS sim TIMEOUT 3000 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 
-foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache vdisk_local)
+foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache vdisk_local vdisk_verity)
   add_test(NAME system.${part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_${part}.py $<TARGET_FILE:leat-nbd>)
   set_tests_properties(system.${part} PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()

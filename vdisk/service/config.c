@@ -116,6 +116,22 @@ static const char *find_keys(const struct disk_args *args, struct vdisk_config *
     return config->tls ? NULL : why;
 }
 
+/* root_hash and hash_export. NULL: good, or not there. */
+static const char *take_root(const struct disk_args *args, struct vdisk_config *config, char *why,
+                             size_t size)
+{
+    char text[VERITY_ROOT_TEXT];
+    args->get(args->ctx, "hash_export", config->hash_export, sizeof config->hash_export);
+    if (!args->get(args->ctx, "root_hash", text, sizeof text))
+        return NULL;
+    const char *objection = verity_root_parse(text, &config->root);
+    config->has_root = !objection;
+    if (!objection)
+        return NULL;
+    snprintf(why, size, "root_hash=%s: %s", text, objection);
+    return why;
+}
+
 const char *disk_config(const struct disk_args *args, const char *name, struct vdisk_config *config,
                         char *why, size_t size)
 {
@@ -156,6 +172,9 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
         if (!config->has_content)
             return bad(why, size, "content", servers);
     }
+    const char *objection = take_root(args, config, why, size);
+    if (objection)
+        return objection;
     if (args->get(args->ctx, "give_up", text, sizeof text)) {
         if (!parse_number(text, UINT32_MAX, &number))
             return bad(why, size, "give_up", text);

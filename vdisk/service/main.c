@@ -24,6 +24,7 @@
 #include "vdisk/service/local_disk.h"
 #include "vdisk/service/profiles.h"
 #include "vdisk/service/secure_conn.h"
+#include "vdisk/tls/sha256.h"
 
 #define MAX_DISKS 32u
 #define DEFAULT_CACHE_BYTES (64ull << 20)
@@ -106,7 +107,7 @@ static void platform_log(void *ctx, const char *line)
 static const struct vdisk_platform platform = {
     NULL,          platform_now,     platform_connect, platform_close,
     platform_send, platform_receive, platform_random,  platform_log,
-    NULL,
+    tls_sha256,
 };
 
 /* -- disks -- */

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Images with a hash tree, through leat-nbd: whatever a server does to image or tree, no wrong byte comes out, and a
+second server that is right is found.
+
+usage: test_vdisk_verity.py LEAT_NBD [TestClass.test_name ...]
+Needs what test_vdisk_servers.py needs, and veritysetup.
+"""
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import vdisk_case
+from vdisk_case import MIB, Case, wait_for
+
+MKVERITY = Path(__file__).resolve().parents[2] / "tools" / "mkverity"
+SALT = "5a" * 32
+
+
+class Verity(Case):
+    def setUp(self):
+        super().setUp()
+        self.image = self.make_folder("good")
+        self.root = self.make_tree(self.image)
+
+    def make_folder(self, name, seed=1):
+        """NAME/image: 20 MiB with holes."""
+        os.mkdir(self.path(name))
+        path = self.make_file(f"{name}/image", 12 * MIB, seed)
+        with open(path, "r+b") as f:
+            f.truncate(20 * MIB)
+            f.seek(17 * MIB)
+            f.write(b"\x77" * 12288)
+        return path
+
+    def make_tree(self, image):
+        text = self.run_tool(str(MKVERITY), image, "--salt", SALT).stdout
+        return re.search(r"root_hash = (\S+)", text)[1]
+
+    def copy_folder(self, name, *changes):
+        """A folder like `good`, with changed bytes: (file, offset, bytes)."""
+        shutil.copytree(self.path("good"), self.path(name))
+        for file, offset, data in changes:
+            with open(self.path(f"{name}/{file}"), "r+b") as f:
+                f.seek(offset)
+                f.write(data)
+        return name
+
+    def serve_folder(self, name):
+        return self.serve("file", f"dir={self.path(name)}", name=f"{name}.sock")[1]
+
+    def sealed(self, servers, *options, **more):
+        return self.leat(servers, "image", "--mode", "ram", "--root-hash", self.root, *options, **more)
+
+    def read_all(self, leat, timeout=120):
+        self.run_tool("nbdcopy", leat.uri, self.path("out"), timeout=timeout)
+        self.same_files(self.image, self.path("out"))
+        return self.counters(leat)["verity"]
+
+    def check_read(self, leat, offset, size, is_good=True):
+        """qemu-io compares nothing here: what a read returns must be the image's bytes, or an error."""
+        out = self.path("piece")
+        r = self.run_tool("qemu-img", "convert", "-n", "--image-opts", "-O", "raw",
+                          f"driver=raw,offset={offset},size={size},file.driver=nbd,"
+                          f"file.server.type=unix,file.server.path={leat.uri.split('=')[1]}",
+                          self.empty(out, size), ok=False)
+        self.assertEqual(r.returncode == 0, is_good, r.stdout)
+        with open(self.image, "rb") as f, open(out, "rb") as g:
+            f.seek(offset)
+            self.assertEqual(f.read(size) == g.read(size), is_good)
+
+    def empty(self, path, size):
+        with open(path, "wb") as f:
+            f.write(b"\xee" * size)
+        return path
+
+    # -- all is well --
+
+    def test_good(self):
+        counts = self.read_all(self.sealed(self.serve_folder("good")))
+        self.assertEqual((counts["lies"], counts["tree_lies"]), (0, 0))
+        tree = os.path.getsize(self.image + ".verity")
+        self.assertLessEqual(counts["tree_bytes"], tree)  # each tree block once at most
+        self.assertGreater(counts["tree_bytes"], tree // 2)
+
+    def test_oracle(self):
+        """The tree that mkverity makes is one for veritysetup; it sees what leat-nbd sees."""
+        veritysetup = shutil.which("veritysetup", path=os.environ["PATH"] + ":/usr/sbin")
+        tree = self.image + ".verity"
+        self.run_tool(veritysetup, "verify", self.image, tree, self.root.split(":")[0])
+        self.copy_folder("bad", ("image", 5 * MIB, b"x"))
+        r = self.run_tool(veritysetup, "verify", self.path("bad/image"), tree, self.root.split(":")[0], ok=False)
+        self.assertNotEqual(r.returncode, 0)
+
+    def test_odd_size(self):
+        with open(self.image, "ab") as f:
+            f.write(b"end")
+        r = self.run_tool(str(MKVERITY), self.image, ok=False)
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn("truncate -s %4096", r.stdout)
+        leat = self.sealed(self.serve_folder("good"))  # the root hash is of what was there before
+        with open(self.image, "r+b") as f:
+            f.truncate(20 * MIB)
+        self.assertIn("20971520", self.run_tool("nbdinfo", leat.uri).stdout)
+        self.read_all(leat)
+
+    def test_no_tree(self):
+        """A server of one export has no tree: nothing is read without one, and the log says what is missing."""
+        p = self.spawn("qemu-nbd", "-t", "-e", "4", "-f", "raw", "-k", self.path("q"), "-x", "image", "-r", self.image)
+        wait_for(lambda: vdisk_case.can_connect(self.path("q")), 10, self.log_of(p))
+        leat = self.sealed(f"unix:{self.path('q')}", "--give-up", "2")
+        self.check_read(leat, 0, 4096, is_good=False)
+        self.assertIn("image.verity", self.log_of(leat))
+
+    # -- lies --
+
+    def test_wrong_byte_and_a_second_server(self):
+        self.copy_folder("bad", ("image", 5 * MIB + 77, b"x"), ("image", 17 * MIB + 4096, b"y"))
+        leat = self.sealed(self.serve_folder("bad") + "," + self.serve_folder("good"))
+        counts = self.read_all(leat)
+        self.assertGreater(counts["lies"], 0)
+        self.assertRegex(self.log_of(leat), r"block 12\d\d from .*bad.sock.* does not match the root hash")
+
+    def test_wrong_byte_only(self):
+        """Everything but that block can be read; it waits, and fails when it has waited enough."""
+        self.copy_folder("bad", ("image", 5 * MIB + 77, b"x"))
+        leat = self.sealed(self.serve_folder("bad"), "--give-up", "3")
+        self.check_read(leat, 0, 5 * MIB)
+        self.check_read(leat, 5 * MIB + 4096, 15 * MIB - 4096)
+        start = time.monotonic()
+        self.check_read(leat, 5 * MIB, 4096, is_good=False)
+        self.assertGreater(time.monotonic() - start, 2)
+        self.check_read(leat, 5 * MIB - 65536, 65536)
+        self.assertLess(self.counters(leat)["verity"]["lies"], 20)  # no endless loop
+
+    def test_mended(self):
+        """A block that waits for a right answer gets it when the server has one."""
+        self.copy_folder("bad", ("image", 5 * MIB + 77, b"x"))
+        with open(self.image, "rb") as f:
+            f.seek(5 * MIB + 77)
+            right = f.read(1)
+        leat = self.sealed(self.serve_folder("bad"))
+        reader = subprocess.Popen(["nbdcopy", leat.uri, self.path("out")])
+        self.processes.append(reader)
+        reader.log = leat.log
+        wait_for(lambda: "does not match" in self.log_of(leat), 20, "the lie is told")
+        self.assertIsNone(reader.poll())
+        with open(self.path("bad/image"), "r+b") as f:
+            f.seek(5 * MIB + 77)
+            f.write(right)
+        self.assertEqual(reader.wait(timeout=60), 0)
+        self.same_files(self.image, self.path("out"))
+
+    def test_wrong_tree(self):
+        """Each kind of tree block once, then a second server."""
+        for i, place in enumerate((4096 * 5 + 9, 4096 + 40, 90, 3)):  # a leaf, the top, the salt, the signature
+            name = self.copy_folder(f"bad{i}", ("image.verity", place, b"\xa5\x5a"))
+            leat = self.sealed(self.serve_folder(name) + "," + self.path_of_good(), name=f"leat{i}")
+            counts = self.read_all(leat)
+            self.assertGreater(counts["tree_lies"], 0)
+            self.stop(leat)
+
+    def path_of_good(self):
+        return self.serve("file", f"dir={self.path('good')}", name=f"good{len(self.processes)}.sock")[1]
+
+    def test_wrong_tree_only(self):
+        name = self.copy_folder("bad", ("image.verity", 4096 + 40, b"\xa5\x5a"))
+        leat = self.sealed(self.serve_folder(name), "--give-up", "3")
+        self.check_read(leat, 0, 4096, is_good=False)
+        self.assertLess(self.counters(leat)["verity"]["tree_lies"], 20)
+
+    def test_another_image(self):
+        """With a good tree, the same salt, and another root."""
+        image = self.make_folder("other", seed=2)
+        self.assertNotEqual(self.make_tree(image), self.root)
+        leat = self.sealed(self.serve_folder("other"), "--give-up", "3")
+        self.check_read(leat, 0, 65536, is_good=False)
+        self.stop(leat)
+        leat = self.sealed(f"unix:{self.path('other.sock')}," + self.serve_folder("good"), name="leat2")
+        self.read_all(leat)
+
+    def test_hidden_data(self):
+        """A block of data that the server calls a hole."""
+        self.copy_folder("bad")
+        with open(self.path("bad/image"), "r+b") as f:
+            subprocess.run(["fallocate", "-p", "-o", str(3 * MIB), "-l", "65536", f.name], check=True)
+        leat = self.sealed(self.serve_folder("bad") + "," + self.serve_folder("good"))
+        self.assertGreater(self.read_all(leat)["lies"], 0)
+
+    def test_smaller(self):
+        self.copy_folder("bad")
+        with open(self.path("bad/image"), "r+b") as f:
+            f.truncate(19 * MIB)
+        leat = self.sealed(self.serve_folder("bad") + "," + self.serve_folder("good"))
+        self.read_all(leat)
+        self.assertIn("it is smaller than the root hash says", self.log_of(leat))
+
+    # -- what cannot be --
+
+    def test_refused(self):
+        server = self.serve_folder("good")
+        leat = self.leat(server, "image", "--root-hash", self.root, wait=False)  # mode private
+        wait_for(lambda: leat.poll() is not None, 10, "leat-nbd ends")
+        self.assertIn("root_hash is for images that are not written", self.log_of(leat))
+        leat = self.leat(server, "image", "--mode", "ram", "--root-hash", "12:3", wait=False)
+        wait_for(lambda: leat.poll() is not None, 10, "leat-nbd ends")
+        self.assertIn("64 hexadecimal digits", self.log_of(leat))
+
+
+if __name__ == "__main__":
+    vdisk_case.main(__doc__)
