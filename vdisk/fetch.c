@@ -152,8 +152,10 @@ static struct fetch *take_free(struct vdisk_export *e, struct tenant *t, uint64_
     uint32_t left = is_local ? LOCAL_FETCHES - e->local_count : EXPORT_FETCHES - e->fetch_count;
     if (left <= reserve || cache_room(&e->engine->cache) < unit + reserve * VERIFY_UNIT_BLOCKS)
         return NULL;
-    struct fetch *f =
-        LIST_ENTRY(list_pop(is_local ? &e->local_free : &e->fetch_free), struct fetch, node);
+    struct list *node = list_pop(is_local ? &e->local_free : &e->fetch_free);
+    if (!node)
+        return NULL;
+    struct fetch *f = LIST_ENTRY(node, struct fetch, node);
     e->fetch_count += !is_local;
     e->local_count += is_local;
     f->tenant = tenant_get(t);

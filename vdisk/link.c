@@ -307,8 +307,8 @@ uint64_t link_run(struct vdisk_export *e)
     if (e->was_up)
         run_local(e);
     for (bool any = true; any && e->link != LINK_FAILED;) {
-        any = verify_pump(e);
-        any = step(e) || any;
+        any = step(e);
+        any = verify_pump(e) || any; /* behind it: it may have brought something */
     }
     uint64_t now_ns = e->engine->now_ns;
     if (e->tick_ns <= now_ns) { /* "away for N s" has changed */
