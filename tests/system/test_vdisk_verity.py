@@ -198,6 +198,49 @@ class Verity(Case):
         self.read_all(leat)
         self.assertIn("it is smaller than the root hash says", self.log_of(leat))
 
+    # -- the local disk --
+
+    def test_store(self):
+        """What has passed is kept, and is read from there."""
+        server = self.serve_folder("good")
+        for i in range(2):
+            leat = self.sealed(server, "--store", f"{self.path('store')}:96M", name=f"leat{i}")
+            self.read_all(leat)
+            counts = self.counters(leat)
+            self.stop(leat)
+        self.assertGreater(counts["disk_bytes"], 4 * MIB)
+        self.assertLess(sum(source["bytes"] for source in counts["sources"].values()), MIB)
+        self.assertEqual(counts["verity"]["lies"], 0)
+
+    def test_store_that_lies(self):
+        """The store holds, under the image's content id and with good checksums, what a bad server had."""
+        self.copy_folder("bad", *(("image", i * MIB + 77, b"lies") for i in range(1, 12)))
+        store = f"{self.path('store')}:96M"
+        leat = self.leat(self.serve_folder("bad"), "image", "--mode", "ram", "--store", store, "--content",
+                         self.root.split(":")[0])
+        self.run_tool("nbdcopy", leat.uri, self.path("wrong"))
+        self.stop(leat)
+        server = self.serve_folder("good")
+        leat = self.sealed(server, "--store", store, name="leat2")
+        self.read_all(leat)
+        self.assertIn("from the local disk does not match the root hash", self.log_of(leat))
+        self.assertGreater(self.counters(leat)["disk_bytes"], 0)
+        self.stop(leat)
+        leat = self.sealed(server, "--store", store, name="leat3")
+        self.assertEqual(self.read_all(leat)["lies"], 0)  # they have been replaced
+
+    def test_damaged_store(self):
+        """Bytes of the store's file are changed while it is off."""
+        server, store = self.serve_folder("good"), f"{self.path('store')}:96M"
+        leat = self.sealed(server, "--store", store)
+        self.read_all(leat)
+        self.stop(leat)
+        with open(self.path("store"), "r+b") as f:
+            for offset in range(4 * MIB, 32 * MIB, 100000):
+                f.seek(offset)
+                f.write(b"damage")
+        self.read_all(self.sealed(server, "--store", store, name="leat2"))
+
     # -- what cannot be --
 
     def test_refused(self):
