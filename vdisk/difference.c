@@ -287,6 +287,8 @@ static void abandon(struct difference *l)
         else
             free(o);
     }
+    while ((node = list_pop(&l->wait)))
+        disk_complete(LIST_ENTRY(node, struct vdisk_request, node), LEAT_EIO);
     l->object = NULL;
     spill_abandon(l, true);
     l->is_flushing = false;

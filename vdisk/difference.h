@@ -50,6 +50,7 @@ struct difference {
     uint64_t written, flushed, flush_mark; /* changes done, those that are durable, or will be */
     bool is_flushing, wants_flush, said_near, said_full, said_damaged, said_failed;
     uint64_t look_ns; /* not before: is the store nearly full? */
+    uint64_t idle_ns; /* of a temporary one: no page could leave; not before */
     uint64_t full_errors, damaged_errors;
 };
 

@@ -46,11 +46,13 @@ static void look_at_room(struct difference *l)
 }
 
 /* The request's status. Each kind of trouble is told once. */
-static int judge(struct difference *l, enum store_status status)
+static int judge(struct difference *l, enum store_status status, bool is_read)
 {
     bool *said = status == STORE_FULL      ? &l->said_full
                  : status == STORE_DAMAGED ? &l->said_damaged
                                            : &l->said_failed;
+    if (l->is_temporary && is_read && said == &l->said_failed)
+        return LEAT_EIO; /* pages may go on leaving for it */
     if (status == STORE_OK)
         return LEAT_OK;
     l->full_errors += status == STORE_FULL;
@@ -200,7 +202,7 @@ static void op_done(struct store_op *op, enum store_status status)
     if (status == STORE_OK && op->type == STORE_READ)
         read_done(o);
     else if (status != STORE_OK || !go_on(o))
-        disk_complete(r, judge(l, status));
+        disk_complete(r, judge(l, status, r->op == LEAT_BLK_READ));
 }
 
 bool diff_is_at_store(const struct vdisk_request *r)

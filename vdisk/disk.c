@@ -208,7 +208,8 @@ void disk_give_up(struct vdisk_disk *d, const char *what)
     }
     while (count-- && !list_is_empty(&d->requests)) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
-        if (diff_is_at_store(r) || (d->has_overlay && r->op != LEAT_BLK_READ) ||
+        bool is_ours = d->has_overlay || (d->config.mode == VDISK_LOCAL && !disk_is_opening(d));
+        if (diff_is_at_store(r) || (is_ours && r->op != LEAT_BLK_READ) ||
             (!disk_is_opening(d) && e->was_up && fetch_waits_locally(e, r))) {
             /* it needs no server */
             list_remove(&r->disk_node);

@@ -111,8 +111,7 @@ void identity_end(struct vdisk_export *e)
 bool identity_is_judged(const struct vdisk_export *e)
 {
     for (uint32_t i = 0; e->content.wanted && i < IDENTITY_SAMPLES; i++)
-        if (e->content.samples[i].is_wanted && e->content.samples[i].is_known &&
-            !e->content.samples[i].is_noted)
+        if (e->content.samples[i].is_wanted && e->content.samples[i].is_known)
             return false;
     return true;
 }
@@ -157,14 +156,29 @@ void identity_put(const struct vdisk_export *e, uint8_t *data)
 
 void identity_adopt(struct vdisk_export *e, const uint8_t *data)
 {
-    uint64_t mask = bytes_get(data, 4) == sample_bytes(e) ? bytes_get(data + 4, 4) : 0;
+    bool is_same_range =
+        bytes_get(data, 4) == sample_bytes(e) || e->identity.size_bytes >= PARTITION_OFFSET;
+    uint64_t mask = is_same_range ? bytes_get(data + 4, 4) : 0;
     for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++) {
         struct identity_sample *s = &e->content.samples[i];
-        if (s->is_known || !(mask >> i & 1))
+        uint64_t sum = bytes_get(data + 8 + 8 * i, 8);
+        if (!(mask >> i & 1))
+            continue;
+        if (s->is_known && !s->is_noted && s->sum != sum) /* the server was faster than the note */
+            e->content.has_changed = e->content.is_not_as_noted = true;
+        if (s->is_known)
             continue;
         s->is_known = s->is_noted = true;
-        s->sum = bytes_get(data + 8 + 8 * i, 8);
+        s->sum = sum;
     }
+}
+
+bool identity_is_noted(const struct vdisk_export *e)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++)
+        any |= e->content.samples[i].is_noted;
+    return any;
 }
 
 bool identity_is_taken(const struct vdisk_export *e)

@@ -46,8 +46,8 @@ bool identity_pump(struct vdisk_export *e);
 void identity_end(struct vdisk_export *e);
 /*
  * Of an image with a content id the sums are kept over a restart (local_notes.h): in IDENTITY_NOTE_BYTES
- * bytes. Reads do not wait for their comparison, since a server may be silent; the first answers show
- * whether the server's image is what the local store holds.
+ * bytes. What the store holds is read meanwhile, since a server may be silent; what the server has is
+ * not, until its sums have shown that it is the same image.
  */
 #define IDENTITY_NOTE_BYTES (8u + 8u * IDENTITY_SAMPLES)
 void identity_put(const struct vdisk_export *e, uint8_t *data);
@@ -57,6 +57,9 @@ bool identity_is_taken(const struct vdisk_export *e);
 
 /* False: what was taken before has not been compared yet. */
 bool identity_is_judged(const struct vdisk_export *e);
+/* Sums of an earlier start are there to be compared: what the local store holds may be read meanwhile,
+ * and nothing of the server's. */
+bool identity_is_noted(const struct vdisk_export *e);
 
 /*
  * A name of the image made of its size and its samples, for who has no better one (a content id): two

@@ -198,6 +198,14 @@ static void up(struct vdisk_export *e)
     }
 }
 
+/* Requests are served, from the local store if there is no server. */
+static void begin(struct vdisk_export *e)
+{
+    e->has_begun = e->has_changed = true;
+    for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
+}
+
 /* True: something moved, look again. */
 static bool step(struct vdisk_export *e)
 {
@@ -235,6 +243,10 @@ static bool step(struct vdisk_export *e)
                                "give the disk another content"
                              : "the export's content is not what it was: another image? detach the "
                                "disk to use it");
+        return true;
+    }
+    if (e->link == LINK_REPLAY && !e->has_begun && identity_is_noted(e) && notes_are_read(e)) {
+        begin(e); /* it need not wait for what the server answers */
         return true;
     }
     if (e->link == LINK_REPLAY && !e->replay_left && identity_is_judged(e) && notes_are_read(e)) {
@@ -283,10 +295,8 @@ static void go_offline(struct vdisk_export *e)
     }
     local_begin(e);
     notes_use_image(e);
-    e->has_begun = e->has_changed = true;
     link_say(e, "no server yet: started from the local store", "");
-    for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
-        disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
+    begin(e);
 }
 
 /* What goes without the server. */

@@ -74,7 +74,7 @@ static uint32_t bytes_of(const struct vdisk_export *e, uint64_t block, uint32_t 
 bool local_holds(const struct vdisk_export *e, uint64_t block, uint32_t count)
 {
     const struct local_cache *l = &e->local;
-    return l->image && !l->is_off &&
+    return l->image && !l->is_off && notes_image_is_read(e) && !export_is_written(e) &&
            store_holds(l->image, block * CACHE_BLOCK_BYTES, bytes_of(e, block, count));
 }
 
@@ -153,7 +153,7 @@ void local_keep(struct vdisk_export *e, uint32_t slot)
     struct local_queue *q = &e->engine->unsaved;
     struct cache_slot *s = &e->engine->cache.slots[slot];
     if (!e->local.image || e->local.is_off || s->is_unsaved || q->count == q->room ||
-        export_is_written(e))
+        export_is_written(e) || !notes_image_is_read(e))
         return;
     s->is_unsaved = true;
     q->slots[(q->first + q->count++) % q->room] = slot;
@@ -206,7 +206,7 @@ static struct vdisk_export *gather(struct vdisk *v, uint64_t *first, uint32_t *c
         if (*count == 0) {
             e = export_by_id(v, s->export_id);
             *first = s->block;
-            if (!e || !e->local.image)
+            if (!e || !e->local.image || e->link == LINK_FAILED)
                 return NULL;
         } else if (s->export_id != e->id || s->block != *first + *count) {
             break;

@@ -314,6 +314,12 @@ static bool begin_for(struct vdisk_export *e)
     return has_image_news(e) && put_image(e);
 }
 
+bool notes_image_is_read(const struct vdisk_export *e)
+{
+    const struct local_note *n = &e->engine->note;
+    return e->notes.has_read_image && !(n->export == e && !n->is_profile && n->blob);
+}
+
 bool notes_are_read(const struct vdisk_export *e)
 {
     const struct local_notes *n = &e->notes;

@@ -54,6 +54,9 @@ struct local_note {              /* of the engine: the blob under way */
 /* The first request waits so long for what was noted down: what is a hole must not be asked for. */
 #define NOTES_PATIENCE_NS 2000000000ull
 bool notes_are_read(const struct vdisk_export *e);
+/* What was noted of the image, its sums for one, is known, or nothing was. Not before that is anything
+ * read from the local store, or put there. */
+bool notes_image_is_read(const struct vdisk_export *e);
 /* The image's size has become known, perhaps by the offer: its description is used. */
 void notes_use_image(struct vdisk_export *e);
 void notes_free(struct vdisk_export *e);

@@ -55,9 +55,14 @@ const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x
     if (missing)
         return "the server no longer offers what it did (flush, FUA, trim or write zeroes)";
     bool is_smaller = x->max_block < e->identity.max_block;
-    if (x->min_block > e->identity.min_block ||
-        (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
+    /* Reads are of whole blocks of the cache. */
+    bool is_larger = x->min_block > e->identity.min_block &&
+                     (has_writer(e) || x->min_block > CACHE_BLOCK_BYTES ||
+                      e->identity.size_bytes % x->min_block);
+    if (is_larger || (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
         return "the server's block sizes have changed";
+    if (x->min_block > e->identity.min_block)
+        e->identity.min_block = x->min_block;
     if (is_smaller) /* no read that is waiting is longer */
         e->identity.max_block = x->max_block - x->max_block % e->identity.min_block;
     return NULL;

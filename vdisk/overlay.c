@@ -11,6 +11,7 @@ struct overlay_leaf {
     uint8_t *pages[LEAF_PAGES]; /* NULL with sectors held: they are zeros */
     uint8_t held[LEAF_PAGES];   /* bit i: sector i of the page is in the overlay */
     uint8_t marks[LEAF_PAGES];
+    uint32_t page_count; /* that have memory */
 };
 #define MARK_NEW 1u     /* written to since the hand came by */
 #define MARK_LEAVING 2u /* an older or the present content is being stored */
@@ -38,6 +39,7 @@ static void drop_page(struct overlay *o, struct overlay_leaf *leaf, uint32_t i)
         o->used_bytes -= OVERLAY_PAGE_BYTES;
     }
     leaf->pages[i] = NULL;
+    leaf->page_count--;
 }
 
 void overlay_free(struct overlay *o)
@@ -92,8 +94,10 @@ static uint8_t *make_page(struct overlay *o, struct overlay_leaf *leaf, uint32_t
 {
     if (!leaf->pages[i] && o->used_bytes + OVERLAY_PAGE_BYTES <= o->bound_bytes) {
         leaf->pages[i] = calloc(1, OVERLAY_PAGE_BYTES);
-        if (leaf->pages[i])
+        if (leaf->pages[i]) {
             o->used_bytes += OVERLAY_PAGE_BYTES;
+            leaf->page_count++;
+        }
     }
     return leaf->pages[i];
 }
@@ -216,10 +220,11 @@ bool overlay_leave(struct overlay *o, struct overlay_page *page)
         uint64_t number = o->hand;
         struct overlay_leaf *leaf = leaf_of(o, number);
         uint32_t i = number % LEAF_PAGES;
-        uint64_t step = leaf ? 1 : LEAF_PAGES - i; /* on to the next leaf */
+        bool is_bare = !leaf || !leaf->page_count;    /* nothing, or zeros */
+        uint64_t step = is_bare ? LEAF_PAGES - i : 1; /* on to the next leaf */
         o->hand = number + step < all ? number + step : 0;
         n += step - 1;
-        if (!leaf || !leaf->pages[i] || leaf->marks[i] & MARK_LEAVING)
+        if (is_bare || !leaf->pages[i] || leaf->marks[i] & MARK_LEAVING)
             continue;
         if (leaf->marks[i] & MARK_NEW) {
             leaf->marks[i] = 0;

@@ -126,7 +126,8 @@ static bool is_of_use(const struct difference *l)
 {
     bool is_full = l->said_full && l->engine->now_ns < l->look_ns;
     bool is_coming = !l->object && l->engine->store && !l->retry_ns; /* not refused yet */
-    return (l->object || is_coming) && !is_full && !l->said_failed;
+    bool is_refused = l->disk->refusal != NULL;
+    return (l->object || is_coming) && !is_full && !l->said_failed && !is_refused;
 }
 
 bool spill_is_wanted(const struct difference *l)
@@ -166,9 +167,13 @@ void spill_run(struct difference *l)
     bool is_waited_for = !list_is_empty(&l->room), are_read = false;
     if (!l->object || !is_of_use(l))
         return;
+    if (!is_waited_for && l->engine->now_ns < l->idle_ns)
+        return;
     while (l->page_count < PAGES_MOST && (is_waited_for || is_nearly_full(&l->disk->overlay)))
-        if (!store_a_page(l, &are_read))
+        if (!store_a_page(l, &are_read)) {
+            l->idle_ns = l->engine->now_ns + SECOND_NS / 100;
             break;
+        }
     if (is_waited_for && !l->page_count && !are_read) { /* nothing can leave */
         say_full(l, true);
         go_on(l);

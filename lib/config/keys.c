@@ -671,8 +671,8 @@ int config_take_key(void *context, const char *section, const char *key, const c
     bool is_tls = config_is_tls_key(key);
     if (is_tls && (parser->section == CONFIG_SERVER || parser->section == CONFIG_DISK))
         return config_take_tls(parser, section, key, value);
-    if (is_tls)
-        value = NULL; /* a secret in the wrong place is one still */
+    if (is_tls || config_may_be_secret(key))
+        value = NULL; /* a secret in the wrong place, or under a mistyped key, is one still */
     if (parser->section == CONFIG_NONE)
         return config_fail(parser, parser->line, NULL, key, value,
                            "stands before the first [section]");

@@ -55,6 +55,8 @@ int config_take_key(void *parser, const char *section, const char *key, const ch
 
 /* -- tls.c: keys that begin with "tls"; their values are never shown -- */
 bool config_is_tls_key(const char *key);
+/* One that was meant to be a pre-shared key: "psk", "tsl_psk". */
+bool config_may_be_secret(const char *key);
 /* As config_take_key, in a section SERVER or DISK. */
 int config_take_tls(struct config_parser *parser, const char *section, const char *key,
                     const char *value);

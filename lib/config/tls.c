@@ -93,6 +93,14 @@ bool config_is_tls_key(const char *key)
     return strlen(key) >= 3 && memcmp(key, "tls", 3) == 0;
 }
 
+bool config_may_be_secret(const char *key)
+{
+    for (; strlen(key) >= 3; key++)
+        if (memcmp(key, "psk", 3) == 0)
+            return true;
+    return false;
+}
+
 static const char *take_switch(struct config_parser *parser, const char *value)
 {
     bool flag = false;

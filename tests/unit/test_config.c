@@ -543,6 +543,8 @@ static void test_tls_mistakes(void **state)
          "leat.conf line 3: [server] tls_psk: given twice in this section"},
         {"[server]\ntls_pks = a:" HEX32 "\n",
          "leat.conf line 2: [server] tls_pks: unknown key in this section"},
+        {"[server]\ntsl_psk = a:" HEX32 "\n",
+         "leat.conf line 2: [server] tsl_psk: unknown key in this section"},
         {"[cache]\ntls_psk = a:" HEX32 "\n",
          "leat.conf line 2: [cache] tls_psk: unknown key in this section"},
         {"tls_psk = a:" HEX32 "\n", "leat.conf line 1: tls_psk: stands before the first [section]"},

@@ -24,6 +24,7 @@ static struct vdisk_config config;
 static struct vdisk_limits limits;
 static uint8_t data[1 << 20];
 static unsigned done, failed;
+static unsigned disk_sleeps; /* rounds in which the local disk does nothing */
 
 static void changed(void *owner)
 {
@@ -38,13 +39,21 @@ static void request_done(struct vdisk_request *r, int status)
         assert_memory_equal(r->data, tiny_image + r->offset, r->length);
 }
 
+static void any_end(struct vdisk_request *r, int status)
+{
+    (void)r, (void)status;
+}
+
 static void run(unsigned rounds)
 {
     while (rounds--) {
         tiny_now_ns += MS;
         store.now_ns += MS;
         tiny_deliver();
-        store_fixture_deliver(&store);
+        if (disk_sleeps)
+            disk_sleeps--;
+        else
+            store_fixture_deliver(&store);
         vdisk_run(engine);
     }
 }
@@ -80,7 +89,7 @@ static int setup(void **state)
     tiny_reset();
     for (unsigned i = 0; i < TINY_BYTES; i++)
         tiny_image[i] = (uint8_t)(i * 2654435761u >> 13);
-    done = failed = 0;
+    done = failed = disk_sleeps = 0;
     store_fixture_new(&store, STORE_BYTES);
     config = (struct vdisk_config){
         .name = "vm/root", .host = "h", .port = 1, .mode = VDISK_RAM, .has_content = true};
@@ -216,6 +225,69 @@ static void another_image_under_the_same_content_is_found(void **state)
     tiny_reset();
     start();
     read_well(0, 16 * BLOCK);
+}
+
+static void change_image(void)
+{
+    for (unsigned i = 0; i < TINY_BYTES; i += 512)
+        tiny_image[i] ^= 1;
+}
+
+/* Whatever comes first, the server's sums or those of the local disk; and nothing of the wrong image
+ * is believed when the right one is back. */
+static void another_image_is_found_however_slow_the_disk_is(void **state)
+{
+    (void)state;
+    char line[300];
+    read_well(0, 16 * BLOCK);
+    let_it_be_written();
+    for (unsigned sleeps = 0; sleeps < 100; sleeps += 1 + sleeps / 2) {
+        change_image();
+        stop();
+        assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+        tiny_reset();
+        disk_sleeps = sleeps;
+        start();
+        struct vdisk_request r = {
+            .op = LEAT_BLK_READ, .length = 16 * BLOCK, .data = data, .offset = 600 * BLOCK};
+        r.done = any_end;
+        vdisk_submit(disk, &r);
+        run(30 + sleeps);
+        vdisk_status_line(disk, line, sizeof line);
+        assert_non_null(strstr(line, "give the disk another content"));
+        change_image(); /* the right one is back */
+        stop();
+        assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+        tiny_reset();
+        start();
+        read_well(600 * BLOCK, 16 * BLOCK);
+        read_well(0, 16 * BLOCK);
+        stop();
+        assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+        start();
+        run(10);
+    }
+}
+
+/* What the local disk holds can be read before the server has shown what it has. */
+static void a_server_that_shows_nothing_is_not_waited_for(void **state)
+{
+    (void)state;
+    read_well(0, 16 * BLOCK);
+    let_it_be_written();
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    tiny_is_mute = true;
+    start();
+    run(10);
+    assert_int_equal(disk->export->link, LINK_REPLAY);
+    done = 0;
+    struct vdisk_request r;
+    submit(&r, 0, 16 * BLOCK);
+    run(10);
+    assert_int_equal(done, 1);
+    assert_int_equal(failed, 0);
 }
 
 static void an_image_that_is_written_is_not_kept(void **state)
@@ -548,6 +620,8 @@ int main(void)
         TEST(damage_is_fetched_again),
         TEST(another_content_is_another_image),
         TEST(another_image_under_the_same_content_is_found),
+        TEST(another_image_is_found_however_slow_the_disk_is),
+        TEST(a_server_that_shows_nothing_is_not_waited_for),
         TEST(an_image_that_is_written_is_not_kept),
         TEST(two_contents_of_one_export_do_not_go),
         TEST(a_store_that_fails_hurts_nobody),

@@ -10,7 +10,7 @@ uint8_t tiny_image[TINY_BYTES];
 unsigned tiny_reads, tiny_writes, tiny_flushes;
 struct tiny_read tiny_read_log[TINY_READS_KEPT];
 uint64_t tiny_now_ns = 1000000000;
-bool tiny_is_up = true;
+bool tiny_is_up = true, tiny_is_mute;
 uint64_t tiny_size = TINY_BYTES;
 
 static struct {
@@ -36,6 +36,7 @@ void tiny_reset(void)
     memset(&conn, 0, sizeof conn);
     tiny_reads = tiny_writes = tiny_flushes = 0;
     tiny_is_up = true;
+    tiny_is_mute = false;
     tiny_size = TINY_BYTES;
 }
 
@@ -103,7 +104,7 @@ static void serve(void)
             used = 4;
         } else if (conn.phase == 1) {
             used = option();
-        } else if (conn.phase == 2) {
+        } else if (conn.phase == 2 && !tiny_is_mute) {
             used = request();
         }
         if (!used)

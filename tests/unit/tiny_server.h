@@ -20,6 +20,7 @@ extern struct tiny_read { /* in the order in which they were asked for */
 } tiny_read_log[TINY_READS_KEPT];
 extern uint64_t tiny_now_ns;
 extern bool tiny_is_up;
+extern bool tiny_is_mute;  /* it negotiates, and answers no request then */
 extern uint64_t tiny_size; /* that it tells: TINY_BYTES at most */
 
 void tiny_reset(void);
