@@ -7,6 +7,7 @@
 #define RESET_LIMIT_MS 1000u   /* AHCI 10.4.3 */
 #define HANDOFF_LIMIT_MS 2000u /* AHCI 10.6.3: 25 ms, and 2 s if firmware is busy */
 #define LINK_WAIT_US 50000u    /* Serial ATA: a device answers COMRESET within 10 ms */
+#define LINK_LIMIT_MS 1000u    /* and then some need long to agree on the speed */
 #define READY_LIMIT_MS 8000u   /* of all ports together */
 
 /* ---- errors ---- */
@@ -63,6 +64,21 @@ static void lose(struct ahci_port *port, const char *why)
     ahci_fail_all(port);
 }
 
+/* What has ended well, or *causes tells more. A command that ran alone is judged by the error first: a transfer has its
+   count of bytes, but a flush or a discard would be done by PxCI's bit alone. */
+static uint32_t good_slots(struct ahci_port *port, uint32_t *causes)
+{
+    uint32_t finished = ahci_finished(port);
+
+    if (*causes & AHCI_IS_LINK) /* nobody knows which disk has ended them */
+        return 0;
+    if (!finished || !port->is_alone)
+        return finished;
+    if (ahci_port_get(port, AHCI_PXTFD) & (ATA_STATUS_ERR | ATA_STATUS_DF))
+        *causes |= AHCI_IS_TASK_FILE;
+    return *causes & AHCI_IS_ERRORS ? 0 : finished;
+}
+
 static void serve_port(struct ahci_port *port)
 {
     uint32_t causes = ahci_port_get(port, AHCI_PXIS);
@@ -76,9 +92,9 @@ static void serve_port(struct ahci_port *port)
             lose(port, "pulled out");
             return;
         }
+        ahci_note_loss(port);
     }
-    if (!(causes & AHCI_IS_LINK)) /* else nobody knows which disk has ended them */
-        ahci_complete(port, ahci_finished(port));
+    ahci_complete(port, good_slots(port, &causes));
     if (port->is_there && (causes & (AHCI_IS_ERRORS | AHCI_IS_LINK)))
         recover(port, causes);
     ahci_issue(port);
@@ -98,14 +114,15 @@ static bool interrupt(void *state)
         }
         return true;
     }
-    if (!(ports & ahci->port_bits))
+    if (!ports)
         return false;
     ahci->counters.interrupts++;
     for (unsigned i = 0; i < ahci->port_count; i++) {
         if (ports & ahci->port_bits & 1u << i)
             serve_port(&ahci->ports[i]);
     }
-    ahci_put(ahci, AHCI_IS, ports); /* AHCI 10.7.2.1: after the ports' */
+    /* AHCI 10.7.2.1: after the ports'. Bits of ports that there are not go, too: else the line would never fall. */
+    ahci_put(ahci, AHCI_IS, ports);
     return true;
 }
 
@@ -124,13 +141,8 @@ static uint32_t late_slots(const struct ahci_port *port, uint64_t now)
 
 static void check_port(struct ahci_port *port, uint64_t now)
 {
-    struct block_queue idle = port->idle; /* done() may submit more */
-    struct block_command *command;
-
-    port->idle = (struct block_queue){0};
-    while ((command = block_queue_pop(&idle)))
-        command->done(command, true);
-    if (port->issued && now >= port->check_ns) {
+    ahci_end_idle(port);
+    if (port->issued && (now >= port->check_ns || late_slots(port, now))) {
         if (ahci_finished(port) || (ahci_port_get(port, AHCI_PXIS) & AHCI_IS_ERRORS)) {
             port->ahci->counters.lost_interrupts++;
             serve_port(port);
@@ -232,6 +244,11 @@ static void find_disks(struct ahci *ahci, const struct block_dma *dma)
             ahci->port_bits &= ~(1u << i);
     }
     block_delay(&ahci->platform, LINK_WAIT_US);
+    uint64_t link_end = block_now(&ahci->platform) + LINK_LIMIT_MS * BLOCK_NS_PER_MS;
+    for (unsigned i = 0; i < ahci->port_count; i++) {
+        if (ahci->port_bits >> i & 1)
+            ahci_port_wait_link(&ahci->ports[i], link_end);
+    }
     for (unsigned i = 0; i < ahci->port_count; i++) {
         uint64_t now = block_now(&ahci->platform);
         if (now < end && (ahci->port_bits >> i & 1))

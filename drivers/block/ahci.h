@@ -4,7 +4,8 @@
  *
  * A disk with NCQ gets as many commands at a time as it and the controller take; flush, discard, and all commands of a disk
  * without NCQ run alone. After an error the port is stopped and started again; the disk's log tells which command failed,
- * and the others are repeated. A link that goes away is a disk pulled out: it is gone. Packet devices and port
+ * and the others are repeated. A link that goes away is a disk pulled out: it is gone. If the same disk is back at once,
+ * it may have lost its cache: the next flush fails if there are writes that none has covered. Packet devices and port
  * multipliers are left alone. Largest command: 1 MiB.
  *
  * DMA area: three pages for each port, as below.
@@ -33,10 +34,12 @@ struct ahci_port {
     struct ahci *ahci;
     uint8_t number;
     bool is_there;
-    bool is_queued;  /* what is under way is queued commands; else it is one that is not */
-    bool is_alone;   /* one command is under way, and nothing may join it */
-    uint8_t depth;   /* slots that are used; 1: no NCQ */
-    uint8_t *memory; /* AHCI_PORT_MEMORY bytes */
+    bool is_queued;     /* what is under way is queued commands; else it is one that is not */
+    bool is_alone;      /* one command is under way, and nothing may join it */
+    bool has_unflushed; /* writes have ended since the last flush */
+    bool has_lost;      /* and may be lost: the next flush fails */
+    uint8_t depth;      /* slots that are used; 1: no NCQ */
+    uint8_t *memory;    /* AHCI_PORT_MEMORY bytes */
     uint32_t memory_hpa;
     uint8_t silences;  /* time limits passed since the device ended a command */
     uint32_t issued;   /* a bit for each slot that the device has */
@@ -44,7 +47,7 @@ struct ahci_port {
     struct ata_identity identity;
     struct block_command *slots[AHCI_MAX_SLOTS];
     struct block_queue waiting;
-    struct block_queue idle; /* flushes that have nothing to do: tick ends them */
+    struct block_queue idle; /* flushes that the device does not get: tick ends them */
 };
 
 struct ahci { /* private */

@@ -15,6 +15,11 @@ static bool is_queued(const struct ahci_port *port, const struct block_command *
     return port->depth > 1 && is_transfer(command);
 }
 
+static bool is_flush(const struct block_command *command)
+{
+    return command->op == BLOCK_FLUSH || command->phase == ATA_PHASE_FLUSH;
+}
+
 /* ---- the memory of a slot ---- */
 
 static void fill_fis(uint8_t *fis, const struct ata_taskfile *tf)
@@ -117,7 +122,6 @@ static void issue_one(struct ahci_port *port, struct block_command *command)
 {
     unsigned slot = (unsigned)free_slot(port);
     uint64_t now = block_now(&port->ahci->platform);
-    bool is_flush = command->op == BLOCK_FLUSH || command->phase == ATA_PHASE_FLUSH;
 
     fill(port, slot, command);
     port->slots[slot] = command;
@@ -126,11 +130,23 @@ static void issue_one(struct ahci_port *port, struct block_command *command)
     port->is_alone = must_be_alone(port, command);
     port->check_ns = now + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
     command->deadline_ns =
-        now + (is_flush ? BLOCK_FLUSH_LIMIT_MS : BLOCK_COMMAND_LIMIT_MS) * BLOCK_NS_PER_MS;
+        now + (is_flush(command) ? BLOCK_FLUSH_LIMIT_MS : BLOCK_COMMAND_LIMIT_MS) * BLOCK_NS_PER_MS;
     port->ahci->counters.commands++;
     if (port->is_queued)
         ahci_port_put(port, AHCI_PXSACT, 1u << slot);
     ahci_port_put(port, AHCI_PXCI, 1u << slot);
+}
+
+/* The user must hear of a loss before it builds on what was written. */
+static bool is_lost_flush(struct ahci_port *port, struct block_command *command)
+{
+    if (command->op != BLOCK_FLUSH || !port->has_lost)
+        return false;
+    port->has_lost = false;
+    command->phase = ATA_PHASE_LOST;
+    block_log(&port->ahci->platform, "ahci", port->number,
+              "a flush fails: the disk may have lost its cache since the last one");
+    return true;
 }
 
 void ahci_issue(struct ahci_port *port)
@@ -138,7 +154,8 @@ void ahci_issue(struct ahci_port *port)
     struct block_command *command;
 
     while (port->is_there && (command = port->waiting.first)) {
-        bool has_nothing = command->op == BLOCK_FLUSH && !port->identity.info.has_write_cache;
+        bool has_nothing = (command->op == BLOCK_FLUSH && !port->identity.info.has_write_cache) ||
+                           is_lost_flush(port, command);
         if (!has_nothing && !can_issue(port, command))
             return;
         (void)block_queue_pop(&port->waiting);
@@ -189,6 +206,35 @@ static bool has_all_data(struct ahci_port *port, unsigned slot, const struct blo
     return moved == command->sectors * port->identity.info.sector_bytes;
 }
 
+/* A flush runs alone: it covers all writes that have ended. A FUA write answers for itself. */
+static void note_success(struct ahci_port *port, const struct block_command *command)
+{
+    if (is_flush(command))
+        port->has_unflushed = false;
+    else if (command->op == BLOCK_WRITE && !command->fua)
+        port->has_unflushed = port->identity.info.has_write_cache;
+}
+
+void ahci_note_loss(struct ahci_port *port)
+{
+    port->has_lost |= port->has_unflushed;
+    port->has_unflushed = false;
+    for (struct block_command *c = port->waiting.first; c; c = c->next) {
+        if (c->phase == ATA_PHASE_FLUSH) /* the data of a FUA write: written anew */
+            c->phase = ATA_PHASE_FIRST;
+    }
+}
+
+void ahci_end_idle(struct ahci_port *port)
+{
+    struct block_queue idle = port->idle; /* done() may submit more */
+    struct block_command *command;
+
+    port->idle = (struct block_queue){0};
+    while ((command = block_queue_pop(&idle)))
+        finish(port, command, command->phase != ATA_PHASE_LOST);
+}
+
 void ahci_complete(struct ahci_port *port, uint32_t slots)
 {
     for (unsigned slot = 0; slot < AHCI_MAX_SLOTS; slot++) {
@@ -204,6 +250,7 @@ void ahci_complete(struct ahci_port *port, uint32_t slots)
             command->phase = ATA_PHASE_FLUSH;
             block_queue_push_front(&port->waiting, command);
         } else {
+            note_success(port, command);
             finish(port, command, true);
         }
     }

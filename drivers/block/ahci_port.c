@@ -168,6 +168,14 @@ static void limit(struct ahci_port *port)
     info->queue_depth = port->depth;
 }
 
+void ahci_port_wait_link(const struct ahci_port *port, uint64_t end_ns)
+{
+    const struct block_platform *platform = &port->ahci->platform;
+
+    while (link_of(port) == AHCI_DET_PRESENT && block_now(platform) < end_ns)
+        block_delay(platform, POLL_US);
+}
+
 /* With a link: NULL: a disk is ready and the engine runs; "": nothing that the driver uses. */
 static const char *look(struct ahci_port *port, struct ata_identity *id, uint32_t limit_ms)
 {
@@ -233,6 +241,10 @@ static const char *find_again(struct ahci_port *port)
 bool ahci_port_restart(struct ahci_port *port, bool is_hard)
 {
     is_hard |= !stop_engine(port);
+    if (ahci_port_get(port, AHCI_PXIS) & AHCI_IS_LINK) { /* the reset would hide it */
+        ahci_note_loss(port);
+        is_hard = true;
+    }
     is_hard |= (ahci_port_get(port, AHCI_PXTFD) & BUSY) != 0;
     if (!is_hard) {
         clear_errors(port);

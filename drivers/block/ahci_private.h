@@ -30,6 +30,8 @@ bool ahci_wait_clear(const struct ahci *ahci, uint32_t reg, uint32_t bits, uint3
 
 /* Tells the port where its memory is and lets it look for a device; the engine is off. */
 void ahci_port_prepare(struct ahci_port *port);
+/* Waits until end_ns while a device is there, but does not communicate yet. */
+void ahci_port_wait_link(const struct ahci_port *port, uint64_t end_ns);
 /* Looks what answered; is_there says whether it is a disk. Waits at most limit_ms for it to be ready, and 2 s for what it
    says of itself. */
 void ahci_port_find(struct ahci_port *port, uint32_t limit_ms);
@@ -55,6 +57,10 @@ uint32_t ahci_finished(struct ahci_port *port);
 void ahci_requeue(struct ahci_port *port, uint32_t failed, bool is_final);
 /* Ends the commands of these slots. */
 void ahci_complete(struct ahci_port *port, uint32_t slots);
+/* Ends the flushes that the device does not get. */
+void ahci_end_idle(struct ahci_port *port);
+/* The disk may have been without power: what was in its cache is lost. */
+void ahci_note_loss(struct ahci_port *port);
 /* A disk that is gone: all its commands fail. */
 void ahci_fail_all(struct ahci_port *port);
 

@@ -75,6 +75,7 @@ enum ahci_pxcmd { /* 3.3.7 */
 };
 #define AHCI_DET_MASK 0xfu /* 3.3.10 */
 #define AHCI_DET_NONE 0u
+#define AHCI_DET_PRESENT 1u /* a device, but no communication yet */
 #define AHCI_DET_READY 3u
 #define AHCI_SCTL_DET_RESET 1u    /* 3.3.11 */
 #define AHCI_SCTL_NO_SLEEP 0x300u /* IPM: neither partial nor slumber */

@@ -35,6 +35,7 @@ struct ata_taskfile {
 enum ata_phase { /* block_command.phase */
                  ATA_PHASE_FIRST = 0,
                  ATA_PHASE_FLUSH = 1, /* a FUA write without FUA: its flush */
+                 ATA_PHASE_LOST = 2,  /* a flush that fails because of what was before it */
 };
 /* The command that does it; by DMA or by the CPU. */
 struct ata_taskfile ata_build(const struct ata_identity *identity,

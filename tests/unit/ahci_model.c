@@ -28,10 +28,14 @@ bool ahci_model_irq(const struct ahci_model *model)
 
 /* ---- a port ---- */
 
-static uint32_t link_of(const struct ahci_model_port *port)
+static uint32_t link_of(struct ahci_model_port *port)
 {
     if (!port->is_there || (port->sctl & AHCI_DET_MASK) == AHCI_SCTL_DET_RESET)
         return AHCI_DET_NONE;
+    if (port->link_waits) {
+        port->link_waits--;
+        return AHCI_DET_PRESENT;
+    }
     return AHCI_DET_READY | 1u << 8;
 }
 
@@ -231,6 +235,12 @@ struct block_platform ahci_model_platform(struct ahci_model *model)
 void ahci_model_plug(struct ahci_model *model, unsigned number, bool is_in)
 {
     model->ports[number].is_there = is_in;
+    model->ports[number].has_link_change = true;
+}
+
+void ahci_model_cut_power(struct ahci_model *model, unsigned number)
+{
+    disk_cut_power(&model->ports[number].disk);
     model->ports[number].has_link_change = true;
 }
 

@@ -32,7 +32,10 @@ struct ahci_model_port {
     bool stays_busy;     /* after a reset of the link */
     bool is_short;       /* the next command moves half its data */
     unsigned interface_errors;
-    bool is_mad; /* its registers are no measure of what the driver does */
+    bool ends_failed;    /* PxCI lets go of failed commands, too */
+    bool hides_failures; /* PxIS does not tell of them */
+    unsigned link_waits; /* so many reads of PxSSTS: a device is there, and does not talk yet */
+    bool is_mad;         /* its registers are no measure of what the driver does */
     unsigned link_resets;
 };
 
@@ -58,5 +61,7 @@ void ahci_model_run_one(struct ahci_model *model, unsigned port);
 bool ahci_model_irq(const struct ahci_model *model);
 /* The cable is pulled, or plugged in again. */
 void ahci_model_plug(struct ahci_model *model, unsigned port, bool is_in);
+/* The disk is without power for a moment, and at once there again. */
+void ahci_model_cut_power(struct ahci_model *model, unsigned port);
 
 #endif

@@ -64,8 +64,10 @@ static void move(struct ahci_model *model, struct ahci_model_port *port, unsigne
 static void fail(struct ahci_model_port *port, unsigned slot, uint8_t status, uint8_t error)
 {
     port->tfd = ATA_STATUS_DRDY | status | (uint32_t)error << 8;
-    port->is |= AHCI_IS_TASK_FILE;
+    port->is |= port->hides_failures ? AHCI_IS_REGISTERS : AHCI_IS_TASK_FILE;
     port->is_in_error = true;
+    if (port->ends_failed)
+        port->ci &= ~(1u << slot);
     if (port->sact && !port->needs_log) {
         port->failed_tag = (uint8_t)slot;
         port->tfd_failed = port->tfd;

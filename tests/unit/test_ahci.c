@@ -102,6 +102,23 @@ static void start_ends_in_time_whatever_the_ports_do(void **state)
     assert_true(world.now_ns - before < BLOCK_START_LIMIT_MS * 1000000ull);
 }
 
+static void a_link_that_comes_up_slowly_is_waited_for(void **state)
+{
+    (void)state;
+    port->link_waits = 4000; /* of 100 us */
+    assert_int_equal(start(), LEAT_OK);
+    assert_non_null(driver->info(&ahci, UNIT));
+    ahci_model_add_disk(&model, 0, 100, 32);
+    model.ports[0].link_waits = UINT32_MAX; /* one that never talks costs a second, once */
+    model.ports[1] = model.ports[0];
+    model.ports[1].disk = (struct world_disk){0};
+    uint64_t before = world.now_ns;
+    assert_int_equal(start(), LEAT_OK);
+    assert_in_range(world.now_ns - before, 1000 * 1000000ull, 1300 * 1000000ull);
+    assert_null(driver->info(&ahci, 0));
+    assert_non_null(driver->info(&ahci, UNIT));
+}
+
 /* ---- data ---- */
 
 static void data_moves_to_and_fro_at_any_size_and_place(void **state)
@@ -198,6 +215,7 @@ int main(void)
         T(the_smaller_queue_counts),
         T(bad_controllers_are_refused),
         T(start_ends_in_time_whatever_the_ports_do),
+        T(a_link_that_comes_up_slowly_is_waited_for),
         TS(data_moves_to_and_fro_at_any_size_and_place),
         TS(many_commands_are_under_way_at_a_time),
         TS(flush_and_discard_run_alone),
