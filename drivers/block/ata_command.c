@@ -204,13 +204,14 @@ enum ata_result ata_progress(struct ata_channel *channel)
 {
     bool has_data = moves_data(channel->current);
     bool is_dma = has_data && !channel->is_by_cpu;
-    uint32_t bm_status = is_dma ? ata_bm_get(channel, ATA_BM_STATUS, 1) : 0;
 
     if (ata_status(channel) & ATA_STATUS_BSY) {
         if (channel->has_dma) /* an interrupt from before this command */
             acknowledge(channel, ATA_BM_INTERRUPT);
         return ATA_RUNNING;
     }
+    /* Only now: read before the end, it would say ACTIVE of a transfer that is whole. */
+    uint32_t bm_status = is_dma ? ata_bm_get(channel, ATA_BM_STATUS, 1) : 0;
     uint8_t status = ata_get(channel, ATA_STATUS);
     enum ata_result result = judge(channel, status);
     if (is_dma || result != ATA_GOOD)

@@ -13,7 +13,7 @@
 
 #define STORAGE_QUOTA (4ull << 20) /* beside its DMA memory */
 
-/* Disks that spin up take their time (drivers/block/block.h: 20 s for each controller at most); but a
+/* Disks that spin up take their time (drivers/block/block.h: 30 s for each controller at most); but a
    machine that waits for a dead one must come up. */
 #define LOOK_NS 60000000000ull
 

@@ -174,6 +174,10 @@ static uint64_t model_read(void *context, unsigned region, uint32_t offset, unsi
         return bytes == 4 ? UINT32_MAX : bytes == 2 ? UINT16_MAX : UINT8_MAX;
     if (region == BLOCK_REGION_BAR0 + 4)
         return read_bm(ch, offset);
+    if (ch->ends_at_look) {
+        ch->ends_at_look = false;
+        ata_model_run(model);
+    }
     world_require(!ch->needs_settling, "no 400 ns after a choice or a command");
     return region == BLOCK_REGION_PORTS ? read_command_block(ch, offset) : status_of(ch);
 }

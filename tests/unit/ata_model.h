@@ -41,6 +41,7 @@ struct ata_model_channel {
     bool has_bm_error;   /* the next DMA ends with an error of the bus */
     bool is_never_idle;  /* says BSY for ever */
     bool asks_for_ever;  /* DRQ never goes away */
+    bool ends_at_look;   /* the command under way ends when the status is read next */
 };
 
 struct ata_model {

@@ -79,6 +79,23 @@ static void a_lost_interrupt_costs_a_second(void **state)
     assert_int_equal(driver->counters(&ata)->resets, 0);
 }
 
+/* An older interrupt lets the driver look; meanwhile the command ends. */
+static void a_command_that_ends_under_the_look_is_good(void **state)
+{
+    (void)state;
+    struct world_command wc;
+
+    world_command(&world, &wc, BLOCK_READ, 0, 8, 0);
+    assert_int_equal(driver->submit(&ata, 0, &wc.command), LEAT_OK);
+    model.channels[0].bm_status |= ATA_BM_INTERRUPT;
+    model.channels[0].ends_at_look = true;
+    driver->interrupt(&ata);
+    pump(1, 1000);
+    assert_true(wc.was_ok);
+    assert_int_equal(driver->counters(&ata)->refused, 0);
+    assert_int_equal(driver->counters(&ata)->resets, 0);
+}
+
 static void a_transfer_that_ends_early_is_not_believed(void **state)
 {
     (void)state;
@@ -218,6 +235,7 @@ int main(void)
         TS(a_failed_flush_is_never_repeated),
         TS(a_hanging_disk_is_reset_and_the_command_repeated),
         TS(a_lost_interrupt_costs_a_second),
+        TS(a_command_that_ends_under_the_look_is_good),
         TS(a_transfer_that_ends_early_is_not_believed),
         TS(a_disk_that_wants_data_for_ever_gets_no_more),
         TS(a_disk_that_is_pulled_out_is_gone),
