@@ -26,6 +26,15 @@ static inline void ahci_port_put(const struct ahci_port *port, uint32_t reg, uin
 /* Until none of these bits is set; false: not within the time. */
 bool ahci_wait_clear(const struct ahci *ahci, uint32_t reg, uint32_t bits, uint32_t limit_ms);
 
+/* -- ahci_start.c -- */
+
+/* Resets the controller: all DMA and interrupts end. False: not within a second. */
+bool ahci_reset(struct ahci *ahci);
+/* Takes it from the firmware and resets it. LEAT_OK, or LEAT_EIO: it does not work. Waits at most 3 s. */
+int ahci_take(struct ahci *ahci);
+/* What the controller can, which ports there are, and their disks. Waits at most 12 s. */
+void ahci_find_disks(struct ahci *ahci, const struct block_dma *dma);
+
 /* -- ahci_port.c: what waits -- */
 
 /* Tells the port where its memory is and lets it look for a device; the engine is off. */
