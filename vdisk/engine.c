@@ -340,7 +340,7 @@ static void tell_changes(struct vdisk_export *e)
 /* Each export, as long as one gets work from another. Returns when one wants to run again. */
 static uint64_t run_exports(struct vdisk *v)
 {
-    uint64_t when;
+    uint64_t when = UINT64_MAX;
     do {
         v->is_stirred = false;
         when = sharing_run(v);

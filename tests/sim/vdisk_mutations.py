@@ -48,7 +48,7 @@ MUTATIONS = {
     "other_content_accepted": ("identity.c", "        e->content.has_changed = true;", "        ;"),
     # hash trees
     "hash_not_compared": ("verify.c", "return matches(e, above + place.offset, data) ? GOOD : BAD;", "return GOOD;"),
-    "holes_not_judged": ("fetch.c", "(!e->verify || verify_is_zero(e, block))", "(true)"),
+    "holes_not_judged": ("fetch.c", "(!e->verify || verify_is_zero(e, r->disk->tenant, block))", "(true)"),
     "local_disk_believed": ("fetch.c", "    if (!e->verify)\n        fetch_end(e, f, error);",
                             "    if (!e->verify || f->is_from_disk)\n        fetch_end(e, f, error);"),
     # mode local
