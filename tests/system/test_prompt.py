@@ -35,7 +35,7 @@ def disk_views(lab, run):
     run.send("disks live\r")
     page = re.compile(r"--- disks .*\n.*\n"
                       r"disk +boot profile +rate +left +RAM +local +net .*\n"
-                      r"web/one +ready +\S+ +- +[\d.]+M .*\n"
+                      r"web/one +(?:ready|\[#+\]100%) +\S+ +- +[\d.]+M .*\n"
                       r"  50%< \d+us")
     lab.wait_for(run, {"three pages": lambda: len(page.findall(run.text()[start:])) >= 3}, 60)
     run.send("q")
