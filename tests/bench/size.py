@@ -7,7 +7,7 @@ import setting
 from figures import Figure
 
 ROOMS = ["arch/x86_64", "kernel", "boot", "include/leat", "lib", "services/supervisor", "services/console",
-         "services/net", "drivers/net", "vdisk", "vmm"]
+         "services/net", "services/storage", "drivers/net", "drivers/block", "vdisk", "vmm"]
 RING0 = ("kernel/", "arch/")
 # C and assembly: comments, and what looks like one inside a literal.
 TOKENS = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
