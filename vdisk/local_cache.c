@@ -153,7 +153,7 @@ void local_keep(struct vdisk_export *e, uint32_t slot)
     struct local_queue *q = &e->engine->unsaved;
     struct cache_slot *s = &e->engine->cache.slots[slot];
     if (!e->local.image || e->local.is_off || s->is_unsaved || q->count == q->room ||
-        export_is_written(e) || !notes_image_is_read(e))
+        export_is_written(e) || !notes_image_is_read(e) || !identity_is_judged(e))
         return;
     s->is_unsaved = true;
     q->slots[(q->first + q->count++) % q->room] = slot;
