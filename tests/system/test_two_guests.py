@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import (base_config, check, file_of_image, main, sha256, vm)
+from lab import (NbdServer, base_config, check, file_of_image, main, sha256, vm)
 
 STEPS = "probe,sums,write,reread,trim,clock"
 
@@ -92,10 +92,35 @@ def server_away(lab):
     check(re.search(r"one.*(away|lost|closed|refused|connect)", lab.leat_log()), "Leat did not say that the server was away")
 
 
+def fail_over(lab):
+    """The server is killed for good during a guest's sums; the disk's other one goes on, at once and without an error."""
+    lab.disk("one")
+    second = NbdServer(lab.exports, lab.server_log)
+    lab.server.start()
+    second.start()
+    try:
+        disk = f"[disk one]\nmode = ram\nfallback = 10.0.2.2:{second.port}\n"
+        image = lab.image(lab.config(base_config(lab) + disk + vm("web", "one", "sums,write,reread")))
+        run = lab.boot(image, guests=("web",))
+        lab.wait_for(run, {"sums started": lambda: "TEST sums started" in lab.guest_log("web")}, 400)
+        lab.wait_for(run, {"a moment": timer(1.5)}, 30)
+        lab.server.kill()
+        check("TEST sums ok" not in lab.guest_log("web"), "the sums ended before the server was killed: the test was too slow")
+        lab.wait_for(run, {"done": lambda: "TEST done" in lab.guest_log("web")}, 600)
+        run.wait_end(120)
+    finally:
+        second.kill()
+    check_steps(lab, "web", "sums,write,reread")
+    check(not re.search(r"I/O error|EXT4-fs error|blk_update_request", lab.guest_log("web")), "the guest saw an I/O error")
+    back = re.search(r"one.*server back after (\d+) s", lab.leat_log())
+    check(back, "Leat did not say that the other server took over")
+    check(int(back[1]) <= 10, f"the other server took over after {back[1]} s")
+
+
 def timer(seconds):
     end = time.monotonic() + seconds
     return lambda: time.monotonic() >= end
 
 
 if __name__ == "__main__":
-    main(two_guests, server_away)
+    main(two_guests, server_away, fail_over)
