@@ -213,7 +213,7 @@ class Connections(Case):
         image = self.make_file("image", 32 * MIB)
         log = self.path("connections")
         _, uri = self.serve("--filter=log", *filters, "--filter=delay", "file", image, f"logfile={log}",
-                            "delay-read=10ms", *parameters)
+                            "delay-read=10ms", "delay-write=10ms", *parameters)
         leat = self.leat(uri, "", *options)
         if write:
             source = self.make_file("source", 32 * MIB, seed=8)
