@@ -4,7 +4,7 @@
  * disk and tied to its base image, and stays there over a reboot.
  *
  * A read first asks the difference; what that does not hold comes from below as in every mode
- * (fetch.c leaves out the sectors of request->held). The base never changes, so a read shows each
+ * (read.c leaves out the sectors of request->held). The base never changes, so a read shows each
  * sector as it was at one moment while it was under way: a change that was done before it is seen,
  * one that is under way may be. Changes that overlap take effect in the order of their submission.
  * A flush is the store's: it covers what had been done before it.

@@ -135,7 +135,7 @@ void disk_read_below(struct vdisk_disk *d, struct vdisk_request *r)
         disk_complete(r, LEAT_EIO);
         return;
     }
-    bool is_miss = fetch_read(d->export, r);
+    bool is_miss = read_begin(d->export, r);
     ahead_after_read(d, offset, length, is_miss);
 }
 
@@ -210,14 +210,14 @@ void disk_give_up(struct vdisk_disk *d, const char *what)
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
         bool is_ours = d->has_overlay || (d->config.mode == VDISK_LOCAL && !disk_is_opening(d));
         if (diff_is_at_store(r) || (is_ours && r->op != LEAT_BLK_READ) ||
-            (!disk_is_opening(d) && e->was_up && fetch_waits_locally(e, r))) {
+            (!disk_is_opening(d) && e->was_up && read_waits_locally(e, r))) {
             /* it needs no server */
             list_remove(&r->disk_node);
             list_push_back(&d->requests, &r->disk_node);
             continue;
         }
         wlog_forget(e, r);
-        fetch_forget(e, r);
+        read_forget(e, r);
         disk_complete(r, LEAT_EIO);
     }
 }
@@ -242,7 +242,7 @@ uint64_t disk_fail_old(struct vdisk_disk *d)
         uint64_t end = r->submitted_ns + d->config.give_up_ns;
         if (end <= e->engine->now_ns && !diff_is_at_store(r)) {
             wlog_forget(e, r);
-            fetch_forget(e, r);
+            read_forget(e, r);
             disk_complete(r, LEAT_EIO);
             continue;
         }

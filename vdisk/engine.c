@@ -279,7 +279,7 @@ void vdisk_detach(struct vdisk_disk *d)
     while ((node = list_pop(&d->requests))) {
         struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, disk_node);
         wlog_forget(e, r);
-        fetch_forget(e, r);
+        read_forget(e, r);
         diff_forget(r);
     }
     if (d->diff)

@@ -2,10 +2,11 @@
 /*
  * The engine's inside, shared by engine.c (life and the outside), disk.c (one client's disk),
  * tenant.c (limits), sharing.c (whose turn it is), link.c (the way to the server), conns.c (more
- * connections), offer.c (what it offers), fetch.c (reads), local_cache.c (the local disk), verify.c and
- * refute.c (are they what the root hash says?), ahead.c and stream.c (what nobody asked for yet),
- * extents.c (holes), identity.c (is it the same image?), wlog.c and edges.c (writes to the server), and
- * difference.c, difference_ops.c and spill.c (writes to the local store).
+ * connections), offer.c (what it offers), read.c, fetch.c (what is on its way), local_cache.c (the
+ * local disk), verify.c and refute.c (are they what the root hash says?), ahead.c and stream.c
+ * (what nobody asked for yet), extents.c (holes), identity.c (is it the same image?), wlog.c and
+ * edges.c (writes to the server), and difference.c, difference_ops.c and spill.c (writes to the
+ * local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H
@@ -351,11 +352,22 @@ uint64_t offer_size(const struct vdisk_export *e, uint64_t size_bytes);
 const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x);
 const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x);
 
-/* -- fetch.c -- */
-void fetch_init(struct vdisk_export *e);
+/* -- read.c -- */
 /* Serves a read from the cache and the server; calls disk_complete, perhaps at once. True: a part of
  * it had to be asked for. */
-bool fetch_read(struct vdisk_export *e, struct vdisk_request *r);
+bool read_begin(struct vdisk_export *e, struct vdisk_request *r);
+void read_retry_starved(struct vdisk_export *e);
+/* Copies what block i of it and the request have in common. */
+void read_copy(struct vdisk_export *e, const struct fetch *f, uint32_t i, struct vdisk_request *r);
+/* A waiter ends; has_failed: without what it wanted. is_alone: it wanted all of its fetch, else its blocks are
+ * tried once more by themselves. */
+void read_served(struct vdisk_export *e, struct waiter *w, bool has_failed, bool is_alone);
+void read_forget(struct vdisk_export *e, struct vdisk_request *r);
+/* All that the read waits for is at the local store, or can be asked for there. */
+bool read_waits_locally(const struct vdisk_export *e, const struct vdisk_request *r);
+
+/* -- fetch.c -- */
+void fetch_init(struct vdisk_export *e);
 /* Neither in the cache, or on its way there, nor known to be zeros. */
 bool fetch_is_missing(const struct vdisk_export *e, uint64_t block);
 /* Asks for the missing blocks that begin at `first` and end before `end`, or at the first that is
@@ -368,29 +380,27 @@ bool fetch_pump(struct vdisk_export *e);
  * whole units, on behalf of t. NULL: none to be had now. */
 struct fetch *fetch_make(struct vdisk_export *e, struct tenant *t, uint64_t first, uint64_t end,
                          enum cache_source source);
+/* The same for a run of holes, which have to be judged before anybody may believe in them. */
+struct fetch *fetch_make_hole(struct vdisk_export *e, struct tenant *t, uint64_t first,
+                              uint64_t end);
 /* The one place in which its blocks become good (after an error: free): served to who waits, cached, kept
  * on the local disk. */
 void fetch_end(struct vdisk_export *e, struct fetch *f, uint32_t error);
-void fetch_hurry(struct vdisk_export *e, struct fetch *f,
-                 struct tenant *t);                /* t waits for it now */
+/* A block that came for that reason is of use now. */
+void fetch_count_used(struct vdisk_export *e, enum cache_source source);
+/* t waits for it now. */
+void fetch_hurry(struct vdisk_export *e, struct fetch *f, struct tenant *t);
 uint32_t fetch_unit(const struct vdisk_export *e); /* blocks of the server's smallest request */
-/* Copies what block i of it and the request have in common. */
-void fetch_copy(struct vdisk_export *e, const struct fetch *f, uint32_t i, struct vdisk_request *r);
-void fetch_aim(struct vdisk_export *e, struct fetch *f);     /* its command, from its blocks */
-void fetch_served(struct vdisk_export *e, struct waiter *w); /* a waiter that has what it wants */
+void fetch_aim(struct vdisk_export *e, struct fetch *f); /* its command, from its blocks */
 /* Its block i is good: into the cache and the local store. */
 void fetch_keep(struct vdisk_export *e, struct fetch *f, uint32_t i, enum cache_source source);
-void fetch_retry_starved(struct vdisk_export *e);
 void fetch_fail_all(struct vdisk_export *e);
-void fetch_forget(struct vdisk_export *e, struct vdisk_request *r);
 
 /* The blocks of a fetch have come, from the server or the local store; or error is not 0. It ends, or is
  * held until verify.c has judged it. */
 void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error);
 /* The store could not give it. */
 void fetch_from_server(struct vdisk_export *e, struct fetch *f);
-/* All that the read waits for is at the local store, or can be asked for there. */
-bool fetch_waits_locally(const struct vdisk_export *e, const struct vdisk_request *r);
 /* -- refute.c -- */
 /* A fetch that is held has been judged and has bad blocks (or has failed: is_lie false, all bits of `refuted`
  * set): what is good of it is served, the rest will be asked for again. */

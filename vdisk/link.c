@@ -305,7 +305,7 @@ static void run_local(struct vdisk_export *e)
     local_begin(e);
     stream_run(e);
     stream_local(e);
-    fetch_retry_starved(e);
+    read_retry_starved(e);
 }
 
 uint64_t link_run(struct vdisk_export *e)

@@ -58,7 +58,7 @@ static bool serve_good(struct vdisk_export *e, const struct fetch *f, struct wai
         if (f->refuted >> i & 1)
             is_whole = false;
         else if (w->request && f->slots[i] != CACHE_NONE)
-            fetch_copy(e, f, i, w->request);
+            read_copy(e, f, i, w->request);
     }
     return is_whole || !w->request;
 }
@@ -153,7 +153,7 @@ void refute(struct vdisk_export *e, struct fetch *f, bool is_lie)
     while (served) { /* completions last: they may submit new reads */
         struct waiter *w = served;
         served = w->next;
-        fetch_served(e, w);
+        read_served(e, w, false, false);
     }
 }
 

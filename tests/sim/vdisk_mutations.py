@@ -43,18 +43,18 @@ MUTATIONS = {
         "wlog.c", "        cache_change(&e->engine->cache, e->id, w->offset + w->lead, w->client_length, change,\n"
         "                     w->data + w->lead);", "        (void)change;"),
     "written_blocks_are_holes": ("extents.c", "    if (!x->span_count || !length)\n        return;", "    return;"),
-    "read_error_swallowed": ("fetch.c", "            r->status = LEAT_EIO;", "            r->status = LEAT_OK;"),
+    "read_error_swallowed": ("read.c", "            r->status = LEAT_EIO;", "            r->status = LEAT_OK;"),
     "overlay_ignored": ("disk.c", "        d->has_overlay) /* over what came from below */", "        false)"),
     "other_content_accepted": ("identity.c", "        e->content.has_changed = true;", "        ;"),
     # hash trees
     "hash_not_compared": ("verify.c", "return matches(e, above + place.offset, data) ? GOOD : BAD;", "return GOOD;"),
-    "holes_not_judged": ("fetch.c", "(!e->verify || verify_is_zero(e, r->disk->tenant, block))", "(true)"),
+    "holes_not_judged": ("read.c", "(!e->verify || verify_is_zero(e, r->disk->tenant, block))", "(true)"),
     "local_disk_believed": ("fetch.c", "    if (!e->verify)\n        fetch_end(e, f, error);",
                             "    if (!e->verify || f->is_from_disk)\n        fetch_end(e, f, error);"),
     # mode local
     "difference_read_from_base": (
         "difference_ops.c", "(!r->data || !store_holds_some(l->object, r->offset, r->length))", "(true)"),
-    "base_over_the_difference": ("fetch.c", "uint8_t held = r->held ?", "uint8_t held = false ?"),
+    "base_over_the_difference": ("read.c", "uint8_t held = r->held ?", "uint8_t held = false ?"),
     "damage_shows_the_base": (
         "difference_ops.c", "if (status == STORE_OK && op->type == STORE_READ)", "if (op->type == STORE_READ)"),
     "local_fua_ignored": (
