@@ -107,8 +107,9 @@ class LogSplitter:
         return self.files[name]
 
     def close(self):
-        if self.rest:
-            self._line(self.rest)
+        rest, self.rest = self.rest, b""  # it may be called again
+        if rest:
+            self._line(rest)
         for file in self.files.values():
             file.close()
 
