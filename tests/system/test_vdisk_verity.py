@@ -208,7 +208,7 @@ class Verity(Case):
             self.read_all(leat)
             counts = self.counters(leat)
             self.stop(leat)
-        self.assertGreater(counts["disk_bytes"], 4 * MIB)
+        self.assertGreater(counts["local"]["bytes"], 4 * MIB)
         self.assertLess(sum(source["bytes"] for source in counts["sources"].values()), MIB)
         self.assertEqual(counts["verity"]["lies"], 0)
 
