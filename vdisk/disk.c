@@ -197,6 +197,20 @@ void disk_wake(struct vdisk_disk *d)
     }
 }
 
+/* What the local store or the overlay takes, or gives: it needs nobody else. */
+static bool is_ours(const struct vdisk_disk *d, const struct vdisk_request *r)
+{
+    bool takes_writes = d->has_overlay || (d->config.mode == VDISK_LOCAL && !disk_is_opening(d));
+    return diff_is_at_store(r) || (takes_writes && r->op != LEAT_BLK_READ);
+}
+
+/* It ends by itself, however long the server is away. */
+static bool needs_no_server(const struct vdisk_disk *d, const struct vdisk_request *r)
+{
+    const struct vdisk_export *e = d->export;
+    return is_ours(d, r) || (!disk_is_opening(d) && e->was_up && read_waits_locally(e, r));
+}
+
 void disk_give_up(struct vdisk_disk *d, const char *what)
 {
     struct vdisk_export *e = d->export;
@@ -208,10 +222,7 @@ void disk_give_up(struct vdisk_disk *d, const char *what)
     }
     while (count-- && !list_is_empty(&d->requests)) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
-        bool is_ours = d->has_overlay || (d->config.mode == VDISK_LOCAL && !disk_is_opening(d));
-        if (diff_is_at_store(r) || (is_ours && r->op != LEAT_BLK_READ) ||
-            (!disk_is_opening(d) && e->was_up && read_waits_locally(e, r))) {
-            /* it needs no server */
+        if (needs_no_server(d, r)) {
             list_remove(&r->disk_node);
             list_push_back(&d->requests, &r->disk_node);
             continue;
@@ -240,7 +251,8 @@ uint64_t disk_fail_old(struct vdisk_disk *d)
     for (uint32_t count = d->counters.waiting; count && !list_is_empty(&d->requests); count--) {
         struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
         uint64_t end = r->submitted_ns + d->config.give_up_ns;
-        if (end <= e->engine->now_ns && !diff_is_at_store(r)) {
+        bool is_waiting = !is_ours(d, r); /* for a block that passes, wherever it comes from */
+        if (is_waiting && end <= e->engine->now_ns) {
             wlog_forget(e, r);
             read_forget(e, r);
             disk_complete(r, LEAT_EIO);
@@ -248,7 +260,7 @@ uint64_t disk_fail_old(struct vdisk_disk *d)
         }
         list_remove(&r->disk_node); /* completions may submit more, behind it */
         list_push_back(&d->requests, &r->disk_node);
-        when = end < when ? end : when;
+        when = is_waiting && end < when ? end : when;
     }
     return when;
 }

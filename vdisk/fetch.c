@@ -239,8 +239,10 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum 
     bool is_much = is_local ? e->local.ahead >= LOCAL_AHEAD
                             : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES ||
                                   local_is_behind(e) || !sharing_may_go_ahead(e);
-    /* Half of the cache is for what is really asked for. */
-    if (is_much || c->busy >= c->count / 2 || list_is_empty(&e->disks))
+    /* Half of the cache is for what is really asked for; where tenants share it each has a part
+     * (sharing.c), and what nobody waits for has one of the same size. */
+    uint32_t part = is_shared(e->engine) ? e->engine->tenant_count + 1 : 2;
+    if (is_much || c->busy >= c->count / part || list_is_empty(&e->disks))
         return 0;
     struct tenant *t = LIST_ENTRY(e->disks.next, struct vdisk_disk, node)->tenant;
     struct fetch *f = fetch_make(e, t, first, end, source);
