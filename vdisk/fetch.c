@@ -211,7 +211,8 @@ struct fetch *fetch_make_hole(struct vdisk_export *e, struct tenant *t, uint64_t
     f->is_ahead = f->is_queued = false;
     f->source = CACHE_DEMAND;
     f->is_hole = true;
-    while (f->count < FETCH_BLOCKS && first + f->count < end &&
+    uint32_t most = most_blocks(e, CACHE_DEMAND, false); /* refuted, it is asked of the server */
+    while (f->count < most && first + f->count < end &&
            is_absent(e, first + f->count, true) && add_unit(e, f, 1))
         ;
     count_demand(f);

@@ -11,7 +11,8 @@ FLAGS = ["-std=gnu17", "-O1", "-g", "-w", f"-I{TOP}", f"-I{TOP}/include"]
 
 class Harness:
     def __init__(self, name, sources, seeds, mutations):
-        """sources: paths below the top. mutations: name -> (file, what is there, what is put in its place)."""
+        """sources: paths below the top. mutations: name -> (file, what is there, what is put in its place[,
+        the first seed: of what is rare])."""
         self.name, self.seeds, self.mutations = name, seeds, mutations
         self.sources = [TOP / s for s in sources]
 
@@ -22,7 +23,7 @@ class Harness:
         return self.folder / (str(source.relative_to(TOP)).replace("/", "-") + ".o")
 
     def mutated(self, name, place):
-        file, old, new = self.mutations[name]
+        file, old, new, *_ = self.mutations[name]
         text = (TOP / file).read_text()
         if text.count(old) != 1:
             raise SystemExit(f"mutation {name}: its text is {text.count(old)} times in {file}; put it right")
@@ -45,8 +46,10 @@ class Harness:
             self.compile_to(text, linked[source], [f"-iquote{place}", f"-I{place}"])
         program = place / "sim"
         subprocess.run([*self.compiler, *map(str, linked.values()), "-o", str(program)], check=True)
+        first = self.mutations[name][3] if len(self.mutations[name]) > 3 else 1
         try:
-            run = subprocess.run([str(program), "--seeds", str(self.seeds)], capture_output=True, text=True, timeout=240)
+            command = [str(program), "--from", str(first), "--seeds", str(self.seeds)]
+            run = subprocess.run(command, capture_output=True, text=True, timeout=240)
         except subprocess.TimeoutExpired:
             return "does not end"
         return (run.stderr.strip().splitlines() or ["died"])[0] if run.returncode else None

@@ -33,6 +33,8 @@ bool sim_server_may_change;
 /* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
 static uint8_t phase[SIM_CONNS];
 static bool has_context[SIM_CONNS];
+static bool was_told_structured[SIM_CONNS]; /* by a reply as it was delivered, damaged or not */
+static bool has_hidden_limits[SIM_CONNS]; /* what was to tell them arrived as something else */
 static bool is_mute[SIM_CONNS];
 static bool is_tree[SIM_CONNS]; /* it is the hash tree's export that it asked for */
 static struct sim_conn *open_conns[SIM_CONNS];
@@ -137,7 +139,7 @@ void sim_server_accept(struct sim_conn *c)
     open_conns[i] = c;
     phase[i] = 0;
     is_mute[i] = is_tree[i] = false;
-    has_context[i] = false;
+    has_context[i] = has_hidden_limits[i] = false;
     uint8_t greeting[18];
     be64_put(greeting, NBD_MAGIC);
     be64_put(greeting + 8, NBD_OPTION_MAGIC);
@@ -435,6 +437,10 @@ static void reply_option(struct sim_conn *c, uint32_t option, uint32_t type, con
     be32_put(header + 12, type);
     be32_put(header + 16, size);
     damage(header, sizeof header);
+    if (option == NBD_OPT_STRUCTURED_REPLY)
+        was_told_structured[index_of(c)] = be32_get(header + 12) == NBD_REP_ACK;
+    if (option == NBD_OPT_GO && be32_get(header + 12) != type)
+        has_hidden_limits[index_of(c)] = true;
     sim_conn_deliver(c, header, sizeof header);
     if (size)
         sim_conn_deliver(c, data, size);
@@ -481,8 +487,12 @@ static void set_context(struct sim_conn *c, unsigned i)
     uint8_t context[4 + sizeof name - 1];
     be32_put(context, SIM_CONTEXT);
     memcpy(context + 4, name, sizeof name - 1);
-    if (!sim_profile.structured)
+    if (!was_told_structured[i])
         sim_fail("the engine asks for contexts without structured replies");
+    if (!sim_profile.structured) {
+        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_INVALID, NULL, 0);
+        return;
+    }
     if (!sim_profile.has_status && sim_random() % 2) {
         reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_UNSUP, NULL, 0);
         return;
@@ -526,8 +536,8 @@ static size_t take_request(struct sim_conn *c)
     uint32_t length = be32_get(p + 24), payload = type == NBD_CMD_WRITE ? length : 0;
     if (c->tx_size < NBD_REQUEST_BYTES + payload)
         return 0;
-    if (type == NBD_CMD_DISC)
-        return NBD_REQUEST_BYTES;
+    if (type == NBD_CMD_DISC || has_hidden_limits[index_of(c)])
+        return NBD_REQUEST_BYTES + payload;
     struct job *j = malloc(sizeof *j + payload);
     *j = (struct job){.next = jobs,
                       .conn = c,

@@ -80,11 +80,16 @@ MUTATIONS = {
     "discard_shows_what_was_spilled": ("overlay.c", "leaf->held[i] = has_below ? p.mask : 0;", "leaf->held[i] = 0;"),
     "page_that_was_not_stored_leaves": (
         "spill.c", "bool is_stored = status == STORE_OK && !is_being", "bool is_stored = !is_being"),
+    "deadline_of_what_is_at_the_store": (
+        "disk.c", "        when = is_waiting && end < when ? end : when;", "        when = end < when ? end : when;",
+        1000001),
+    "hole_asked_of_the_server_whole": ("fetch.c", "uint32_t most = most_blocks(e, CACHE_DEMAND, false); /* refuted",
+                                       "uint32_t most = FETCH_BLOCKS; /* refuted", 3001),
     # the local cache
     "damaged_cache_served": (
         "local_cache.c", "if (status == STORE_OK && is_whole(e, f) && e->link != LINK_FAILED) {", "if (true) {"),
 }
 
 if __name__ == "__main__":
-    full = {name: ("vdisk/" + file, old, new) for name, (file, old, new) in MUTATIONS.items()}
+    full = {name: ("vdisk/" + file, *rest) for name, (file, *rest) in MUTATIONS.items()}
     sys.exit(mutations.Harness("vdisk-mutations", SOURCES, SEEDS, full).main())
