@@ -35,7 +35,7 @@ struct config_parser {
     bool failed;       /* *error is filled */
     enum config_section section;
     uint32_t sections_seen; /* bit per enum config_section */
-    uint64_t keys_seen;     /* of the current section, bit per row of the key table */
+    uint64_t keys_seen;     /* of the current section, bit per row of its table of keys */
     unsigned net_line;
     struct leat_config *config;
     struct leat_config_disk *disk; /* the current section's */
@@ -52,6 +52,27 @@ int config_fail(struct config_parser *parser, unsigned line, const char *section
 /* inih's callbacks: the next line of the text; one key. */
 char *config_read_line(char *line, int size, void *parser);
 int config_take_key(void *parser, const char *section, const char *key, const char *value);
+
+/* -- keys_machine.c, keys_disk.c, keys_vm.c: what may stand where -- */
+struct config_key {
+    enum config_section section;
+    const char *key;
+    /* Takes one value. Returns NULL, or the reason why not. */
+    const char *(*take)(struct config_parser *parser, const char *value);
+};
+/* A section's keys are all in one of these tables: keys_seen counts the rows of that one. */
+struct config_keys {
+    const struct config_key *rows;
+    size_t count;
+};
+extern const struct config_keys config_machine_keys, config_disk_keys, config_vm_keys;
+
+/* Defines one of them, from an array. */
+#define CONFIG_KEYS(name, array)                                                                   \
+    _Static_assert(sizeof(array) / sizeof((array)[0]) <=                                           \
+                       8 * sizeof(((struct config_parser *)0)->keys_seen),                         \
+                   "keys_seen has a bit for each key");                                            \
+    const struct config_keys name = {array, sizeof(array) / sizeof((array)[0])}
 
 /* -- tls.c: keys that begin with "tls"; their values are never shown -- */
 bool config_is_tls_key(const char *key);

@@ -66,6 +66,34 @@ const char *value_number(const char *text, uint64_t least, uint64_t most, uint64
     return NULL;
 }
 
+const char *value_port(const char *text, uint16_t *out)
+{
+    uint64_t number = 0;
+    const char *reason = value_number(text, 1, 65535, &number);
+    if (reason == NULL)
+        *out = (uint16_t)number;
+    return reason;
+}
+
+const char *value_iops(const char *text, uint64_t *out)
+{
+    return value_number(text, 1, 100000000, out);
+}
+
+/* Below 4K a second one block would take longer than anybody waits. */
+const char *value_bandwidth(const char *text, uint64_t *out)
+{
+    uint64_t bytes = 0;
+    const char *reason = value_size(text, &bytes);
+    if (reason == NULL && bytes < (4ull << 10))
+        reason = "too small; a bandwidth is 4K a second at least";
+    if (reason == NULL && bytes > (1ull << 40))
+        reason = "too large";
+    if (reason == NULL)
+        *out = bytes;
+    return reason;
+}
+
 const char *value_percent(const char *text, unsigned most, unsigned *out)
 {
     uint64_t number;

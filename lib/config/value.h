@@ -16,6 +16,10 @@ const char *value_size(const char *text, uint64_t *out);
 /* A decimal number from least to most. */
 const char *value_number(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 
+const char *value_port(const char *text, uint16_t *out);      /* 1 to 65535 */
+const char *value_iops(const char *text, uint64_t *out);      /* 1 to 100,000,000 a second */
+const char *value_bandwidth(const char *text, uint64_t *out); /* a second: 4K to 1024G */
+
 /* A whole percentage, "25%", from 1% to `most`. */
 const char *value_percent(const char *text, unsigned most, unsigned *out);
 
