@@ -10,8 +10,10 @@ endforeach()
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_limit SOURCES unit/test_limit.c unit/tiny_server.c LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
-leat_unit_test(test_local_cache SOURCES unit/test_local_cache.c unit/tiny_server.c unit/store_fixture.c
-  LIBS vdisk_engine_host)
+foreach(what cache notes)
+  leat_unit_test(test_local_${what} SOURCES unit/test_local_${what}.c unit/local_fixture.c unit/tiny_server.c
+    unit/store_fixture.c LIBS vdisk_engine_host)
+endforeach()
 leat_unit_test(test_link_share SOURCES unit/test_link_share.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
