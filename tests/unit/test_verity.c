@@ -19,7 +19,7 @@
 
 #define BLOCK VERITY_BLOCK_BYTES
 
-static char folder[] = "/tmp/leat-verity.XXXXXX";
+static char folder[] = "verity.XXXXXX"; /* in the one that the test is run in */
 
 /* Of blocks of zeros too, as images have them. */
 static uint8_t *make_image(uint64_t blocks)
