@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Third-party parts as targets: newlib_headers, newlib (libc.a), inih, zydis; LWIP_DIR for services/net, MBEDTLS_DIR for vdisk/tls.
+# Third-party parts as targets: newlib_headers, newlib (libc.a), inih, zydis; LWIP_DIR for services/net,
+# MBEDTLS_DIR for vdisk/tls.
 # LEAT_CACHE keeps what was built between build trees.
 set(LEAT_CACHE "$ENV{HOME}/.cache/leat" CACHE PATH "Where third-party builds are kept between build trees")
 execute_process(COMMAND ${CMAKE_SOURCE_DIR}/cmake/third-party/build.sh ${LEAT_CACHE}/third-party

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A lock between the threads of one process. Free or held without contention: no system call. Spins
- * for a moment if there are several CPUs, then waits on a notification of its own. Not recursive; hands over to whoever comes first, not in order.
+ * for a moment if there are several CPUs, then waits on a notification of its own. Not recursive;
+ * hands over to whoever comes first, not in order.
  */
 #ifndef LIB_MUTEX_H
 #define LIB_MUTEX_H

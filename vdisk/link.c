@@ -60,8 +60,8 @@ void link_retry_now(struct vdisk_export *e)
     e->backoff_ns = BACKOFF_FIRST_NS;
 }
 
-/* The next server; when all have been tried, a pause. Pauses double; each is stretched by up to a quarter so that many clients do not come back
- * together. */
+/* The next server; when all have been tried, a pause. Pauses double; each is stretched by up to a
+ * quarter so that many clients do not come back together. */
 static void schedule_retry(struct vdisk_export *e)
 {
     uint64_t now_ns = e->engine->now_ns;

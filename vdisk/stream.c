@@ -148,8 +148,8 @@ static bool is_to_fill(const struct vdisk_export *e, uint64_t block)
     return fetch_is_missing(e, block) && !local_holds(e, block, 1);
 }
 
-/* The next block that neither the cache nor the local store has; or only some way on towards it. Of an image that is kept there, what
- * the cache has is put into the store too. */
+/* The next block that neither the cache nor the local store has; or only some way on towards it. Of
+ * an image that is kept there, what the cache has is put into the store too. */
 static uint64_t next_to_fill(struct vdisk_export *e, uint64_t end)
 {
     uint64_t block = e->stream.fill_block;

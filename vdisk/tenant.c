@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Tenants: disks that share a limit, and a part of the link (sharing.c). A request over the limit of its disk or tenant is held back, in
- * its disk's queue, and goes when both allow it: the requests of a disk keep their order, and the
- * disks of a tenant take turns. What is counted is what the guest asks for, from wherever it comes:
- * requests of any kind, and the bytes of reads and writes.
+ * Tenants: disks that share a limit, and a part of the link (sharing.c). A request over the limit of
+ * its disk or tenant is held back, in its disk's queue, and goes when both allow it: the requests of
+ * a disk keep their order, and the disks of a tenant take turns. What is counted is what the guest
+ * asks for, from wherever it comes: requests of any kind, and the bytes of reads and writes.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -70,7 +70,8 @@ newlib() {
             --disable-newlib-supplied-syscalls --enable-newlib-reent-small --disable-newlib-multithread \
             --enable-newlib-global-atexit --enable-newlib-io-long-long --enable-newlib-io-c99-formats \
             --enable-newlib-nano-malloc CC=gcc AR=ar AS=as LD=ld RANLIB=ranlib \
-            CFLAGS="-O2 -ffreestanding -fno-pic -fno-pie -mno-red-zone -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections -w"
+            CFLAGS="-O2 -ffreestanding -fno-pic -fno-pie -mno-red-zone -fno-stack-protector -fcf-protection=none \
+                    -ffunction-sections -fdata-sections -w"
         make -j"$(nproc)"
         make install
     ) >"$cache/newlib.log" 2>&1 || fail "newlib did not build; see $cache/newlib.log"

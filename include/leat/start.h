@@ -22,8 +22,9 @@
 /*
  * One resource. Roles: "notif" (own notification: handle), "log" (console channel for the process's own
  * messages), "ctl" (control channel with the supervisor), "console" (a guest's console), "disk" (block
- * channel; name = disk), "net" (net channel), "machine", "mmio", "irq", "ports", "dma", "file" (a boot module; name), "keys" (memory for vdisk, keys.h),
- * "module" (the same, for the guest's kernel; name = file).
+ * channel; name = disk), "net" (net channel), "machine", "mmio", "irq", "ports", "dma", "file" (a boot
+ * module; name), "module" (the same, for the guest's kernel; name = file), "keys" (memory for vdisk,
+ * keys.h).
  */
 struct leat_start_entry {
     char role[16];

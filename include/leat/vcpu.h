@@ -198,8 +198,9 @@ _Static_assert(sizeof(struct leat_vcpu) <= 4096, "the vCPU page is one page");
  *
  * Between two vcpu_run the VMM may change reg[]; if that concerns ISR or IRR, with LEAT_VCPU_APIC in `dirty`. During one it
  * leaves IRR, ISR, TPR and PPR alone. An interrupt is sent at any time, by anybody who has the pages: its bit in
- * requests.vectors, then bit 0 of outstanding, both atomically; who finds the latter clear calls vcpu_kick(vcpu, LEAT_KICK_POSTED), unless
- * vcpu_run is not under way: it looks by itself. What was requested is in IRR when the guest goes on.
+ * requests.vectors, then bit 0 of outstanding, both atomically; who finds the latter clear calls vcpu_kick(vcpu,
+ * LEAT_KICK_POSTED), unless vcpu_run is not under way: it looks by itself. What was requested is in IRR when the guest goes
+ * on.
  *
  * To the kernel nothing in these pages is more than bits: what is wrong there only misleads this guest.
  */

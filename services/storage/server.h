@@ -5,8 +5,9 @@
  * out of the ring once, then checked. Data passes through buffers that the device reaches, so that
  * it reaches nothing of the client's. Portable but for the signal.
  *
- * READ, WRITE and FLUSH; nothing else is offered. A request is cut into pieces of at most SERVER_PIECE_BYTES, so many at a time as there are
- * buffers; requests wait for buffers in the order in which they came.
+ * READ, WRITE and FLUSH; nothing else is offered. A request is cut into pieces of at most
+ * SERVER_PIECE_BYTES, so many at a time as there are buffers; requests wait for buffers in the order
+ * in which they came.
  */
 #ifndef STORAGE_SERVER_H
 #define STORAGE_SERVER_H

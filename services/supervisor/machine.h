@@ -31,8 +31,8 @@ int64_t machine_module_mem(const struct leat_boot_module *module);
 const uint8_t *machine_module_map(const struct leat_boot_module *module);
 void machine_module_unmap(const struct leat_boot_module *module, const uint8_t *at);
 
-/* When each stage of the start began; and one clear line for everything about the CPU, firmware and boot that keeps VMs from running; true
-   when VMs can run. */
+/* Logs when each stage of the start began; and one clear line for everything about the CPU, firmware
+   and boot that keeps VMs from running. True when VMs can run. */
 bool machine_report(void);
 
 /* Bytes that the supervisor can still give out. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real guest's boot over a link: Debian 12 in QEMU without KVM, from the start of QEMU to the login prompt, with QEMU's own NBD driver, and with leat-nbd behind it, with and without the profile of
-another boot; in turns. What the same boot takes from a local file is taken off: the rest is what the link costs."""
+"""A real guest's boot over a link: Debian 12 in QEMU without KVM, from the start of QEMU to the login prompt, with QEMU's
+own NBD driver, and with leat-nbd behind it, with and without the profile of another boot; in turns. What the same boot
+takes from a local file is taken off: the rest is what the link costs."""
 import shutil
 import statistics
 import time
@@ -65,7 +66,8 @@ def figures(link, runs):
     words = f"{link[0]} ms" + (f", {link[1]} Mbit/s" if link[1] else "")
     name = f"rtt{link[0]}" + (f"_{link[1]}mbit" if link[1] else "")
     took = {who: statistics.median(found) for who, found in runs.items()}
-    for who, what in (("local", "a local file"), ("qemu", "QEMU on demand"), ("first", "first boot"), ("profile", "with a profile")):
+    for who, what in (("local", "a local file"), ("qemu", "QEMU on demand"), ("first", "first boot"),
+                      ("profile", "with a profile")):
         yield Figure(f"{name}_{who}_s", f"to the login, {words}: {what}", took[who], "s", raw=runs[who])
     stall = {who: max(took[who] - took["local"], 0) for who in runs}
     for who, what in (("first", "a first boot"), ("profile", "a boot with a profile")):
@@ -83,4 +85,5 @@ def measure(_with_profile):
                 for who, results in runs.items():
                     results.append(run(place, who, link, profile))
             found += figures(link, runs)
-    return found, {"commit": setting.commit(), "rounds": streaming.ROUNDS, "guest": "Debian 12 (tools/mkguest), QEMU TCG, 512 MiB"}
+    return found, {"commit": setting.commit(), "rounds": streaming.ROUNDS,
+                   "guest": "Debian 12 (tools/mkguest), QEMU TCG, 512 MiB"}

@@ -44,7 +44,9 @@ class Figure:
 
 
 def number(value):
-    return f"{value:,.3f}" if isinstance(value, float) and abs(value) < 10 else f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
+    if not isinstance(value, float):
+        return f"{value:,}"
+    return f"{value:,.3f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
 def print_table(figures):

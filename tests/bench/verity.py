@@ -26,8 +26,8 @@ def run(place, root, link, trace, profile):
                          listens="server")
     relay = place.relay(link)
     verified = ["--root-hash", root] if root else []
-    disk = place.spawn(streaming.BUILD / "vdisk/leat-nbd", "--read-only", "--socket", place.path("disk"), *verified, "--profile", profile,
-                       f"unix:{place.path('relay')}", "image", listens="disk")
+    disk = place.spawn(streaming.BUILD / "vdisk/leat-nbd", "--read-only", "--socket", place.path("disk"), *verified,
+                       "--profile", profile, f"unix:{place.path('relay')}", "image", listens="disk")
     found = streaming.result(place.replay(streaming.TRACES[trace], 0))
     place.end(disk)
     place.end(relay)

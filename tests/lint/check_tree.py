@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The tree keeps its promises: the arrows between the rooms (docs/architecture.md, section 3), ring 0 under
-10,000 lines of code, an SPDX line in every source file, headers that compile by themselves, no name in the book that the
-code does not have."""
+10,000 lines of code, an SPDX line in every source file, headers that compile by themselves, no line too long to read, no
+name in the book that the code does not have."""
 import re
 import subprocess
 import sys
@@ -10,6 +10,8 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 RING0_LIMIT = 10_000
+# Of what clang-format does not break: comments, scripts, the book. C code has the limit in .clang-format.
+LINE_LIMIT = 130
 
 # room -> prefixes of what its files may include by "..."; <leat/...> and the C library are checked apart.
 ARROWS = {
@@ -66,6 +68,19 @@ def check_includes(name, text):
             yield f"{name}:{number}: {room} is portable and may not include {target}"
 
 
+def check_lines(name):
+    """No text that people write has longer lines; rows of the book's tables cannot be broken."""
+    if name.startswith("tests/fuzz/corpus/") or name.endswith(".svg"):
+        return
+    try:
+        lines = (TOP / name).read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError:
+        return
+    for number, line in enumerate(lines, 1):
+        if len(line) > LINE_LIMIT and not (name.endswith(".md") and line.startswith("|")):
+            yield f"{name}:{number}: a line of {len(line)} characters; the limit is {LINE_LIMIT}"
+
+
 def check_header_alone(name):
     """Each header compiles by itself (those of the rooms that need no third-party include path)."""
     if not name.startswith(("include/leat/", "kernel/", "lib/", "vdisk/", "vmm/", "drivers/")):
@@ -118,6 +133,8 @@ def main():
                 ring0_all += text.count("\n")
         if name.endswith(".h"):
             problems += check_header_alone(name)
+    for name in tracked():
+        problems += check_lines(name)
     problems += check_book()
     if ring0 >= RING0_LIMIT:
         problems.append(f"ring 0 has {ring0} lines of code; the limit is {RING0_LIMIT}")

@@ -37,7 +37,8 @@ MUTATIONS = {
     "sectors_beside_a_write_lost": ("write.c", "mask |= has_group ? 0xff : under;", "mask = 0xff;"),
     "base_not_read": ("write.c", "            p->base[i] = old;", "            ;"),
     "group_of_zeros_forgotten": ("read.c", "return o->record.kind == FORMAT_DIFFERENCE &&", "return false &&"),
-    "below_the_range": ("store.c", "(options->range_offset + FORMAT_PAGE - 1) / FORMAT_PAGE", "options->range_offset / FORMAT_PAGE"),
+    "below_the_range": (
+        "store.c", "(options->range_offset + FORMAT_PAGE - 1) / FORMAT_PAGE", "options->range_offset / FORMAT_PAGE"),
     "blob_named_too_early": (
         "journal.c", "if (o->is_building)\n            o->sent.state = FORMAT_OBJECT_DYING;", ";"),
 }

@@ -12,8 +12,8 @@ def found(pattern):
 
 SOURCES = [*found("vdisk/*.c"), *found("vdisk/nbd/*.c"), *found("vdisk/profile/*.c"), *found("vdisk/store/*.c"),
            *found("vdisk/verity/*.c"),
-           *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server", "sim_tree",
-                                                "sim_model", "store_disk"))]
+           *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server",
+                                                "sim_tree", "sim_model", "store_disk"))]
 SEEDS = 3000
 
 # name: (file of vdisk, what is there, what is put in its place)

@@ -61,8 +61,9 @@ def debian_kernel(lab):
     lab.disk("one")
     lab.server.start()
     port, log = free_port(), lab.folder / "serial.log"
-    leat = subprocess.Popen([BUILD / "vdisk/leat-nbd", "--port", str(port), "--mode", "ram", f"127.0.0.1:{lab.server.port}", "one"],
-                            stdin=subprocess.DEVNULL, stderr=lab.server_log)
+    leat = subprocess.Popen(
+        [BUILD / "vdisk/leat-nbd", "--port", str(port), "--mode", "ram", f"127.0.0.1:{lab.server.port}", "one"],
+        stdin=subprocess.DEVNULL, stderr=lab.server_log)
     guest = subprocess.Popen(
         ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-m", "384", "-no-reboot",
          "-serial", f"file:{log}", "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net",

@@ -90,7 +90,8 @@ class Image(unittest.TestCase):
         return path
 
     def test_content(self):
-        config = self.path("a/leat.conf", b"[vm web]\nkernel = deb/vmlinuz ; comment\ninitrd = i\nmodules = m1, i\ncmdline = a=b %d\n")
+        config = self.path("a/leat.conf", b"[vm web]\nkernel = deb/vmlinuz ; comment\ninitrd = i\nmodules = m1, i\n"
+                           b"cmdline = a=b %d\n")
         self.path("a/deb/vmlinuz", b"the kernel")
         self.path("a/m1", b"a module")
         image = self.path("leat.img")

@@ -162,7 +162,8 @@ const struct cpuid_row cpuid_rows[] = {
     ROW(0x16, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "frequencies", "the TSC's, in MHz")
     ROW(0x1f, 0, EAX, 0, 32, MADE, INTEL, NO_NEED, "topology", "as 0xb")
 
-    ROW(0x40000000, 0, EAX, 0, 32, MADE, ANY, NO_NEED, "hypervisor", "KVM's signature: Linux then uses x2APIC and the clock below")
+    ROW(0x40000000, 0, EAX, 0, 32, MADE, ANY, NO_NEED, "hypervisor",
+        "KVM's signature: Linux then uses x2APIC and the clock below")
     ROW(0x40000001, 0, EAX, 1, 1, ON, ANY, NO_NEED, "NOP_IO_DELAY", "no exits by writes of port 0x80")
     ROW(0x40000001, 0, EAX, 3, 1, ON, ANY, NO_NEED, "CLOCKSOURCE2", "kvmclock: the numbers of the host's own clock")
     ROW(0x40000001, 0, EAX, 24, 1, ON, ANY, NO_NEED, "CLOCKSOURCE_STABLE", "its pages agree on all vCPUs")
@@ -205,7 +206,8 @@ const struct cpuid_row cpuid_rows[] = {
     LEAF(0x80000004, ANY, "name", "for people")
     LEAF(0x80000005, AMD, "first-level caches and TLBs", "the CPU's own")
     LEAF(0x80000006, ANY, "second-level caches and TLBs", "the CPU's own")
-    ROW(0x80000007, 0, EDX, 8, 1, MADE, ANY, NO_NEED, "invariant TSC", "the host's, from 1 GHz on: below, Linux' rate in kHz would be off by more than 1 ppm")
+    ROW(0x80000007, 0, EDX, 8, 1, MADE, ANY, NO_NEED, "invariant TSC",
+        "the host's, from 1 GHz on: below, Linux' rate in kHz would be off by more than 1 ppm")
     ROW(0x80000008, 0, EAX, 0, 16, HOST, ANY, NO_NEED, "address widths", "the nested tables have the CPU's own")
     AMD(0x80000008, EBX, 0, "CLZERO", PLAIN)
     AMD(0x80000008, EBX, 2, "XSaveErPtr", "how FXSAVE behaves")
