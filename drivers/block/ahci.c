@@ -229,11 +229,8 @@ static const struct block_device_info *info(const void *state, unsigned unit)
 static int submit(void *state, unsigned unit, struct block_command *command)
 {
     struct ahci *ahci = state;
-    const struct block_device_info *about = info(state, unit);
+    int error = block_accept(info(ahci, unit), command, unit);
 
-    if (!about)
-        return LEAT_EIO;
-    int error = block_accept(about, command, unit);
     if (error != LEAT_OK)
         return error;
     block_queue_push(&ahci->ports[unit].waiting, command);

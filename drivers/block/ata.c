@@ -89,17 +89,25 @@ static void apply(struct ata_channel *channel, enum ata_result result)
     start_next(channel);
 }
 
+static const struct block_device_info *info(const void *state, unsigned unit)
+{
+    const struct ata *ata = state;
+
+    if (!ata->is_started || unit >= ATA_UNITS)
+        return NULL;
+    const struct ata_device *device =
+        &ata->channels[unit / ATA_DEVICES].devices[unit % ATA_DEVICES];
+    return device->is_there ? &device->identity.info : NULL;
+}
+
 static int submit(void *state, unsigned unit, struct block_command *command)
 {
     struct ata *ata = state;
+    int error = block_accept(info(ata, unit), command, unit);
 
-    if (!ata->is_started || unit >= ATA_UNITS || !device_at(ata, unit)->is_there)
-        return LEAT_EIO;
-    struct ata_device *device = device_at(ata, unit);
-    struct ata_channel *channel = &ata->channels[unit / ATA_DEVICES];
-    int error = block_accept(&device->identity.info, command, unit);
     if (error != LEAT_OK)
         return error;
+    struct ata_channel *channel = &ata->channels[unit / ATA_DEVICES];
     block_queue_push(&channel->waiting, command);
     start_next(channel);
     return LEAT_OK;
@@ -230,17 +238,6 @@ static unsigned unit_count(const void *state)
 {
     (void)state;
     return ATA_UNITS;
-}
-
-static const struct block_device_info *info(const void *state, unsigned unit)
-{
-    const struct ata *ata = state;
-
-    if (!ata->is_started || unit >= ATA_UNITS)
-        return NULL;
-    const struct ata_device *device =
-        &ata->channels[unit / ATA_DEVICES].devices[unit % ATA_DEVICES];
-    return device->is_there ? &device->identity.info : NULL;
 }
 
 static const struct block_counters *counters(const void *state)

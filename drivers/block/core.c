@@ -55,6 +55,8 @@ static int check_data(const struct block_device_info *info, const struct block_c
 
 int block_check(const struct block_device_info *info, const struct block_command *command)
 {
+    if (!info)
+        return LEAT_EIO;
     if (!command->done || (command->fua && command->op != BLOCK_WRITE))
         return LEAT_EINVAL;
     if (command->op == BLOCK_FLUSH)

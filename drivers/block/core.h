@@ -19,7 +19,7 @@ struct block_command *block_queue_pop(struct block_queue *queue);
 /* Takes out the commands of one unit, in order. */
 struct block_queue block_queue_split(struct block_queue *queue, unsigned unit);
 
-/* May the device be given this? LEAT_OK or what submit() returns. */
+/* May the device be given this? LEAT_OK or what submit() returns. `info` is what info() says: NULL is LEAT_EIO. */
 int block_check(const struct block_device_info *info, const struct block_command *command);
 
 /* The same; if so, the command's fields that are the driver's are set to the start. */

@@ -58,8 +58,7 @@ static const struct block_device_info *nvme_info(const void *state, unsigned uni
 static int nvme_submit(void *state, unsigned unit, struct block_command *command)
 {
     struct nvme *nvme = state;
-    const struct block_device_info *info = nvme_info(nvme, unit);
-    int error = info ? block_check(info, command) : LEAT_EIO;
+    int error = block_check(nvme_info(nvme, unit), command);
 
     if (error != LEAT_OK)
         return error;

@@ -105,8 +105,7 @@ static const struct block_device_info *virtio_info(const void *state, unsigned u
 static int virtio_submit(void *state, unsigned unit, struct block_command *command)
 {
     struct virtio_blk *v = state;
-    const struct block_device_info *info = virtio_info(v, unit);
-    int error = info ? block_check(info, command) : LEAT_EIO;
+    int error = block_check(virtio_info(v, unit), command);
 
     if (error != LEAT_OK)
         return error;
