@@ -85,7 +85,7 @@ static void work(void)
     uint64_t begin = user->world.now_ns;
     bool is_late = fuzz_take(&input, 1) % 4 == 1;
 
-    if (user->irq(user) || fuzz_take(&input, 1) % 4 == 1)
+    if (user->model->irq(user) || fuzz_take(&input, 1) % 4 == 1)
         user->driver->interrupt(user->state);
     require_in_time(begin, BLOCK_RESET_LIMIT_MS);
     begin = user->world.now_ns;

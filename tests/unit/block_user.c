@@ -12,14 +12,14 @@ static void step(struct block_world *world)
 }
 
 void user_init(struct block_user *user, const struct block_driver *driver,
-               bool (*irq)(struct block_user *user))
+               const struct block_model *model)
 {
     world_init(&user->world, driver->dma_bytes);
     user->world.step = step;
     user->driver = driver;
     user->state = aligned_alloc(16, (driver->state_bytes + 15) & ~(size_t)15);
     memset(user->state, 0, driver->state_bytes);
-    user->irq = irq;
+    user->model = model;
     user->lie = NULL;
 }
 
@@ -33,9 +33,9 @@ static uint64_t read_lies(void *context, unsigned region, uint32_t offset, unsig
 {
     struct block_user *user = context;
 
-    if (offset + bytes > user->model.region_bytes(user, region))
+    if (offset + bytes > user->platform.region_bytes(user, region))
         abort();
-    return user->lie(user->model.read(user, region, offset, bytes), bytes);
+    return user->lie(user->platform.read(user, region, offset, bytes), bytes);
 }
 
 static void write_inside(void *context, unsigned region, uint32_t offset, unsigned bytes,
@@ -43,21 +43,21 @@ static void write_inside(void *context, unsigned region, uint32_t offset, unsign
 {
     struct block_user *user = context;
 
-    if (offset + bytes > user->model.region_bytes(user, region))
+    if (offset + bytes > user->platform.region_bytes(user, region))
         abort();
-    user->model.write(user, region, offset, bytes, value);
+    user->platform.write(user, region, offset, bytes, value);
 }
 
-int user_start(struct block_user *user, const struct block_platform *model)
+int user_start(struct block_user *user, const struct block_platform *given)
 {
-    struct block_platform platform = *model;
+    struct block_platform platform = *given;
     struct block_dma dma = world_dma(&user->world);
 
     platform.context = user;
     platform.delay_us = world_delay;
     platform.now_ns = world_now;
     platform.log = world_log;
-    user->model = *model;
+    user->platform = *given;
     if (user->lie)
         platform.read = read_lies, platform.write = write_inside;
     return user->driver->start(user->state, &platform, &dma);
@@ -88,13 +88,13 @@ bool user_wait(struct block_user *user, struct world_command *wc, uint64_t limit
 
     while (!wc->ends && world->now_ns < limit_ns) {
         world->now_ns += 1000; /* looking takes time, too */
-        if (user->irq(user)) {
+        if (user->model->irq(user)) {
             user->driver->interrupt(user->state);
             continue;
         }
         uint64_t next = user->driver->tick(user->state);
         next = next < limit_ns ? next : limit_ns;
-        if (!wc->ends && !user->irq(user) && next > world->now_ns)
+        if (!wc->ends && !user->model->irq(user) && next > world->now_ns)
             world->now_ns = next;
     }
     world_require(wc->ends <= 1, "done() called twice");

@@ -159,13 +159,13 @@ static uint16_t create(struct nvme_model *model, const struct nvme_command *c, b
 static void drop_held(struct nvme_model *model, unsigned index)
 {
     memmove(&model->held[index], &model->held[index + 1],
-            (--model->held_count - index) * sizeof(model->held[0]));
+            (--model->user.held_count - index) * sizeof(model->held[0]));
 }
 
 static void abort_command(struct nvme_model *model, const struct nvme_command *c)
 {
     world_require((c->cdw10 & 0xffff) == 1, "queue of an Abort");
-    for (unsigned i = 0; i < model->held_count && model->abort_works; i++) {
+    for (unsigned i = 0; i < model->user.held_count && model->abort_works; i++) {
         if (model->held[i].cid == c->cdw10 >> 16) {
             uint16_t cid = model->held[i].cid;
             drop_held(model, i);
@@ -244,8 +244,8 @@ static void finish(struct nvme_model *model, const struct nvme_command *c)
 {
     uint16_t status = 0;
 
-    if (model->fail_count) {
-        model->fail_count--;
+    if (model->user.fail_count) {
+        model->user.fail_count--;
         status = model->fail_status;
     } else {
         status = execute(model, c);
@@ -259,19 +259,20 @@ static void io(struct nvme_model *model, const struct nvme_command *c)
     world_require(c->nsid >= 1 && c->nsid <= MODEL_NAMESPACES && model->ns[c->nsid - 1].blocks,
                   "no such namespace");
     world_require(c->cid != 0xffff, "cid");
-    for (unsigned i = 0; i < model->held_count; i++)
+    for (unsigned i = 0; i < model->user.held_count; i++)
         world_require(model->held[i].cid != c->cid, "a cid is used twice");
-    if (model->swallow || model->is_slow) {
-        model->swallow -= model->swallow != 0;
-        world_require(model->held_count < NVME_MODEL_HELD, "too many commands");
-        model->held[model->held_count++] = *c;
+    if (model->user.swallow || model->user.is_slow) {
+        model->user.swallow -= model->user.swallow != 0;
+        world_require(model->user.held_count < NVME_MODEL_HELD, "too many commands");
+        model->held[model->user.held_count++] = *c;
     } else {
         finish(model, c);
     }
 }
 
-void nvme_model_complete(struct nvme_model *model, unsigned index)
+static void complete(struct block_user *user, unsigned index)
 {
+    struct nvme_model *model = (struct nvme_model *)user;
     struct nvme_command c = model->held[index];
 
     drop_held(model, index);
@@ -315,7 +316,7 @@ static void enable(struct nvme_model *model)
     memset(model->queue, 0, sizeof(model->queue));
     model->queue[0] = (struct model_queue){
         .sq_hpa = model->asq, .cq_hpa = model->acq, .sq_entries = sq, .cq_entries = cq, .phase = 1};
-    model->held_count = 0;
+    model->user.held_count = 0;
     model->enables++;
     model->masked = 0;
     model->csts = model->fails_when_enabled ? NVME_CSTS_CFS : 0;
@@ -353,7 +354,7 @@ static uint64_t model_read(void *context, unsigned region, uint32_t offset, unsi
     world_require(region == BLOCK_REGION_BAR0 && bytes == 4 && offset % 4 == 0 &&
                       offset < REGISTER_BYTES,
                   "register access");
-    if (model->is_gone)
+    if (model->user.is_gone)
         return UINT32_MAX;
     switch (offset) {
     case NVME_CAP:
@@ -379,7 +380,7 @@ static void model_write(void *context, unsigned region, uint32_t offset, unsigne
     world_require(region == BLOCK_REGION_BAR0 && bytes == 4 && offset % 4 == 0 &&
                       offset < REGISTER_BYTES,
                   "register access");
-    if (model->is_gone)
+    if (model->user.is_gone)
         return;
     if (offset >= NVME_DOORBELLS) {
         world_require((offset - NVME_DOORBELLS) % stride == 0, "doorbell stride");
@@ -414,21 +415,64 @@ static bool irq(struct block_user *user)
 {
     struct nvme_model *model = (struct nvme_model *)user;
 
-    return !model->irq_is_lost && !model->is_gone && !(model->masked & 1) &&
+    return !model->user.irq_is_lost && !model->user.is_gone && !(model->masked & 1) &&
            (model->queue[0].cq_head != model->queue[0].cq_tail ||
             model->queue[1].cq_head != model->queue[1].cq_tail);
 }
 
-void nvme_model_crash(struct nvme_model *model)
+/* -- what a test sees and does -- */
+
+static uint8_t *content(struct block_user *user, unsigned unit)
 {
-    model->csts |= NVME_CSTS_CFS;
-    model->held_count = 0;
+    struct model_namespace *ns = ((struct nvme_model *)user)->ns;
+
+    while (!ns->blocks || unit--)
+        ns++;
+    return ns->content;
 }
+
+static unsigned seen(struct block_user *user, uint8_t op)
+{
+    static const uint8_t opcodes[] = {[BLOCK_READ] = NVME_READ,
+                                      [BLOCK_WRITE] = NVME_WRITE,
+                                      [BLOCK_FLUSH] = NVME_FLUSH,
+                                      [BLOCK_DISCARD] = NVME_DATASET_MANAGEMENT};
+
+    return ((struct nvme_model *)user)->seen[opcodes[op]];
+}
+
+static void crash(struct block_user *user)
+{
+    ((struct nvme_model *)user)->csts |= NVME_CSTS_CFS;
+    user->held_count = 0;
+}
+
+static void fail_next(struct block_user *user, unsigned count)
+{
+    user->fail_count = count;
+    ((struct nvme_model *)user)->fail_status = 0x06 << 1; /* internal error */
+}
+
+static void trouble(struct block_user *user, unsigned fault)
+{
+    struct nvme_model *model = (struct nvme_model *)user;
+
+    model->abort_works = fault & 8;
+    model->lie = fault % 5 == 0 ? (int)(fault / 5 % 6) : NVME_LIE_NONE;
+}
+
+static const struct block_model block_model = {.irq = irq,
+                                               .content = content,
+                                               .seen = seen,
+                                               .complete = complete,
+                                               .crash = crash,
+                                               .fail_next = fail_next,
+                                               .trouble = trouble};
 
 void nvme_model_init(struct nvme_model *model)
 {
     memset(model, 0, sizeof(*model));
-    user_init(&model->user, &block_driver_nvme, irq);
+    user_init(&model->user, &block_driver_nvme, &block_model);
     /* 1024 entries, contiguous, 10 s, stride 8, NVM command set, 4 KiB to 64 KiB pages */
     model->cap = 1023 | 1u << 16 | 20u << 24 | 1ull << 32 | 1ull << 37 | 4ull << 52;
     model->cc = 1; /* as some firmware leaves it: on, with other queues */

@@ -37,16 +37,13 @@ struct nvme_model {
     uint16_t oncs;
     bool is_1_0;                               /* no list of namespaces */
     uint32_t list[3];                          /* list[0] != 0: said in place of the truth */
-    struct nvme_command held[NVME_MODEL_HELD]; /* taken, not completed */
-    unsigned held_count;
-    unsigned seen[256], admin_seen[256]; /* commands by opcode */
+    struct nvme_command held[NVME_MODEL_HELD]; /* user.held_count */
+    unsigned seen[256], admin_seen[256];       /* commands by opcode */
     unsigned fua, enables;
     uint64_t volatile_writes; /* of blocks, since the last flush */
     /* faults */
-    bool is_gone, never_ready, never_off, fails_when_enabled, irq_is_lost, is_slow;
+    bool never_ready, never_off, fails_when_enabled;
     bool abort_works;
-    unsigned swallow;     /* so many I/O commands are taken and forgotten */
-    unsigned fail_count;  /* so many I/O commands end with fail_status */
     uint16_t fail_status; /* without the phase tag */
     enum {
         NVME_LIE_NONE,
@@ -63,9 +60,5 @@ void nvme_model_init(struct nvme_model *model);
 void nvme_model_free(struct nvme_model *model);
 void nvme_model_add(struct nvme_model *model, uint32_t nsid, uint64_t blocks, uint8_t shift);
 int nvme_model_start(struct nvme_model *model);
-/* Completes one of what a slow controller holds. */
-void nvme_model_complete(struct nvme_model *model, unsigned index);
-/* It stops with a fatal error. */
-void nvme_model_crash(struct nvme_model *model);
 
 #endif

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The NVMe driver against a model of a controller: start, units, data, order and depth. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
+#include "block_cases.h"
 #include "drivers/block/match.h"
 #include "nvme_model.h"
 
 #define BLOCKS 8192u
 
 static struct nvme_model model;
+struct block_user *const user = &model.user;
 
 static int start(void)
 {
@@ -22,7 +18,7 @@ static int start(void)
 
 static const struct block_device_info *info(unsigned unit)
 {
-    return user_info(&model.user, unit);
+    return user_info(user, unit);
 }
 
 static int setup(void **state)
@@ -47,13 +43,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static bool run(struct world_command *order, unsigned unit, enum block_op op, uint64_t lba,
-                uint32_t sectors, uint32_t offset)
-{
-    assert_int_equal(user_submit(&model.user, order, unit, op, lba, sectors, offset), LEAT_OK);
-    return user_wait(&model.user, order, 1000);
-}
-
 static void the_pci_class_finds_the_driver(void **state)
 {
     (void)state;
@@ -74,7 +63,7 @@ static void units_are_what_the_namespaces_say(void **state)
     model.ns[2].npwg = 4;
     model.ns[2].is_write_protected = true;
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), 2);
+    assert_int_equal(user->driver->unit_count(user->state), 2);
     const struct block_device_info *one = info(0), *two = info(1);
     assert_string_equal(one->model, "Model of a disk");
     assert_string_equal(one->serial, "SN-42");
@@ -104,35 +93,9 @@ static void without_mdts_oncs_and_vwc(void **state)
     assert_int_equal(info(0)->max_sectors, NVME_TRANSFER_BYTES / 512);
     assert_int_equal(info(0)->max_discard_sectors, 0);
     assert_false(info(0)->has_write_cache);
-    struct world_command order = {0};
-    assert_true(run(&order, 0, BLOCK_READ, 5, NVME_TRANSFER_BYTES / 512, 4096 + 2048 - 4));
+    assert_true(run_at(&order, 0, BLOCK_READ, 5, NVME_TRANSFER_BYTES / 512, 4096 + 2048 - 4));
     assert_memory_equal(order.command.data, model.ns[0].content + 5 * 512, NVME_TRANSFER_BYTES);
-    assert_int_equal(user_submit(&model.user, &order, 0, BLOCK_DISCARD, 0, 8, 0), LEAT_EINVAL);
-}
-
-/* PRP entries: none, one, two, a list; beginning at a page and inside one. */
-static void data_go_both_ways_at_any_place_and_length(void **state)
-{
-    (void)state;
-    static const uint32_t counts[] = {1, 7, 8, 9, 15, 16, 17, 24, 25, 100, 511, 512};
-    static const uint32_t offsets[] = {0, 4, 512, 2040, 2044, 2048, 2052, 4096};
-
-    for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        for (unsigned j = 0; j < sizeof(offsets) / sizeof(offsets[0]); j++) {
-            struct world_command read = {0}, write = {0};
-            uint32_t bytes = counts[i] * 512;
-            uint64_t lba = 100 * i + j;
-
-            memset(model.user.world.data, 0xdd, bytes + 8192);
-            assert_true(run(&read, 0, BLOCK_READ, lba, counts[i], offsets[j]));
-            assert_memory_equal(read.command.data, model.ns[0].content + lba * 512, bytes);
-            assert_int_equal(read.command.data[bytes], 0xdd);
-            world_fill(model.user.world.data + offsets[j], bytes, i * 10 + j);
-            assert_true(run(&write, 0, BLOCK_WRITE, lba + 3000, counts[i], offsets[j]));
-            assert_memory_equal(write.command.data, model.ns[0].content + (lba + 3000) * 512,
-                                bytes);
-        }
-    }
+    assert_int_equal(user_submit(user, &order, 0, BLOCK_DISCARD, 0, 8, 0), LEAT_EINVAL);
 }
 
 static void units_have_their_own_content(void **state)
@@ -140,75 +103,34 @@ static void units_have_their_own_content(void **state)
     (void)state;
     struct world_command one = {0}, two = {0};
 
-    assert_true(run(&one, 0, BLOCK_READ, 8, 8, 0));
-    assert_true(run(&two, 1, BLOCK_READ, 1, 1, 4096));
+    assert_true(run_at(&one, 0, BLOCK_READ, 8, 8, 0));
+    assert_true(run_at(&two, 1, BLOCK_READ, 1, 1, 4096));
     assert_memory_equal(one.command.data, model.ns[0].content + 4096, 4096);
     assert_memory_equal(two.command.data, model.ns[2].content + 4096, 4096);
     assert_memory_not_equal(one.command.data, two.command.data, 4096);
 }
 
-static void flush_fua_and_discard(void **state)
+static void flush_and_fua(void **state)
 {
     (void)state;
-    struct world_command order = {0};
-
-    assert_true(run(&order, 0, BLOCK_WRITE, 0, 8, 0));
+    assert_true(run_at(&order, 0, BLOCK_WRITE, 0, 8, 0));
     assert_int_equal(model.volatile_writes, 8);
-    assert_true(run(&order, 0, BLOCK_FLUSH, 0, 0, 0));
+    assert_true(run_at(&order, 0, BLOCK_FLUSH, 0, 0, 0));
     assert_int_equal(model.volatile_writes, 0);
-    world_command(&model.user.world, &order, BLOCK_WRITE, 0, 8, 0);
-    order.command.fua = true;
-    assert_int_equal(model.user.driver->submit(model.user.state, 0, &order.command), LEAT_OK);
-    assert_true(user_wait(&model.user, &order, 1000));
+    assert_true(write_fua(&order));
     assert_int_equal(model.volatile_writes, 0);
     assert_int_equal(model.fua, 1);
-    assert_true(run(&order, 0, BLOCK_DISCARD, 16, 32, 0));
-    for (unsigned i = 0; i < 32 * 512; i++)
-        assert_int_equal(model.ns[0].content[16 * 512 + i], 0);
-    assert_int_not_equal(model.ns[0].content[16 * 512 - 1], 0);
 }
 
 static void commands_out_of_range_are_not_taken(void **state)
 {
     (void)state;
-    struct world_command order = {0};
-
-    assert_int_equal(user_submit(&model.user, &order, 0, BLOCK_READ, BLOCKS - 1, 2, 0),
-                     LEAT_ERANGE);
-    assert_int_equal(user_submit(&model.user, &order, 0, BLOCK_READ, 0, 513, 0), LEAT_EINVAL);
-    assert_int_equal(user_submit(&model.user, &order, 0, BLOCK_READ, 0, 1, 2), LEAT_EINVAL);
-    assert_int_equal(user_submit(&model.user, &order, 2, BLOCK_READ, 0, 1, 0), LEAT_EIO);
+    assert_int_equal(user_submit(user, &order, 0, BLOCK_READ, BLOCKS - 1, 2, 0), LEAT_ERANGE);
+    assert_int_equal(user_submit(user, &order, 0, BLOCK_READ, 0, 513, 0), LEAT_EINVAL);
+    assert_int_equal(user_submit(user, &order, 0, BLOCK_READ, 0, 1, 2), LEAT_EINVAL);
+    assert_int_equal(user_submit(user, &order, 2, BLOCK_READ, 0, 1, 0), LEAT_EIO);
     assert_int_equal(order.ends, 0);
     assert_int_equal(model.seen[NVME_READ], 0);
-}
-
-/* More commands than slots; they end in any order, each once, and the queues go round many times. */
-static void many_at_a_time_in_any_order(void **state)
-{
-    (void)state;
-    static struct world_command orders[200];
-    unsigned most = 0;
-
-    model.is_slow = true;
-    for (unsigned round = 0; round < 20; round++) {
-        for (unsigned i = 0; i < 200; i++)
-            assert_int_equal(
-                user_submit(&model.user, &orders[i], 0, BLOCK_READ, i * 8, 8, i * 4096), LEAT_OK);
-        for (unsigned left = 200; left > 0; left--) {
-            assert_true(model.held_count > 0);
-            most = model.held_count > most ? model.held_count : most;
-            nvme_model_complete(&model, (left * 7 + round) % model.held_count);
-            assert_true(model.user.driver->interrupt(model.user.state));
-        }
-        for (unsigned i = 0; i < 200; i++) {
-            assert_int_equal(orders[i].ends, 1);
-            assert_true(orders[i].was_ok);
-            assert_memory_equal(orders[i].command.data, model.ns[0].content + i * 4096, 4096);
-        }
-    }
-    assert_int_equal(most, 64);
-    assert_false(model.user.irq(&model.user));
-    assert_int_equal(model.user.driver->tick(model.user.state), UINT64_MAX);
 }
 
 static void the_shortest_queues_work(void **state)
@@ -221,10 +143,9 @@ static void the_shortest_queues_work(void **state)
     assert_int_equal(info(0)->queue_depth, 1);
     for (unsigned round = 0; round < 10; round++) {
         for (unsigned i = 0; i < 5; i++)
-            assert_int_equal(user_submit(&model.user, &orders[i], 0, BLOCK_READ, i, 1, i * 4096),
-                             LEAT_OK);
+            assert_int_equal(user_submit(user, &orders[i], 0, BLOCK_READ, i, 1, i * 4096), LEAT_OK);
         for (unsigned i = 0; i < 5; i++)
-            assert_true(user_wait(&model.user, &orders[i], 1000));
+            assert_true(user_wait(user, &orders[i], 1000));
     }
 }
 
@@ -236,7 +157,7 @@ static void submit_second(struct block_command *command, bool is_ok)
 
     wc->ends++;
     wc->was_ok = is_ok;
-    assert_int_equal(user_submit(&model.user, &second, 0, BLOCK_READ, 0, 1, 0), LEAT_OK);
+    assert_int_equal(user_submit(user, &second, 0, BLOCK_READ, 0, 1, 0), LEAT_OK);
 }
 
 static void done_may_submit(void **state)
@@ -244,48 +165,46 @@ static void done_may_submit(void **state)
     (void)state;
     struct world_command first;
 
-    world_command(&model.user.world, &first, BLOCK_READ, 1, 1, 4096);
+    world_command(&user->world, &first, BLOCK_READ, 1, 1, 4096);
     first.command.done = submit_second;
-    assert_int_equal(model.user.driver->submit(model.user.state, 0, &first.command), LEAT_OK);
-    assert_true(user_wait(&model.user, &first, 1000));
-    assert_true(user_wait(&model.user, &second, 1000));
+    assert_int_equal(user->driver->submit(user->state, 0, &first.command), LEAT_OK);
+    assert_true(user_wait(user, &first, 1000));
+    assert_true(user_wait(user, &second, 1000));
 }
 
 static void an_interrupt_of_another_device_is_not_ours(void **state)
 {
     (void)state;
-    assert_false(model.user.driver->interrupt(model.user.state));
+    assert_false(user->driver->interrupt(user->state));
 }
 
 static void stop_writes_the_cache_and_switches_off(void **state)
 {
     (void)state;
-    struct world_command order = {0};
-
-    assert_true(run(&order, 0, BLOCK_WRITE, 0, 8, 0));
-    model.user.driver->stop(model.user.state);
+    assert_true(run_at(&order, 0, BLOCK_WRITE, 0, 8, 0));
+    user->driver->stop(user->state);
     assert_null(info(0));
     assert_int_equal(model.volatile_writes, 0);
     assert_false(model.cc & NVME_CC_EN);
     assert_true(model.masked & 1);
-    model.user.driver->stop(model.user.state);
+    user->driver->stop(user->state);
 }
 
 /* -- what start refuses -- */
 
 static void start_fails(const char *why)
 {
-    uint64_t before = model.user.world.now_ns;
+    uint64_t before = user->world.now_ns;
 
     assert_int_equal(start(), LEAT_EIO);
-    assert_true(model.user.world.now_ns - before <= (BLOCK_START_LIMIT_MS + 100) * 1000000ull);
-    if (!strstr(model.user.world.log, why))
-        fail_msg("'%s' is not in '%s'", why, model.user.world.log);
-    model.user.world.log[0] = 0;
-    if (!model.never_off && !model.is_gone && model.admin_seen[NVME_IDENTIFY])
+    assert_true(user->world.now_ns - before <= (BLOCK_START_LIMIT_MS + 100) * 1000000ull);
+    if (!strstr(user->world.log, why))
+        fail_msg("'%s' is not in '%s'", why, user->world.log);
+    user->world.log[0] = 0;
+    if (!model.never_off && !user->is_gone && model.admin_seen[NVME_IDENTIFY])
         assert_false(model.cc & NVME_CC_EN);
-    model.user.driver->stop(model.user.state);
-    memset(model.user.state, 0, model.user.driver->state_bytes);
+    user->driver->stop(user->state);
+    memset(user->state, 0, user->driver->state_bytes);
 }
 
 static void controllers_that_cannot_be_used_are_refused(void **state)
@@ -293,9 +212,9 @@ static void controllers_that_cannot_be_used_are_refused(void **state)
     (void)state;
     uint64_t cap = model.cap;
 
-    model.is_gone = true;
+    user->is_gone = true;
     start_fails("does not answer");
-    model.is_gone = false;
+    user->is_gone = false;
     model.cap = cap & ~(1ull << 37);
     start_fails("NVM command set");
     model.cap = cap | 1ull << 48;
@@ -329,9 +248,9 @@ static void controllers_that_cannot_be_used_are_refused(void **state)
 static void a_dma_area_that_is_too_small_is_refused(void **state)
 {
     (void)state;
-    model.user.world.dma_bytes -= 4096;
+    user->world.dma_bytes -= 4096;
     assert_int_equal(start(), LEAT_EINVAL);
-    model.user.driver->stop(model.user.state);
+    user->driver->stop(user->state);
 }
 
 static void namespaces_that_cannot_be_used_are_left_out(void **state)
@@ -345,10 +264,10 @@ static void namespaces_that_cannot_be_used_are_left_out(void **state)
     model.ns[5].blocks = UINT64_MAX;
     nvme_model_add(&model, 7, 100, 9);
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), 2);
+    assert_int_equal(user->driver->unit_count(user->state), 2);
     assert_int_equal(info(1)->sectors, 100);
-    assert_int_equal(user_counters(&model.user)->refused, 4);
-    assert_int_equal(user_lines(&model.user), 4);
+    assert_int_equal(user_counters(user)->refused, 4);
+    assert_int_equal(user_lines(user), 4);
 }
 
 static void more_namespaces_than_units(void **state)
@@ -357,9 +276,9 @@ static void more_namespaces_than_units(void **state)
     for (uint32_t nsid = 2; nsid <= MODEL_NAMESPACES; nsid++)
         nvme_model_add(&model, nsid, nsid, 9);
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), NVME_UNITS_MOST);
+    assert_int_equal(user->driver->unit_count(user->state), NVME_UNITS_MOST);
     assert_int_equal(info(15)->sectors, 16);
-    assert_non_null(strstr(model.user.world.log, "one too many"));
+    assert_non_null(strstr(user->world.log, "one too many"));
 }
 
 static void a_list_of_namespaces_that_lies(void **state)
@@ -371,13 +290,13 @@ static void a_list_of_namespaces_that_lies(void **state)
     for (unsigned i = 0; i < 3; i++) {
         memcpy(model.list, lists[i], sizeof(model.list));
         assert_int_equal(start(), LEAT_OK);
-        assert_int_equal(model.user.driver->unit_count(model.user.state), 1);
-        assert_int_equal(user_counters(&model.user)->refused, 1);
-        memset(model.user.state, 0, model.user.driver->state_bytes);
+        assert_int_equal(user->driver->unit_count(user->state), 1);
+        assert_int_equal(user_counters(user)->refused, 1);
+        memset(user->state, 0, user->driver->state_bytes);
     }
     memcpy(model.list, (uint32_t[]){2, 3, 0}, sizeof(model.list)); /* 2 is not active */
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), 1);
+    assert_int_equal(user->driver->unit_count(user->state), 1);
 }
 
 static void a_controller_of_version_1_0_has_no_list(void **state)
@@ -387,7 +306,7 @@ static void a_controller_of_version_1_0_has_no_list(void **state)
     model.is_1_0 = true;
     model.nn = 4;
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), 2);
+    assert_int_equal(user->driver->unit_count(user->state), 2);
     assert_int_equal(info(1)->sectors, 100);
 }
 
@@ -396,7 +315,7 @@ static void no_namespace_is_no_error(void **state)
     (void)state;
     model.ns[0].blocks = 0;
     assert_int_equal(start(), LEAT_OK);
-    assert_int_equal(model.user.driver->unit_count(model.user.state), 0);
+    assert_int_equal(user->driver->unit_count(user->state), 0);
 }
 
 #define WITH_START(f) cmocka_unit_test_setup_teardown(f, setup_started, teardown)
@@ -410,7 +329,8 @@ int main(void)
         WITHOUT(without_mdts_oncs_and_vwc),
         WITH_START(data_go_both_ways_at_any_place_and_length),
         WITH_START(units_have_their_own_content),
-        WITH_START(flush_fua_and_discard),
+        WITH_START(flush_and_fua),
+        WITH_START(a_discard_clears_what_it_names),
         WITH_START(commands_out_of_range_are_not_taken),
         WITH_START(many_at_a_time_in_any_order),
         WITHOUT(the_shortest_queues_work),

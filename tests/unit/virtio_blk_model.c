@@ -147,9 +147,9 @@ static void complete(struct virtio_blk_model *model, uint16_t head)
                       last->length == 1 && last->device_writes,
                   "head and status of a request");
     memcpy(&request, parts[0].at, sizeof(request));
-    bool fails = model->fail_count && request.type != VIRTIO_BLK_GET_ID;
+    bool fails = model->user.fail_count && request.type != VIRTIO_BLK_GET_ID;
     uint32_t length = fails ? 0 : execute(model, &request, parts + 1, count - 2);
-    model->fail_count -= fails;
+    model->user.fail_count -= fails;
     if (model->lie != VIRTIO_LIE_NO_STATUS)
         *last->at = fails ? model->fail_status : VIRTIO_BLK_OK;
     switch (model->lie) {
@@ -172,12 +172,13 @@ static void complete(struct virtio_blk_model *model, uint16_t head)
     model->lie = VIRTIO_LIE_NONE;
 }
 
-void virtio_blk_model_complete(struct virtio_blk_model *model, unsigned index)
+static void complete_held(struct block_user *user, unsigned index)
 {
+    struct virtio_blk_model *model = (struct virtio_blk_model *)user;
     uint16_t head = model->held[index];
 
     memmove(&model->held[index], &model->held[index + 1],
-            (--model->held_count - index) * sizeof(model->held[0]));
+            (--model->user.held_count - index) * sizeof(model->held[0]));
     complete(model, head);
 }
 
@@ -186,15 +187,15 @@ static void take(struct virtio_blk_model *model, uint16_t head)
     struct virtq_desc desc;
     uint32_t type;
 
-    for (unsigned i = 0; i < model->held_count; i++)
+    for (unsigned i = 0; i < model->user.held_count; i++)
         world_require(model->held[i] != head, "a chain is given twice");
     memcpy(&desc, memory(model, model->desc_hpa + 16ull * head, 16), 16);
     type = get(memory(model, desc.hpa, 16), 4);
     world_require(type < 16, "type of a request");
     model->seen[type]++;
-    if (type != VIRTIO_BLK_GET_ID && (model->swallow || model->is_slow)) {
-        model->swallow -= model->swallow != 0;
-        model->held[model->held_count++] = head;
+    if (type != VIRTIO_BLK_GET_ID && (model->user.swallow || model->user.is_slow)) {
+        model->user.swallow -= model->user.swallow != 0;
+        model->held[model->user.held_count++] = head;
     } else if (!model->swallows_all) {
         complete(model, head);
     }
@@ -227,7 +228,7 @@ static void reset(struct virtio_blk_model *model)
     model->queue_size = model->queue_most;
     model->queue_enable = 0;
     model->avail_seen = model->used_index = 0;
-    model->held_count = 0;
+    model->user.held_count = 0;
     if (!model->never_resets)
         model->status = 0;
 }
@@ -336,7 +337,7 @@ static uint64_t model_read(void *context, unsigned region, uint32_t offset, unsi
     struct virtio_blk_model *model = context;
 
     world_require(region == BAR && offset + bytes <= BAR_BYTES && offset % bytes == 0, "register");
-    if (model->is_gone)
+    if (model->user.is_gone)
         return (1ull << (8 * bytes)) - 1;
     if (offset < VIRTIO_COMMON_LENGTH)
         return common_read(model, offset, bytes);
@@ -356,7 +357,7 @@ static void model_write(void *context, unsigned region, uint32_t offset, unsigne
     struct virtio_blk_model *model = context;
 
     world_require(region == BAR && offset + bytes <= BAR_BYTES && offset % bytes == 0, "register");
-    if (model->is_gone)
+    if (model->user.is_gone)
         return;
     if (offset < VIRTIO_COMMON_LENGTH) {
         common_write(model, offset, bytes, (uint32_t)value);
@@ -386,8 +387,55 @@ static bool irq(struct block_user *user)
 {
     struct virtio_blk_model *model = (struct virtio_blk_model *)user;
 
-    return model->isr && !model->irq_is_lost && !model->is_gone;
+    return model->isr && !model->user.irq_is_lost && !model->user.is_gone;
 }
+
+/* -- what a test sees and does -- */
+
+static uint8_t *content(struct block_user *user, unsigned unit)
+{
+    world_require(unit == 0, "unit");
+    return ((struct virtio_blk_model *)user)->content;
+}
+
+static unsigned seen(struct block_user *user, uint8_t op)
+{
+    static const uint8_t types[] = {[BLOCK_READ] = VIRTIO_BLK_IN,
+                                    [BLOCK_WRITE] = VIRTIO_BLK_OUT,
+                                    [BLOCK_FLUSH] = VIRTIO_BLK_DO_FLUSH,
+                                    [BLOCK_DISCARD] = VIRTIO_BLK_DO_DISCARD};
+
+    return ((struct virtio_blk_model *)user)->seen[types[op]];
+}
+
+/* It asks for a reset. */
+static void crash(struct block_user *user)
+{
+    struct virtio_blk_model *model = (struct virtio_blk_model *)user;
+
+    model->status |= VIRTIO_STATUS_NEEDS_RESET;
+    model->isr |= VIRTIO_ISR_CONFIG;
+}
+
+static void fail_next(struct block_user *user, unsigned count)
+{
+    user->fail_count = count;
+    ((struct virtio_blk_model *)user)->fail_status = VIRTIO_BLK_IOERR;
+}
+
+static void trouble(struct block_user *user, unsigned fault)
+{
+    ((struct virtio_blk_model *)user)->lie =
+        fault % 5 == 0 ? (int)(fault / 5 % 7) : VIRTIO_LIE_NONE;
+}
+
+static const struct block_model block_model = {.irq = irq,
+                                               .content = content,
+                                               .seen = seen,
+                                               .complete = complete_held,
+                                               .crash = crash,
+                                               .fail_next = fail_next,
+                                               .trouble = trouble};
 
 /* -- making one -- */
 
@@ -434,7 +482,7 @@ static void make_pci(struct virtio_blk_model *model)
 void virtio_blk_model_init(struct virtio_blk_model *model, uint64_t sectors, uint64_t features)
 {
     memset(model, 0, sizeof(*model));
-    user_init(&model->user, &block_driver_virtio_blk, irq);
+    user_init(&model->user, &block_driver_virtio_blk, &block_model);
     make_pci(model);
     model->offered = VIRTIO_FEATURE_VERSION_1 | 1ull << 28 | 1ull << 29 | features;
     model->queue_most = model->queue_size = 256;
@@ -464,10 +512,4 @@ int virtio_blk_model_start(struct virtio_blk_model *model)
                                             .config_read = config_read};
 
     return user_start(&model->user, &platform);
-}
-
-void virtio_blk_model_fail(struct virtio_blk_model *model)
-{
-    model->status |= VIRTIO_STATUS_NEEDS_RESET;
-    model->isr |= VIRTIO_ISR_CONFIG;
 }

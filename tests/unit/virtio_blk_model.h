@@ -23,16 +23,13 @@ struct virtio_blk_model {
     uint8_t *content;
     uint64_t bytes;
     char id[20];
-    uint16_t held[VIRTIO_MODEL_HELD]; /* heads taken, not completed */
-    unsigned held_count;
-    unsigned seen[16]; /* requests by type */
-    unsigned starts;   /* DRIVER_OK */
-    bool is_dirty;     /* written and not flushed */
+    uint16_t held[VIRTIO_MODEL_HELD]; /* heads; user.held_count */
+    unsigned seen[16];                /* requests by type */
+    unsigned starts;                  /* DRIVER_OK */
+    bool is_dirty;                    /* written and not flushed */
     /* faults */
-    bool is_gone, never_resets, refuses_features, config_moves, irq_is_lost, is_slow, no_notify;
+    bool never_resets, refuses_features, config_moves, no_notify;
     bool swallows_all;
-    unsigned swallow;    /* so many requests are taken and forgotten */
-    unsigned fail_count; /* so many requests end with fail_status */
     uint8_t fail_status;
     enum {
         VIRTIO_LIE_NONE,
@@ -51,8 +48,5 @@ void virtio_blk_model_free(struct virtio_blk_model *model);
 int virtio_blk_model_start(struct virtio_blk_model *model);
 void virtio_blk_model_config(struct virtio_blk_model *model, unsigned at, uint64_t value,
                              unsigned bytes);
-void virtio_blk_model_complete(struct virtio_blk_model *model, unsigned index);
-/* It asks for a reset. */
-void virtio_blk_model_fail(struct virtio_blk_model *model);
 
 #endif
