@@ -6,7 +6,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 
 #include <leat/keys.h>
 
+#include "tests/unit/net_channel.h"
 #include "tests/unit/tls_server.h"
 #include "vdisk/service/keys.h"
 #include "vdisk/service/secure_conn.h"
@@ -172,34 +172,8 @@ static void test_hostile_block(void **state)
 
 /* -- connections -- */
 
-static struct leat_net_channel *shared;
-static struct net_conns conns;
-static struct leat_ring_end commands, events, net_tx, net_rx; /* net's ends */
 static struct leat_net_command opened;
-static unsigned connects, closes;
-static char last_why[200];
 static struct tls_server *server;
-
-static void on_connected(void *owner)
-{
-    (void)owner;
-    connects++;
-}
-static void on_progress(void *owner)
-{
-    (void)owner;
-}
-static void on_closed(void *owner, const char *why)
-{
-    (void)owner;
-    closes++;
-    snprintf(last_why, sizeof last_why, "%s", why);
-}
-static const struct vdisk_conn_events conn_events = {on_connected, on_progress, on_closed};
-static void no_signal(void *ctx)
-{
-    (void)ctx;
-}
 
 static long server_send(void *ctx, const void *data, size_t size)
 {
@@ -213,29 +187,19 @@ static long server_receive(void *ctx, void *data, size_t size)
 }
 static const struct tls_wire server_wire = {server_send, server_receive, NULL};
 
-static void tell(uint32_t kind, int32_t status)
+static void net_says(uint32_t kind, int32_t status)
 {
-    struct leat_net_event e = {kind, opened.slot, opened.generation, status};
-    assert_int_equal(leat_ring_put(&events, &e), LEAT_OK);
-    net_conns_run(&conns);
+    tell(kind, opened, status);
     secure_conns_run();
 }
 
 static void *open_conn(void)
 {
-    shared = aligned_alloc(4096, sizeof *shared);
-    memset(shared, 0, sizeof *shared);
-    net_conns_init(&conns, shared, no_signal, NULL);
-    leat_ring_join(&commands, shared->commands, LEAT_NET_RING_COUNT,
-                   sizeof(struct leat_net_command), false);
-    leat_ring_join(&events, shared->events, LEAT_NET_RING_COUNT, sizeof(struct leat_net_event),
-                   true);
-    connects = closes = 0;
+    begin_channel();
     void *c = secure_conn_open(&conns, "h", 1, &conn_events, NULL);
-    assert_int_equal(leat_ring_get(&commands, &opened), LEAT_OK);
-    leat_ring_join(&net_tx, shared->slots[opened.slot].tx, LEAT_NET_TX_BYTES, 1, false);
-    leat_ring_join(&net_rx, shared->slots[opened.slot].rx, LEAT_NET_RX_BYTES, 1, true);
-    tell(LEAT_NET_CONNECTED, LEAT_OK);
+    opened = next_command();
+    join_slot(opened);
+    net_says(LEAT_NET_CONNECTED, LEAT_OK);
     assert_int_equal(connects, 1);
     return c;
 }
@@ -246,7 +210,7 @@ static void close_conn(void *c)
     if (server)
         tls_server_close(server);
     server = NULL;
-    free(shared);
+    end_channel();
 }
 
 static const struct vdisk_tls *keys_of(uint32_t set, const char *psk)
@@ -309,7 +273,7 @@ static void test_secure_connection(void **state)
     assert_int_equal(closes, 0);
     /* What had arrived before the end is still received. */
     assert_int_equal(tls_server_send(server, "last words", 10), 10);
-    tell(LEAT_NET_CLOSED, LEAT_OK);
+    net_says(LEAT_NET_CLOSED, LEAT_OK);
     assert_int_equal(closes, 1);
     assert_int_equal(secure_conn_receive(c, back, BYTES), 10);
     assert_memory_equal(back, "last words", 10);
@@ -326,7 +290,7 @@ static void test_another_key(void **state)
     assert_true(shake_hands() < 0);
     assert_int_equal(closes, 1);
     assert_string_equal(last_why, "TLS: the server refuses: is the pre-shared key the right one?");
-    tell(LEAT_NET_CLOSED, LEAT_EIO);
+    net_says(LEAT_NET_CLOSED, LEAT_EIO);
     assert_int_equal(closes, 1); /* told once */
     close_conn(c);
 }
@@ -342,7 +306,7 @@ static void test_plain_server(void **state)
         net_conns_run(&conns);
         secure_conns_run();
         if (!answers[i][0])
-            tell(LEAT_NET_CLOSED, LEAT_EIO);
+            net_says(LEAT_NET_CLOSED, LEAT_EIO);
         assert_int_equal(closes, 1);
         assert_non_null(strstr(last_why, "TLS: "));
         assert_int_equal(secure_conn_send(c, "x", 1), 0);

@@ -5,81 +5,31 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "tests/unit/net_channel.h"
 #include "vdisk/service/config.h"
-#include "vdisk/service/net_conn.h"
-
-static struct leat_net_channel *shared;
-static struct net_conns conns;
-static struct leat_ring_end commands, events; /* net's ends */
-static int connects, closes;
-static char last_why[64];
-
-static void on_connected(void *owner)
-{
-    (void)owner;
-    connects++;
-}
-static void on_progress(void *owner)
-{
-    (void)owner;
-}
-static void on_closed(void *owner, const char *why)
-{
-    (void)owner;
-    closes++;
-    strncpy(last_why, why, sizeof last_why - 1);
-}
-static const struct vdisk_conn_events conn_events = {on_connected, on_progress, on_closed};
-static void no_signal(void *ctx)
-{
-    (void)ctx;
-}
 
 static int begin(void **state)
 {
     (void)state;
-    shared = aligned_alloc(4096, sizeof *shared);
-    memset(shared, 0, sizeof *shared);
-    net_conns_init(&conns, shared, no_signal, NULL);
-    leat_ring_join(&commands, shared->commands, LEAT_NET_RING_COUNT,
-                   sizeof(struct leat_net_command), false);
-    leat_ring_join(&events, shared->events, LEAT_NET_RING_COUNT, sizeof(struct leat_net_event),
-                   true);
-    connects = closes = 0;
+    begin_channel();
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    free(shared);
+    end_channel();
     return 0;
-}
-
-static struct leat_net_command next_command(void)
-{
-    struct leat_net_command c;
-    assert_int_equal(leat_ring_get(&commands, &c), LEAT_OK);
-    return c;
-}
-
-static void tell(uint32_t kind, struct leat_net_command c, int32_t status)
-{
-    struct leat_net_event e = {kind, c.slot, c.generation, status};
-    assert_int_equal(leat_ring_put(&events, &e), LEAT_OK);
-    net_conns_run(&conns);
 }
 
 static void test_life(void **state)
 {
     (void)state;
     uint8_t bytes[100];
-    struct leat_ring_end net_tx, net_rx;
     struct net_conn *c = net_conn_open(&conns, "10.0.2.2", 10809, &conn_events, NULL);
     assert_int_equal(net_conn_send(c, "x", 1), 0); /* not connected yet */
     struct leat_net_command open = next_command();
@@ -89,8 +39,7 @@ static void test_life(void **state)
     tell(LEAT_NET_CONNECTED, open, LEAT_OK);
     assert_int_equal(connects, 1);
     assert_int_equal(net_conn_send(c, "hello", 5), 5);
-    leat_ring_join(&net_tx, shared->slots[open.slot].tx, LEAT_NET_TX_BYTES, 1, false);
-    leat_ring_join(&net_rx, shared->slots[open.slot].rx, LEAT_NET_RX_BYTES, 1, true);
+    join_slot(open);
     assert_int_equal(leat_ring_read(&net_tx, bytes, 100), 5);
     leat_ring_write(&net_rx, "world", 5);
     assert_false(net_conns_may_sleep(&conns));

@@ -19,10 +19,11 @@ leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host leat_ring_host)
-leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c LIBS vdisk_channels_host leat_ring_host)
+leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c unit/net_channel.c
+  LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_profiles SOURCES unit/test_vdisk_profiles.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
-leat_unit_test(test_tls SOURCES unit/test_tls.c unit/tls_server.c
+leat_unit_test(test_tls SOURCES unit/test_tls.c unit/net_channel.c unit/tls_server.c
   LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 
 # The engine's simulator: with sanitizers; optimised, 10,000 histories in four parts; and with broken engines.
