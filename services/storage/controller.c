@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drivers/block/mmio.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/start.h"
@@ -37,16 +38,7 @@ static uint64_t read_register(void *context, unsigned region, uint32_t offset, u
         leat_fatal("a storage driver reads registers that its controller does not have");
     if (!r->va)
         return (uint64_t)leat_port_read(r->ports, r->first_port + offset, bytes);
-    switch (bytes) {
-    case 1:
-        return *(r->va + offset);
-    case 2:
-        return *(volatile uint16_t *)(r->va + offset);
-    case 4:
-        return *(volatile uint32_t *)(r->va + offset);
-    default:
-        return *(volatile uint64_t *)(r->va + offset);
-    }
+    return block_mmio_read(r->va + offset, bytes);
 }
 
 static void write_register(void *context, unsigned region, uint32_t offset, unsigned bytes,
@@ -56,24 +48,10 @@ static void write_register(void *context, unsigned region, uint32_t offset, unsi
 
     if (!r)
         leat_fatal("a storage driver writes registers that its controller does not have");
-    if (!r->va) {
+    if (r->va)
+        block_mmio_write(r->va + offset, bytes, value);
+    else
         leat_port_write(r->ports, r->first_port + offset, bytes, (uint32_t)value);
-        return;
-    }
-    switch (bytes) {
-    case 1:
-        *(r->va + offset) = (uint8_t)value;
-        break;
-    case 2:
-        *(volatile uint16_t *)(r->va + offset) = (uint16_t)value;
-        break;
-    case 4:
-        *(volatile uint32_t *)(r->va + offset) = (uint32_t)value;
-        break;
-    default:
-        *(volatile uint64_t *)(r->va + offset) = value;
-        break;
-    }
 }
 
 static uint32_t region_bytes(void *context, unsigned region)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "drivers/block/mmio.h"
+
 #define CONFIG_ADDRESS 0xcf8 /* PCI local bus specification 3.0, 3.2.2.3.2 */
 #define CONFIG_DATA 0xcfc
 #define PCI_COMMAND 0x04
@@ -54,16 +56,7 @@ static uint64_t reg_read(void *context, unsigned region, uint32_t offset, unsign
         return bytes == 1   ? in8((uint16_t)at)
                : bytes == 2 ? in16((uint16_t)at)
                             : in32((uint16_t)at);
-    switch (bytes) {
-    case 1:
-        return *(volatile uint8_t *)at;
-    case 2:
-        return *(volatile uint16_t *)at;
-    case 4:
-        return *(volatile uint32_t *)at;
-    default:
-        return *(volatile uint64_t *)at;
-    }
+    return block_mmio_read((const volatile void *)at, bytes);
 }
 
 static void reg_write(void *context, unsigned region, uint32_t offset, unsigned bytes,
@@ -82,19 +75,7 @@ static void reg_write(void *context, unsigned region, uint32_t offset, unsigned 
             out32((uint16_t)at, (uint32_t)value);
         return;
     }
-    switch (bytes) {
-    case 1:
-        *(volatile uint8_t *)at = (uint8_t)value;
-        break;
-    case 2:
-        *(volatile uint16_t *)at = (uint16_t)value;
-        break;
-    case 4:
-        *(volatile uint32_t *)at = (uint32_t)value;
-        break;
-    default:
-        *(volatile uint64_t *)at = value;
-    }
+    block_mmio_write((volatile void *)at, bytes, value);
 }
 
 static uint32_t region_bytes(void *context, unsigned region)
