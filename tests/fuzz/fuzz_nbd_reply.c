@@ -5,61 +5,13 @@
  */
 #include <string.h>
 
+#include "tests/unit/nbd_peer.h"
 #include "vdisk/nbd/proto.h"
 #include "vdisk/nbd/session.h"
 
 #define COMMANDS 8u
 #define PAGES 4u
 
-static const uint8_t *input;
-static size_t input_size, piece;
-static uint64_t now;
-
-static uint64_t fake_now(void *ctx)
-{
-    (void)ctx;
-    return now;
-}
-static void *fake_connect(void *ctx, const char *host, uint16_t port,
-                          const struct vdisk_conn_events *events, void *owner)
-{
-    (void)ctx, (void)host, (void)port;
-    events->connected(owner); /* the session ignores it before it has started */
-    return (void *)1;
-}
-static void fake_close(void *ctx, void *conn)
-{
-    (void)ctx, (void)conn;
-}
-static size_t fake_send(void *ctx, void *conn, const void *data, size_t size)
-{
-    (void)ctx, (void)conn, (void)data;
-    return size;
-}
-static size_t fake_receive(void *ctx, void *conn, void *data, size_t size)
-{
-    (void)ctx, (void)conn;
-    size_t n = input_size < size ? input_size : size;
-    if (n > piece)
-        n = piece;
-    if (n)
-        memcpy(data, input, n);
-    input += n;
-    input_size -= n;
-    return n;
-}
-static uint64_t fake_random(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-static void fake_log(void *ctx, const char *line)
-{
-    (void)ctx, (void)line;
-}
-
-static const struct vdisk_platform platform = {
-    NULL, fake_now, fake_connect, fake_close, fake_send, fake_receive, fake_random, fake_log, NULL};
 static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
 {
     (void)tls, (void)conn, (void)server_name;
@@ -95,15 +47,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* First byte: skip the negotiation? structured? TLS? second: how the bytes arrive. */
     bool is_negotiated = data[0] & 1;
     bool is_structured = data[0] & 2;
-    piece = 1 + data[1] * 16u;
-    input = data + 2;
-    input_size = size - 2;
-    now = 1;
+    peer = (struct nbd_peer){
+        .in = data + 2, .in_size = size - 2, .piece = 1 + data[1] * 16u, .now = 1};
     finished = 0;
     static const struct nbd_patience patience = {1000, 1000, 1000};
-    nbd_session_init(&session, &platform, &patience);
+    nbd_session_init(&session, &peer_platform, &patience);
     const struct nbd_target target = {"h", 1, "e", data[0] & 4 ? &fake_tls : NULL};
-    nbd_session_start(&session, &target, now);
+    nbd_session_start(&session, &target, peer.now);
     session.state = is_negotiated ? NBD_READY : NBD_NEGOTIATING;
     if (is_negotiated) {
         session.handshake.result.has_structured_replies = is_structured;
@@ -111,7 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memset(commands, 0, sizeof commands);
     bool is_sent = false;
-    for (unsigned round = 0; round < 4096 && session.state != NBD_LOST && input_size; round++) {
+    for (unsigned round = 0;
+         round < 4096 && session.state != NBD_LOST && peer.in_taken < peer.in_size; round++) {
         if (session.state == NBD_READY && !is_sent) {
             is_sent = true;
             for (unsigned i = 0; i < COMMANDS; i++) {
@@ -129,10 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 c->data = pages[i][0];
                 c->done = command_done;
                 c->owner = c;
-                nbd_session_send(&session, c, now);
+                nbd_session_send(&session, c, peer.now);
             }
         }
-        nbd_session_run(&session, now);
+        nbd_session_run(&session, peer.now);
     }
     unsigned taken = 0;
     while (nbd_session_take_back(&session))

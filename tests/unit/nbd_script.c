@@ -8,55 +8,7 @@
 
 #include <cmocka.h>
 
-struct nbd_world world;
-
-static uint64_t fake_now(void *ctx)
-{
-    (void)ctx;
-    return world.now;
-}
-static void *fake_connect(void *ctx, const char *host, uint16_t port,
-                          const struct vdisk_conn_events *events, void *owner)
-{
-    (void)ctx, (void)host, (void)port;
-    world.events = events;
-    world.owner = owner;
-    return &world;
-}
-static void fake_close(void *ctx, void *conn)
-{
-    (void)ctx, (void)conn;
-    world.closes++;
-}
-static size_t fake_send(void *ctx, void *conn, const void *data, size_t size)
-{
-    (void)ctx, (void)conn;
-    memcpy(world.out + world.out_size, data, size);
-    world.out_size += size;
-    return size;
-}
-static size_t fake_receive(void *ctx, void *conn, void *data, size_t size)
-{
-    (void)ctx, (void)conn;
-    size_t n = world.in_size - world.in_taken;
-    n = n < size ? n : size;
-    n = n < world.piece ? n : world.piece;
-    memcpy(data, world.in + world.in_taken, n);
-    world.in_taken += n;
-    return n;
-}
-static uint64_t fake_random(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-static void fake_log(void *ctx, const char *line)
-{
-    (void)ctx, (void)line;
-}
-
-static const struct vdisk_platform platform = {
-    NULL, fake_now, fake_connect, fake_close, fake_send, fake_receive, fake_random, fake_log, NULL};
+static uint8_t said[1 << 17], heard[1 << 17];
 
 struct nbd_session session;
 struct nbd_command command;
@@ -76,8 +28,8 @@ static void command_done(struct nbd_command *c, uint32_t error)
 
 void say(const void *data, size_t size)
 {
-    memcpy(world.in + world.in_size, data, size);
-    world.in_size += size;
+    memcpy(said + peer.in_size, data, size);
+    peer.in_size += size;
 }
 void say32(uint32_t v)
 {
@@ -175,9 +127,9 @@ void say_simple(uint32_t error, uint64_t cookie)
 void run(void)
 {
     for (int i = 0; i < 40000 && session.state != NBD_LOST; i++) {
-        size_t before = world.in_taken;
-        nbd_session_run(&session, world.now);
-        if (world.in_taken == before && world.in_taken == world.in_size)
+        size_t before = peer.in_taken;
+        nbd_session_run(&session, peer.now);
+        if (peer.in_taken == before && peer.in_taken == peer.in_size)
             break;
     }
 }
@@ -191,7 +143,7 @@ int tls_starts;
 static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
 {
     (void)tls;
-    assert_ptr_equal(conn, &world);
+    assert_ptr_equal(conn, &peer);
     assert_string_equal(server_name, "h");
     tls_starts++;
     return fake_tls_answer;
@@ -200,14 +152,12 @@ const struct vdisk_tls fake_tls = {fake_tls_start};
 
 void begin_with(const struct vdisk_tls *tls)
 {
-    memset(&world, 0, sizeof world);
-    world.piece = SIZE_MAX;
-    world.now = 1000;
+    peer = (struct nbd_peer){.in = said, .out = heard, .piece = SIZE_MAX, .now = 1000};
     done_count = 0;
-    nbd_session_init(&session, &platform, &patience);
+    nbd_session_init(&session, &peer_platform, &patience);
     const struct nbd_target target = {"h", 1, "root1", tls};
-    assert_true(nbd_session_start(&session, &target, world.now));
-    world.events->connected(world.owner);
+    assert_true(nbd_session_start(&session, &target, peer.now));
+    peer.events->connected(peer.owner);
 }
 
 void begin(void)
@@ -239,8 +189,8 @@ void send_command(uint16_t type, uint32_t length)
     command.pages = page_table;
     command.data = pages[0];
     command.done = command_done;
-    nbd_session_send(&session, &command, world.now);
-    nbd_session_run(&session, world.now);
+    nbd_session_send(&session, &command, peer.now);
+    nbd_session_run(&session, peer.now);
 }
 
 void read_structured(void)
@@ -254,7 +204,7 @@ void expect_lost(const char *why)
     run();
     assert_int_equal(session.state, NBD_LOST);
     assert_non_null(strstr(session.why, why));
-    assert_int_equal(world.closes, 1);
+    assert_int_equal(peer.closes, 1);
     assert_int_equal(done_count, 0);
     if (session.in_flight) {
         assert_ptr_equal(nbd_session_take_back(&session), &command);

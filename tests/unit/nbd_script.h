@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * An NBD client (vdisk/nbd/session.h) whose server is a script: a test says what the server says,
- * all at once or byte by byte, and looks at what the client makes of it. One client at a time.
+ * all at once or byte by byte (peer.piece), and looks at what the client makes of it. One client at
+ * a time.
  */
 #ifndef TESTS_UNIT_NBD_SCRIPT_H
 #define TESTS_UNIT_NBD_SCRIPT_H
@@ -9,21 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/unit/nbd_peer.h"
 #include "vdisk/nbd/proto.h"
 #include "vdisk/nbd/session.h"
 
 #define READ_OFFSET 65536u
 #define READ_BYTES 16384u
-
-extern struct nbd_world {
-    uint8_t in[1 << 17], out[1 << 17]; /* what the server has said; what the client has */
-    size_t in_size, in_taken, out_size;
-    size_t piece; /* at most so many bytes arrive at once */
-    const struct vdisk_conn_events *events;
-    void *owner;
-    uint64_t now;
-    int closes;
-} world;
 
 extern const struct nbd_patience patience;
 extern struct nbd_session session;

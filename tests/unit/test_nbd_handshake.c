@@ -29,8 +29,8 @@ static void test_negotiation(void **state)
                                       "IHAVEOPT\0\0\0\12\0\0\0\40\0\0\0\5root1\0\0\0\1"
                                       "\0\0\0\17base:allocation"
                                       "IHAVEOPT\0\0\0\7\0\0\0\15\0\0\0\5root1\0\1\0\3";
-    assert_int_equal(world.out_size, sizeof expected - 1);
-    assert_memory_equal(world.out, expected, sizeof expected - 1);
+    assert_int_equal(peer.out_size, sizeof expected - 1);
+    assert_memory_equal(peer.out, expected, sizeof expected - 1);
 }
 
 static void refused(uint32_t type, const char *words, const char *why)
@@ -125,7 +125,7 @@ static void test_contexts(void **state)
     expect_lost("context that was not asked for");
     say_structured();
     say_meta();
-    world.in_size -= 20; /* not the end, but the context once more */
+    peer.in_size -= 20; /* not the end, but the context once more */
     say_meta();
     expect_lost("context that was not asked for");
     say_structured();
@@ -158,8 +158,8 @@ static void test_tls(void **state)
     static const uint8_t expected[] = "\0\0\0\3"
                                       "IHAVEOPT\0\0\0\5\0\0\0\0"
                                       "IHAVEOPT\0\0\0\10\0\0\0\0";
-    assert_int_equal(world.out_size, sizeof expected - 1);
-    assert_memory_equal(world.out, expected, sizeof expected - 1);
+    assert_int_equal(peer.out_size, sizeof expected - 1);
+    assert_memory_equal(peer.out, expected, sizeof expected - 1);
     say_option(NBD_OPT_STRUCTURED_REPLY, NBD_REP_ACK, 0);
     say_meta();
     say_export(1 << 20, 1);
@@ -176,7 +176,7 @@ static void test_no_way_round_tls(void **state)
         begin_tls(refusals[i], 0);
         expect_lost("does not offer TLS");
         assert_int_equal(tls_starts, 0);
-        assert_true(world.out_size <= 20); /* not a word more */
+        assert_true(peer.out_size <= 20); /* not a word more */
     }
     begin_tls(NBD_REP_INFO, 0);
     expect_lost("NBD_OPT_STARTTLS makes no sense");

@@ -16,7 +16,7 @@ static void test_structured_read(void **state)
     (void)state;
     for (size_t piece = 1; piece < 100000; piece *= 7) {
         read_structured();
-        world.piece = piece;
+        peer.piece = piece;
         say_data(0, READ_OFFSET + 8192, 8192, 2); /* out of order */
         say_hole(0, READ_OFFSET + 1000, 7192);
         say_data(0, READ_OFFSET, 1000, 1);
@@ -157,15 +157,15 @@ static void test_silence(void **state)
 {
     (void)state;
     read_structured();
-    world.now += 29000000000ull;
-    nbd_session_run(&session, world.now);
+    peer.now += 29000000000ull;
+    nbd_session_run(&session, peer.now);
     assert_int_equal(session.state, NBD_READY);
     say_data(0, READ_OFFSET, 4096, 1); /* a sign of life starts the time anew */
-    nbd_session_run(&session, world.now);
-    world.now += 29000000000ull;
-    nbd_session_run(&session, world.now);
+    nbd_session_run(&session, peer.now);
+    peer.now += 29000000000ull;
+    nbd_session_run(&session, peer.now);
     assert_int_equal(session.state, NBD_READY);
-    world.now += 2000000000ull;
+    peer.now += 2000000000ull;
     expect_lost("silent");
 }
 
@@ -174,24 +174,24 @@ static void test_idle(void **state)
     (void)state;
     static const uint8_t data[512];
     negotiate(true);
-    size_t before = world.out_size;
-    world.now += patience.idle_ns - 1;
-    nbd_session_run(&session, world.now);
-    assert_int_equal(world.out_size, before);
-    world.now++;
-    nbd_session_run(&session, world.now);
-    assert_int_equal(world.out_size, before + NBD_REQUEST_BYTES);
-    assert_int_equal(be16_get(world.out + before + 6), NBD_CMD_READ);
-    assert_int_equal(be32_get(world.out + before + 24), sizeof data);
-    say_chunk_to(be64_get(world.out + before + 8), 1, NBD_REPLY_OFFSET_DATA, 8 + sizeof data);
+    size_t before = peer.out_size;
+    peer.now += patience.idle_ns - 1;
+    nbd_session_run(&session, peer.now);
+    assert_int_equal(peer.out_size, before);
+    peer.now++;
+    nbd_session_run(&session, peer.now);
+    assert_int_equal(peer.out_size, before + NBD_REQUEST_BYTES);
+    assert_int_equal(be16_get(peer.out + before + 6), NBD_CMD_READ);
+    assert_int_equal(be32_get(peer.out + before + 24), sizeof data);
+    say_chunk_to(be64_get(peer.out + before + 8), 1, NBD_REPLY_OFFSET_DATA, 8 + sizeof data);
     say64(0);
     say(data, sizeof data);
     run();
     assert_int_equal(session.state, NBD_READY);
     assert_int_equal(session.in_flight, 0);
-    world.now += patience.idle_ns; /* the next one is not answered */
-    nbd_session_run(&session, world.now);
-    world.now += patience.silence_ns;
+    peer.now += patience.idle_ns; /* the next one is not answered */
+    nbd_session_run(&session, peer.now);
+    peer.now += patience.silence_ns;
     run();
     assert_int_equal(session.state, NBD_LOST);
     assert_non_null(strstr(session.why, "silent"));
@@ -204,7 +204,7 @@ static void test_closed_connection(void **state)
     (void)state;
     read_structured();
     say_data(1, READ_OFFSET, READ_BYTES, 3); /* arrived before the end: it counts */
-    world.events->closed(world.owner, "connection reset");
+    peer.events->closed(peer.owner, "connection reset");
     run();
     assert_int_equal(done_count, 1);
     assert_int_equal(session.state, NBD_LOST);

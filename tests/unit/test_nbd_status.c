@@ -50,7 +50,7 @@ static void test_block_status(void **state)
     (void)state;
     for (size_t piece = 1; piece < 1000; piece *= 5) {
         ask_status();
-        world.piece = piece;
+        peer.piece = piece;
         say_status(1, 42, 3);
         say_extent(4096, 0);
         say_extent(8192, NBD_STATE_ZERO | NBD_STATE_HOLE);

@@ -5,7 +5,8 @@ leat_unit_test(test_content SOURCES unit/test_content.c LIBS vdisk_engine_host)
 leat_unit_test(test_difference SOURCES unit/test_difference.c unit/tiny_server.c unit/store_fixture.c
   LIBS vdisk_engine_host)
 foreach(what handshake replies status)
-  leat_unit_test(test_nbd_${what} SOURCES unit/test_nbd_${what}.c unit/nbd_script.c LIBS vdisk_engine_host)
+  leat_unit_test(test_nbd_${what} SOURCES unit/test_nbd_${what}.c unit/nbd_script.c unit/nbd_peer.c
+    LIBS vdisk_engine_host)
 endforeach()
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
