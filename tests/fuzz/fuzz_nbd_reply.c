@@ -3,6 +3,7 @@
  * Shows that no server, whatever it says in negotiation and in replies, makes the NBD client
  * read or write outside its memory: the input is all that the server sends, in pieces.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/nbd_peer.h"
@@ -35,13 +36,50 @@ static void command_done(struct nbd_command *command, uint32_t error)
     finished++;
 }
 
+static struct nbd_command commands[COMMANDS];
+
+/* Each has memory of its own that ends where its range does: what is written beyond it is seen. */
+static void give_memory(struct nbd_command *c)
+{
+    uint32_t pages = (c->length + NBD_PAGE_BYTES - 1) / NBD_PAGE_BYTES;
+    uint8_t **table = malloc(pages * sizeof *table), *data = malloc(c->length);
+    for (unsigned p = 0; p < pages; p++)
+        table[p] = data + p * NBD_PAGE_BYTES;
+    c->data = data;
+    c->pages = table;
+}
+
+static void send_commands(struct nbd_session *session)
+{
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        struct nbd_command *c = &commands[i];
+        c->type = i == 5   ? NBD_CMD_WRITE
+                  : i == 6 ? NBD_CMD_FLUSH
+                  : i == 7 ? NBD_CMD_BLOCK_STATUS
+                           : NBD_CMD_READ;
+        c->extent = got_extent;
+        c->offset = i * 65536u;
+        c->length = i == 6 ? 0 : i == 4 ? 512 : PAGES * NBD_PAGE_BYTES;
+        c->done = command_done;
+        c->owner = c;
+        give_memory(c);
+        nbd_session_send(session, c, peer.now);
+    }
+}
+
+static void free_commands(void)
+{
+    for (unsigned i = 0; i < COMMANDS; i++) {
+        free((void *)commands[i].data);
+        free((void *)commands[i].pages);
+    }
+    memset(commands, 0, sizeof commands);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct nbd_session session;
-    static struct nbd_command commands[COMMANDS];
-    static uint8_t pages[COMMANDS][PAGES][NBD_PAGE_BYTES];
-    static uint8_t *tables[COMMANDS][PAGES];
     if (size < 2)
         return 0;
     /* First byte: skip the negotiation? structured? TLS? second: how the bytes arrive. */
@@ -59,29 +97,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         session.handshake.result.has_structured_replies = is_structured;
         session.handshake.result.has_block_status = is_structured;
     }
-    memset(commands, 0, sizeof commands);
     bool is_sent = false;
     for (unsigned round = 0;
          round < 4096 && session.state != NBD_LOST && peer.in_taken < peer.in_size; round++) {
         if (session.state == NBD_READY && !is_sent) {
             is_sent = true;
-            for (unsigned i = 0; i < COMMANDS; i++) {
-                struct nbd_command *c = &commands[i];
-                for (unsigned p = 0; p < PAGES; p++)
-                    tables[i][p] = pages[i][p];
-                c->type = i == 5   ? NBD_CMD_WRITE
-                          : i == 6 ? NBD_CMD_FLUSH
-                          : i == 7 ? NBD_CMD_BLOCK_STATUS
-                                   : NBD_CMD_READ;
-                c->extent = got_extent;
-                c->offset = i * 65536u;
-                c->length = i == 6 ? 0 : i == 4 ? 512 : PAGES * NBD_PAGE_BYTES;
-                c->pages = tables[i];
-                c->data = pages[i][0];
-                c->done = command_done;
-                c->owner = c;
-                nbd_session_send(&session, c, peer.now);
-            }
+            send_commands(&session);
         }
         nbd_session_run(&session, peer.now);
     }
@@ -91,5 +112,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (is_sent && (finished + taken != COMMANDS || session.in_flight || session.bytes_in_flight))
         __builtin_trap();
     nbd_session_close(&session);
+    free_commands();
     return 0;
 }
