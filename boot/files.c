@@ -77,8 +77,8 @@ static void load_file(struct boot *boot, struct volume *volume, const struct wan
     }
     void *at = boot_add_module(boot, name, w->kind, size);
     if (!volume_read(file, at, size)) {
-        boot->info
-            ->module_count--; /* its pages stay taken: the medium is bad, memory is not short */
+        /* Its pages stay taken: the medium is bad, memory is not short. */
+        boot->info->module_count--;
         complain(boot, w, name, "cannot be read from the boot volume");
     }
 }

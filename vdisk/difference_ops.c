@@ -61,8 +61,7 @@ static int judge(struct difference *l, enum store_status status, bool is_read)
         say(l,
             status == STORE_FULL
                 ? "the local store is full: writes to new blocks fail with \"no space\" until "
-                  "there "
-                  "is room: fstrim in the guests, delete differences, or a larger partition"
+                  "there is room: fstrim in the guests, delete differences, or a larger partition"
             : status == STORE_DAMAGED
                 ? "blocks of its difference are damaged on the local disk: I/O errors there, until "
                   "they are written anew"

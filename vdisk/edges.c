@@ -42,10 +42,10 @@ static void merge(struct write_record *w, uint64_t from, const uint8_t *bytes, u
     }
 }
 
+/* wlog_rewind has the record sent again. */
 static void edge_lost(struct nbd_command *command)
 {
-    free(
-        LIST_ENTRY(command, struct edge_read, command)); /* wlog_rewind has the record sent again */
+    free(LIST_ENTRY(command, struct edge_read, command));
 }
 
 static void edge_done(struct nbd_command *command, uint32_t error)

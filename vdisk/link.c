@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The way to the server: connect, judge what answers, replay, keep going, and when it is lost do it
- * all again, for ever, with growing pauses. Only an image that has changed its size ends this: two
- * images must never be mixed.
+ * all again, for ever, with growing pauses. Only another image, of another size or with other
+ * content, ends this: two images must never be mixed.
  */
 #include <stdio.h>
 #include <string.h>

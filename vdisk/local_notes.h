@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What the engine notes down about an export in the local store, as blobs: its boot profile
- * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there a description
- * (`image-ID`): what its server offers and its holes, so that they are known without the server, and
- * the sums of samples, by which another image under the same content id is found. ID: the content id in base64url (RFC 4648,
- * 43 characters); of an export without one, `x` and a sum of server and name. Of each kind the 24
- * that were put last are kept.
+ * (`profile-ID`), so that no platform has to keep it, and of an image that is kept there a
+ * description (`image-ID`): what its server offers and its holes, so that they are known without the
+ * server, and the sums of samples, by which another image under the same content id is found. ID:
+ * the content id in base64url (RFC 4648, 43 characters); of an export without one, `x` and a sum of
+ * server and name. Of each kind the NOTES_KEPT that were put last are kept.
  *
  * A description is the text LEATIMG1, what the server has offered (size: 8 bytes; flags, smallest,
  * largest, best request, bit 0: structured replies, bit 1: block status: 4 bytes each), what

@@ -50,8 +50,8 @@ void verify_detach(struct vdisk_export *e); /* the export is going to be freed *
 bool verify_is_same(const struct vdisk_export *e, const struct vdisk_config *config);
 bool verify_is_tree(const struct vdisk_export *e);
 bool verify_is_needed(const struct vdisk_export *e); /* a tree whose image is still there */
-/* The size that the root hash gives the image, or the tree, which is stretched to whole units of so many bytes.
-   0: there is no root hash. */
+/* The size that the root hash gives the image, or the tree, which is stretched to whole units of so
+   many bytes. 0: there is no root hash. */
 uint64_t verify_size(const struct vdisk_export *e, uint32_t unit_bytes);
 /* False: a block of the last unit that is not part of the tree. */
 bool verify_has_block(const struct vdisk_export *e, uint64_t block);

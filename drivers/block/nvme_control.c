@@ -6,8 +6,8 @@
 
 #define POLL_US 100u
 #define READY_LEAST_MS 500u /* CAP.TO has no smaller unit; some say 0 */
-#define BRING_UP_MS                                                                                \
-    3000u /* all admin commands after a reset; block.h bounds what tick() may wait */
+/* All admin commands after a reset; block.h bounds what tick() may wait. */
+#define BRING_UP_MS 3000u
 #define GONE_VALUE UINT32_MAX /* what a removed device's registers read as */
 
 int nvme_check_controller(struct nvme *nvme)

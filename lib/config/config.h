@@ -201,9 +201,9 @@ struct leat_config {               /* some 600 KB: not for the stack */
 };
 
 struct leat_config_error {
-    unsigned line;  /* 1 and up; 0: concerns the whole text */
-    char text[240]; /* "leat.conf line 7: [vm web] memory = 12Q: not a size; write for example 256M"
-                     */
+    unsigned line; /* 1 and up; 0: concerns the whole text */
+    /* "leat.conf line 7: [vm web] memory = 12Q: not a size; write for example 256M" */
+    char text[240];
 };
 
 /*

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What is shown at the moment, on the serial line and the screen alike: Leat's messages with the
- * prompt, one VM's console, everything line by line, or the table of disks (live.h). The prompt stands on the last line while
- * Leat is shown; among everything it only appears while a command is typed.
+ * prompt, one VM's console, everything line by line, or the table of disks (live.h). The prompt
+ * stands on the last line while Leat is shown; among everything it only appears while a command is
+ * typed.
  */
 #ifndef CONSOLE_VIEW_H
 #define CONSOLE_VIEW_H

@@ -21,8 +21,7 @@ static void report_card(struct nic *nic, uint64_t query)
     leat_ctl_send(LEAT_CTL_REPLY, line, query, 0);
     snprintf(line, sizeof(line),
              "received: %llu frames, %llu bytes; %llu damaged, %llu missed, %llu impossible, %llu "
-             "copied, "
-             "%llu dropped",
+             "copied, %llu dropped",
              (unsigned long long)c->rx_frames, (unsigned long long)c->rx_bytes,
              (unsigned long long)c->rx_errors, (unsigned long long)c->rx_missed,
              (unsigned long long)c->rx_refused, (unsigned long long)nic->copied,

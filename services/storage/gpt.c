@@ -45,6 +45,8 @@ static uint64_t get64(const uint8_t *at)
     return get32(at) | (uint64_t)get32(at + 4) << 32;
 }
 
+/* UEFI 2.10, 4.2: CRC-32 of polynomial 0x04c11db7, here with its bits reversed (0xedb88320), four bits
+   of data at a time: of_nibble[n] is what n leaves after four steps. */
 uint32_t gpt_crc32(const uint8_t *data, uint32_t size)
 {
     static const uint32_t of_nibble[16] = {

@@ -40,7 +40,7 @@ static struct {
 
 /* -- looking for the partition -- */
 
-/* "'QEMU HARDDISK' (ahci 00:1f.2), 512 MiB" */
+/* "disk 'QEMU HARDDISK' (ahci 00:1f.2), 512 MiB" */
 static const char *describe(const struct controller *c, const struct block_device_info *info)
 {
     static char text[160];

@@ -367,8 +367,7 @@ int main(int argc, char **argv)
     for (uint64_t seed = first; seed < first + count; seed++)
         run_seed(seed);
     printf("%llu seeds, no failure; %llu power cuts, %llu stores lost to a bad disk, %llu MiB read "
-           "from "
-           "the local disk\n",
+           "from the local disk\n",
            (unsigned long long)count, (unsigned long long)power_cuts,
            (unsigned long long)store_formats, (unsigned long long)disk_bytes >> 20);
     return 0;

@@ -3,8 +3,6 @@
  * leat.conf: what is accepted, with which defaults, and that each mistake is named with its line.
  */
 #include "lib/config/config.h"
-
-#define HASH "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939"
 #include "lib/config/text.h"
 #include "lib/config/value.h"
 
@@ -15,6 +13,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#define HASH "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939"
 
 static struct leat_config config;
 static struct leat_config_error error;
@@ -59,7 +59,7 @@ static void test_full(void **state)
               "mode = ram\nread_only = no\noverlay = 300M\n"
               "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\ncontent = debian 12.4\n"
               "[disk data]\n[disk sealed]\nread_only = yes\nhash_export = hashes\n"
-              "root_hash = 0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb5939:129\n"),
+              "root_hash = " HASH ":129\n"),
         0);
     assert_string_equal(config.server, "10.0.2.2");
     assert_int_equal(config.server_port, 10810);
@@ -215,15 +215,13 @@ static void test_errors(void **state)
          "leat.conf line 1: [vm a] kernel is missing; write for example kernel = vmlinuz"},
         {"[vm a]\nkernel=../k\n", 2,
          "leat.conf line 2: [vm a] kernel = ../k: must be a file name relative to leat.conf, "
-         "without "
-         "'.' and '..'"},
+         "without '.' and '..'"},
         {"[vm a]\nkernel=/k\n", 2,
          "leat.conf line 2: [vm a] kernel = /k: must be a file name relative to leat.conf, without "
          "'.' and '..'"},
         {"[vm a]\nkernel=\n", 2,
          "leat.conf line 2: [vm a] kernel = : must be a file name relative to leat.conf, without "
-         "'.' "
-         "and '..'"},
+         "'.' and '..'"},
         {"[vm a]\ncpus=0\n", 2, "leat.conf line 2: [vm a] cpus = 0: too small"},
         {"[vm a]\ncpus=17\n", 2,
          "leat.conf line 2: [vm a] cpus = 17: too large; a VM has 16 CPUs at most"},
@@ -233,15 +231,13 @@ static void test_errors(void **state)
          "hexadecimal digits, or at most 31 ASCII characters"},
         {"[disk a]\nroot_hash=12:1\n", 2,
          "leat.conf line 2: [disk a] root_hash = 12:1: must be HASH:BLOCKS as mkverity prints it: "
-         "64 "
-         "hexadecimal digits, and the number of data blocks"},
+         "64 hexadecimal digits, and the number of data blocks"},
         {"[disk a]\nserver=s\nroot_hash=" HASH ":0\n", 3,
          "leat.conf line 3: [disk a] root_hash = "
          "0ae4de15cdffcbc4c509d232ed5676468873b0194090becc587669deb5cb...: must be HASH:BLOCKS as "
          "mkverity prints it: 64 hexadecimal digits, and the number of data blocks"},
         {"[disk a]\nserver=s\nroot_hash=" HASH ":2\n", 1,
-         "leat.conf line 1: [disk a] root_hash is for images that are not written: not with mode "
-         "= "
+         "leat.conf line 1: [disk a] root_hash is for images that are not written: not with mode = "
          "private, unless read_only = yes"},
         {"[disk a]\nserver=s\nmode=ram\ncontent=x\nroot_hash=" HASH ":2\n", 1,
          "leat.conf line 1: [disk a] content is the root_hash already: take it out"},
@@ -309,8 +305,7 @@ static void test_errors(void **state)
          "leat.conf line 1: [vm a/b] a name may hold letters, digits, '-', '_' and '.' only"},
         {"[vm aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", 1,
          "leat.conf line 1: [vm aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...] the name is longer than "
-         "31 "
-         "bytes"},
+         "31 bytes"},
         {"[disk d]\n", 1,
          "leat.conf line 1: [disk d] no server: give it one, or write address in [server]"},
         {"[disk d]\nport=0\n", 2, "leat.conf line 2: [disk d] port = 0: too small"},
@@ -553,8 +548,7 @@ static void test_tls_mistakes(void **state)
          "them"},
         {"[server]\ntls_psk_file = f\ntls_ca = c\n",
          "leat.conf line 3: [server] a pre-shared key (tls_psk) and certificates (tls_ca ...) "
-         "exclude "
-         "each other"},
+         "exclude each other"},
         {"[server]\ntls_name = x\n",
          "leat.conf line 2: [server] tls_ca is missing: nobody vouches for the server"},
         {"[server]\naddress=x\n[disk d]\ntls_ca = a\ntls_key = k\n",
@@ -563,8 +557,7 @@ static void test_tls_mistakes(void **state)
          "leat.conf line 5: [disk d] tls = no, and keys for it"},
         {"[server]\naddress=x\n[disk d]\ntls = yes\n",
          "leat.conf line 4: [disk d] tls = yes needs keys: tls_psk, tls_psk_file or tls_ca, here "
-         "or in "
-         "[server]"},
+         "or in [server]"},
         {"[server]\ntls_ca = ../x\n", NULL},
         {"[server]\ntls_ca =\n", "leat.conf line 2: [server] tls_ca: is empty"},
     };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Fixed newstyle negotiation of one connection, as the client: TLS if it is wanted, then structured replies and block status
- * (base:allocation) if the server has them, then NBD_OPT_GO with the request for block sizes. One
- * option at a time.
+ * Fixed newstyle negotiation of one connection, as the client: TLS if it is wanted, then structured
+ * replies and block status (base:allocation) if the server has them, then NBD_OPT_GO with the
+ * request for block sizes. One option at a time.
  */
 #ifndef VDISK_NBD_HANDSHAKE_H
 #define VDISK_NBD_HANDSHAKE_H

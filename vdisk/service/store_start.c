@@ -112,14 +112,12 @@ static void opened(struct store_start *s)
     if (s->is_formatting && s->options.use_bytes < range)
         say(s,
             "the store uses %llu MiB of the partition's %llu: for more it needs %llu MiB of "
-            "memory, "
-            "[store] memory in leat.conf",
+            "memory, [store] memory in leat.conf",
             (unsigned long long)s->options.use_bytes >> 20, (unsigned long long)range >> 20,
             (unsigned long long)(store_ram_bytes(range, PIECES) >> 20) + 1);
     else if (ram > s->memory_bytes)
         say(s, "the store takes more memory than was set aside for it: overlays have less than "
-               "leat.conf "
-               "says");
+               "leat.conf says");
     end(s, STORE_START_OPEN);
 }
 

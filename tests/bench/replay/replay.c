@@ -223,12 +223,12 @@ static void report(uint64_t start, uint64_t end)
         waits += times[i];
     }
     qsort(times, count, sizeof *times, by_size);
-    printf("{\"reads\": %u, \"bytes\": %llu, \"elapsed_s\": %.6f, \"think_s\": %.6f, \"stall_s\": "
-           "%.6f, "
-           "\"waits_s\": %.6f, \"median_us\": %.1f, \"p99_us\": %.1f, \"longest_us\": %.1f}\n",
-           count, (unsigned long long)bytes, (double)(end - start) / 1e9, (double)think / 1e9,
-           (double)(end - start - think) / 1e9, (double)waits / 1e9, (double)times[count / 2] / 1e3,
-           (double)times[(uint64_t)count * 99 / 100] / 1e3, (double)times[count - 1] / 1e3);
+    printf(
+        "{\"reads\": %u, \"bytes\": %llu, \"elapsed_s\": %.6f, \"think_s\": %.6f, \"stall_s\": "
+        "%.6f, \"waits_s\": %.6f, \"median_us\": %.1f, \"p99_us\": %.1f, \"longest_us\": %.1f}\n",
+        count, (unsigned long long)bytes, (double)(end - start) / 1e9, (double)think / 1e9,
+        (double)(end - start - think) / 1e9, (double)waits / 1e9, (double)times[count / 2] / 1e3,
+        (double)times[(uint64_t)count * 99 / 100] / 1e3, (double)times[count - 1] / 1e3);
     free(times);
 }
 
