@@ -7,58 +7,24 @@ image, an overlay that is too small."""
 import os
 import random
 import signal
-import socket
-import struct
 import threading
 import time
 
 import vdisk_case
-from vdisk_case import MIB
+from vdisk_case import MIB, NBD_FUA, NBD_TRIM, RawClient
 
 BLOCK = 4096
-
-
-class Nbd:
-    """A plain client: requests one after the other, simple replies."""
-
-    def __init__(self, case, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(path)
-        case.addCleanup(self.socket.close)
-        self.take(18)
-        self.socket.sendall(struct.pack(">I", 3) + b"IHAVEOPT" + struct.pack(">II", 1, 0))
-        self.size, = struct.unpack(">Q", self.take(8))
-        self.take(2)
-
-    def take(self, size):
-        data = b""
-        while len(data) < size:
-            part = self.socket.recv(size - len(data))
-            if not part:
-                raise ConnectionError("leat-nbd is gone")
-            data += part
-        return data
-
-    def request(self, kind, offset=0, length=0, payload=b"", flags=0):
-        self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, flags, kind, 1, offset, length) + payload)
-        _, error, _ = struct.unpack(">IIQ", self.take(16))
-        return error
-
-    def write(self, offset, data, flags=0):
-        return self.request(1, offset, len(data), data, flags)
-
-    def flush(self):
-        return self.request(3)
-
-    def read(self, offset, length):
-        error = self.request(0, offset, length)
-        return None if error else self.take(length)
 
 
 class Local(vdisk_case.Case):
     def local(self, server, *options, name="leat", store="64M"):
         return self.leat(server, "", "--store", f"{self.path('store')}:{store}", "--mode", "local", "--name", "vm/root",
                          *options, name=name)
+
+    def client(self):
+        client = RawClient(self.path("leat"))
+        self.addCleanup(client.socket.close)
+        return client
 
     def kill(self, leat, name="leat"):
         self.stop(leat, signal.SIGKILL)
@@ -74,7 +40,7 @@ class Local(vdisk_case.Case):
         allowed = [[base[i * BLOCK:(i + 1) * BLOCK]] for i in range(blocks)]  # oldest first; the first is durable
         for _ in range(6):
             leat = self.local(server)
-            client = Nbd(self, self.path("leat"))
+            client = self.client()
             threading.Timer(0.1 + chance.random() * 0.7, lambda: leat.send_signal(signal.SIGKILL)).start()
             acknowledged = [len(versions) - 1 for versions in allowed]
             try:
@@ -83,7 +49,7 @@ class Local(vdisk_case.Case):
                     data = chance.randbytes(8) * (BLOCK // 8)
                     allowed[i].append(data)
                     is_durable = chance.random() < 0.05
-                    self.assertEqual(client.write(i * BLOCK, data, 1 if is_durable else 0), 0)
+                    self.assertEqual(client.write(i * BLOCK, data, NBD_FUA if is_durable else 0), 0)
                     acknowledged[i] = len(allowed[i]) - 1
                     if is_durable:
                         allowed[i], acknowledged[i] = allowed[i][-1:], 0
@@ -96,7 +62,7 @@ class Local(vdisk_case.Case):
                 pass
             self.kill(leat)
             leat = self.local(server)
-            client = Nbd(self, self.path("leat"))
+            client = self.client()
             for i in range(0, blocks, 64):
                 data = client.read(i * BLOCK, 64 * BLOCK)
                 for k in range(64):
@@ -149,7 +115,7 @@ class Local(vdisk_case.Case):
         image = self.make_file("image", 32 * MIB)
         _, server = self.serve("file", image, flags=("-r",))
         leat = self.local(server, store="8M")
-        client = Nbd(self, self.path("leat"))
+        client = self.client()
         data = random.Random(5).randbytes(64 << 10)
         errors = [client.write(at, data) for at in range(0, 16 * MIB, len(data))]
         self.assertIn(28, errors, "ENOSPC is said")
@@ -163,7 +129,7 @@ class Local(vdisk_case.Case):
             self.assertEqual(client.read(20 * MIB, MIB), f.read(MIB))
         counters = self.counters(leat)
         self.assertGreater(counters["difference"]["full_errors"], 0)
-        self.assertEqual(client.request(4, 0, first * len(data) // 2), 0)  # trim
+        self.assertEqual(client.command(NBD_TRIM, 0, first * len(data) // 2), 0)
         self.assertEqual(client.flush(), 0)
         self.assertEqual(client.write(16 * MIB, data), 0, "what was given back can be used")
         self.stop(leat)
@@ -172,7 +138,7 @@ class Local(vdisk_case.Case):
         image, other = self.make_file("image", 4 * MIB), self.make_file("other", 4 * MIB, seed=2)
         nbdkit, server = self.serve("file", image, flags=("-r",))
         leat = self.local(server)
-        client = Nbd(self, self.path("leat"))
+        client = self.client()
         self.assertEqual(client.write(0, b"x" * BLOCK), 0)
         self.stop(leat)
         self.stop(nbdkit)
@@ -183,7 +149,7 @@ class Local(vdisk_case.Case):
         self.stop(nbdkit)
         _, server = self.serve("file", image, flags=("-r",))
         leat = self.local(server)
-        self.assertEqual(Nbd(self, self.path("leat")).read(0, BLOCK), b"x" * BLOCK)
+        self.assertEqual(self.client().read(0, BLOCK), b"x" * BLOCK)
         self.stop(leat)
 
     def test_ram_goes_on_in_the_store(self):

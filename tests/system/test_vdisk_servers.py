@@ -16,7 +16,7 @@ import subprocess
 import time
 
 import vdisk_case
-from vdisk_case import MIB, Case, RawClient, can_connect, free_port, wait_for
+from vdisk_case import MIB, NBD_CACHE, Case, RawClient, can_connect, free_port, wait_for
 
 
 class Servers(Case):
@@ -129,7 +129,7 @@ class Clients(Case):
 
     def test_cache_command(self):
         with RawClient(self.path("leat")) as client:
-            self.assertEqual(client.command(5, MIB, MIB), 0)
+            self.assertEqual(client.command(NBD_CACHE, MIB, MIB), 0)
             self.stop(self.server, signal.SIGKILL)
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 1M 1M", self.client.uri, timeout=10)
 
@@ -361,14 +361,14 @@ class Outages(Case):
         self.run_tool("qemu-io", "-f", "raw", "-t", "none", "-c", "write -P 9 1M 64k", leat.uri)
         # qemu-io flushes when it closes; so write by hand, without.
         with RawClient(self.path("leat")) as client:
-            self.assertEqual(client.command(1, 2 * MIB, 4096, b"\x55" * 4096), 0)
+            self.assertEqual(client.write(2 * MIB, b"\x55" * 4096), 0)
             self.stop(self.server, signal.SIGKILL)
             with open(self.path("image"), "r+b") as f:
                 f.seek(2 * MIB)
                 f.write(b"\0" * 4096)  # what the power cut has left
             self.server, _ = self.serve("file", self.path("image"))
             wait_for(lambda: "server back" in self.log_of(leat), 10, self.log_of(leat))
-            self.assertEqual(client.command(3), 0)
+            self.assertEqual(client.flush(), 0)
         with open(self.path("image"), "rb") as f:
             f.seek(2 * MIB)
             self.assertEqual(f.read(4096), b"\x55" * 4096)

@@ -15,6 +15,9 @@ import unittest
 
 LEAT_NBD = None  # main() sets it
 MIB = 1 << 20
+# Commands, and a flag of one.
+NBD_READ, NBD_WRITE, NBD_FLUSH, NBD_TRIM, NBD_CACHE = 0, 1, 3, 4, 5
+NBD_FUA = 1
 
 
 def wait_for(condition, seconds, what, log=lambda: ""):
@@ -42,7 +45,7 @@ def free_port():
 
 
 class RawClient:
-    """An NBD client that sends just what it is told to: no flush, no goodbye."""
+    """An NBD client that sends just what it is told to, one request after the other: no flush, no goodbye."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -61,13 +64,29 @@ class RawClient:
         self.socket.close()
 
     def take(self, size):
-        return self.socket.recv(size, socket.MSG_WAITALL)
+        data = b""
+        while len(data) < size:
+            part = self.socket.recv(size - len(data))
+            if not part:
+                raise ConnectionError("leat-nbd is gone")
+            data += part
+        return data
 
-    def command(self, number, offset=0, length=0, data=b""):
+    def command(self, number, offset=0, length=0, data=b"", flags=0):
         """Sends one and takes its simple reply. Returns the error."""
         self.cookie += 1
-        self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, 0, number, self.cookie, offset, length) + data)
+        self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, flags, number, self.cookie, offset, length) + data)
         return struct.unpack(">IIQ", self.take(16))[1]
+
+    def read(self, offset, length):
+        """The bytes; None: an error."""
+        return None if self.command(NBD_READ, offset, length) else self.take(length)
+
+    def write(self, offset, data, flags=0):
+        return self.command(NBD_WRITE, offset, len(data), data, flags)
+
+    def flush(self):
+        return self.command(NBD_FLUSH)
 
 
 class Case(unittest.TestCase):
