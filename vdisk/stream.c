@@ -77,8 +77,8 @@ static void end_recording(struct vdisk_export *e)
         s->has_news = e->has_changed = true;
         e->notes.wants_profile = e->engine->store;
         snprintf(line, sizeof line, "boot profile: %llu KiB in %u runs, of %u boots",
-                 (unsigned long long)merged.blocks * 4, (unsigned)merged.count,
-                 (unsigned)merged.boots);
+                 (unsigned long long)(merged.blocks * CACHE_BLOCK_BYTES >> 10),
+                 (unsigned)merged.count, (unsigned)merged.boots);
         export_log(e, line);
     }
     recorder_free(&s->recorder);

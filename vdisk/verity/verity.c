@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vdisk/bytes.h"
+
 /* cryptsetup's superblock: offsets of its fields; numbers are little-endian. */
 enum {
     SB_SIGNATURE = 0,    /* 8: "verity" and two NULs */
@@ -16,14 +18,6 @@ enum {
     SB_SALT = 88,        /* 256 */
 };
 #define SB_ALGORITHM_BYTES 32u
-
-static uint64_t number(const uint8_t *p, unsigned width)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value |= (uint64_t)p[i] << (8 * i);
-    return value;
-}
 
 static int hex_digit(char c)
 {
@@ -75,16 +69,16 @@ const char *verity_superblock(const uint8_t *block, uint64_t data_blocks, struct
     static const char algorithm[SB_ALGORITHM_BYTES] = "sha256";
     if (memcmp(block + SB_SIGNATURE, signature, sizeof signature))
         return "it is no dm-verity hash tree";
-    if (number(block + SB_VERSION, 4) != 1 || number(block + SB_HASH_TYPE, 4) != 1)
+    if (bytes_get(block + SB_VERSION, 4) != 1 || bytes_get(block + SB_HASH_TYPE, 4) != 1)
         return "the hash tree is not of dm-verity's version 1 with hash type 1";
     if (memcmp(block + SB_ALGORITHM, algorithm, sizeof algorithm))
         return "the hash tree is not made with SHA-256";
-    if (number(block + SB_DATA_BLOCK, 4) != VERITY_BLOCK_BYTES ||
-        number(block + SB_HASH_BLOCK, 4) != VERITY_BLOCK_BYTES)
+    if (bytes_get(block + SB_DATA_BLOCK, 4) != VERITY_BLOCK_BYTES ||
+        bytes_get(block + SB_HASH_BLOCK, 4) != VERITY_BLOCK_BYTES)
         return "the hash tree has not blocks of 4096 bytes";
-    if (number(block + SB_DATA_BLOCKS, 8) != data_blocks)
+    if (bytes_get(block + SB_DATA_BLOCKS, 8) != data_blocks)
         return "the hash tree is for another number of data blocks";
-    salt->size = (uint32_t)number(block + SB_SALT_SIZE, 2);
+    salt->size = (uint32_t)bytes_get(block + SB_SALT_SIZE, 2);
     if (salt->size > VERITY_MAX_SALT)
         return "the hash tree's salt is too long";
     memcpy(salt->bytes, block + SB_SALT, salt->size);
