@@ -120,11 +120,18 @@ static void start_overlay(struct vdisk_disk *d, struct vdisk_request *r)
     if (r->op == LEAT_BLK_WRITE || r->op == LEAT_BLK_WRITE_ZEROES) {
         disk_write_overlay(d, r);
     } else if (r->op == LEAT_BLK_READ && !overlay_covers(o, r->offset, r->length)) {
-        has_store ? diff_submit(d->diff, r) : disk_read_below(d, r);
+        if (has_store)
+            diff_submit(d->diff, r);
+        else
+            disk_read_below(d, r);
     } else {
-        if (r->op == LEAT_BLK_DISCARD)
+        bool is_discard = r->op == LEAT_BLK_DISCARD;
+        if (is_discard)
             overlay_discard(o, r->offset, r->length, has_store);
-        r->op == LEAT_BLK_DISCARD &&has_store ? diff_submit(d->diff, r) : disk_complete(r, LEAT_OK);
+        if (is_discard && has_store)
+            diff_submit(d->diff, r);
+        else
+            disk_complete(r, LEAT_OK);
     }
 }
 

@@ -405,8 +405,8 @@ void fetch_from_server(struct vdisk_export *e, struct fetch *f);
 /* A fetch that is held has been judged and has bad blocks (or has failed: is_lie false, all bits of `refuted`
  * set): what is good of it is served, the rest will be asked for again. */
 void refute(struct vdisk_export *e, struct fetch *f, bool is_lie);
-bool refute_retry(
-    struct vdisk_export *e); /* asks again where it is time; true: something has moved */
+/* Asks again where it is time; true: something has moved. */
+bool refute_retry(struct vdisk_export *e);
 uint64_t refute_deadline(const struct vdisk_export *e);
 
 /* -- ahead.c -- */

@@ -212,8 +212,8 @@ struct fetch *fetch_make_hole(struct vdisk_export *e, struct tenant *t, uint64_t
     f->source = CACHE_DEMAND;
     f->is_hole = true;
     uint32_t most = most_blocks(e, CACHE_DEMAND, false); /* refuted, it is asked of the server */
-    while (f->count < most && first + f->count < end &&
-           is_absent(e, first + f->count, true) && add_unit(e, f, 1))
+    while (f->count < most && first + f->count < end && is_absent(e, first + f->count, true) &&
+           add_unit(e, f, 1))
         ;
     count_demand(f);
     fetch_aim(e, f);
@@ -301,7 +301,7 @@ static void settle_slots(struct vdisk_export *e, struct fetch *f, const bool *is
 void fetch_end(struct vdisk_export *e, struct fetch *f, uint32_t error)
 {
     struct waiter *waiters = f->waiters;
-    uint32_t f_count = f->count, unit = fetch_unit(e);
+    uint32_t fetched = f->count, unit = fetch_unit(e);
     f->waiters = NULL;
     bool is_used[FETCH_BLOCKS] = {false};
     if (!error)
@@ -325,7 +325,7 @@ void fetch_end(struct vdisk_export *e, struct fetch *f, uint32_t error)
     while (waiters) { /* completions last: they may submit new reads */
         struct waiter *w = waiters;
         waiters = w->next;
-        bool is_alone = w->last_block / unit - w->first_block / unit + 1 == f_count / unit;
+        bool is_alone = w->last_block / unit - w->first_block / unit + 1 == fetched / unit;
         read_served(e, w, error, is_alone);
     }
 }

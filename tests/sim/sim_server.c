@@ -34,7 +34,7 @@ bool sim_server_may_change;
 static uint8_t phase[SIM_CONNS];
 static bool has_context[SIM_CONNS];
 static bool was_told_structured[SIM_CONNS]; /* by a reply as it was delivered, damaged or not */
-static bool has_hidden_limits[SIM_CONNS]; /* what was to tell them arrived as something else */
+static bool has_hidden_limits[SIM_CONNS];   /* what was to tell them arrived as something else */
 static bool is_mute[SIM_CONNS];
 static bool is_tree[SIM_CONNS]; /* it is the hash tree's export that it asked for */
 static struct sim_conn *open_conns[SIM_CONNS];
