@@ -33,11 +33,6 @@ static void log_line(void *ctx, const char *line)
     damage_lines += strstr(line, "are damaged") != NULL;
 }
 
-static void changed(void *owner)
-{
-    (void)owner;
-}
-
 static void request_done(struct vdisk_request *r, int status)
 {
     (void)r;
@@ -63,7 +58,7 @@ static void attach(void)
 {
     struct vdisk_limits limits = {.cache_bytes = 2 * MIB};
     engine = vdisk_create(&platform, &limits);
-    disk = vdisk_attach(engine, &config, changed, NULL);
+    disk = vdisk_attach(engine, &config, tiny_changed, NULL);
 }
 
 static void detach(void)
@@ -117,8 +112,7 @@ static enum leat_blk_state state_now(void)
 static int setup_with(uint64_t store_bytes)
 {
     tiny_reset();
-    for (unsigned i = 0; i < TINY_BYTES; i++)
-        tiny_image[i] = (uint8_t)(i * 2654435761u >> 13);
+    tiny_fill();
     for (unsigned i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 2246822519u >> 11);
     full_lines = damage_lines = 0;
@@ -310,7 +304,7 @@ static void one_disk_has_a_difference(void **state)
 {
     (void)state;
     char line[300];
-    struct vdisk_disk *other = vdisk_attach(engine, &config, changed, NULL);
+    struct vdisk_disk *other = vdisk_attach(engine, &config, tiny_changed, NULL);
     run(5);
     vdisk_status_line(other, line, sizeof line);
     assert_non_null(strstr(line, "another disk has the difference"));
@@ -336,7 +330,7 @@ static void detached_in_the_middle(void **state)
     free(memory);
     memset(&w, 0xee, sizeof w);
     memset(&r, 0xee, sizeof r);
-    disk = vdisk_attach(engine, &config, changed, NULL);
+    disk = vdisk_attach(engine, &config, tiny_changed, NULL);
     assert_int_equal(get(4 * MIB, 8192), LEAT_OK);
     assert_memory_equal(back, data, 4096);
     assert_memory_equal(back + 4096, tiny_image + 4 * MIB + 4096, 4096);
@@ -371,7 +365,7 @@ static void older_pages_go_to_the_store(void **state)
     run(6000); /* six seconds: changes have been made durable, slots are free again */
     assert_int_equal(store_fixture_info(&store).other_blocks, 0);
     assert_int_equal(put(0, MIB), LEAT_OK);
-    struct vdisk_disk *other = vdisk_attach(engine, &config, changed, NULL);
+    struct vdisk_disk *other = vdisk_attach(engine, &config, tiny_changed, NULL);
     vdisk_detach(disk);
     disk = other;
     run(6000);

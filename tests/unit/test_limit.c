@@ -29,11 +29,6 @@ struct client {
 };
 static struct client a, b, c;
 
-static void changed(void *owner)
-{
-    (void)owner;
-}
-
 static void request_done(struct vdisk_request *r, int status)
 {
     struct client *who = r->owner;
@@ -63,15 +58,13 @@ static void attach(struct client *who, const char *name, const char *tenant,
     strcpy(config.tenant, tenant);
     memset(who, 0, sizeof *who);
     who->length = BLOCK;
-    who->disk = vdisk_attach(engine, &config, changed, NULL);
+    who->disk = vdisk_attach(engine, &config, tiny_changed, NULL);
     assert_non_null(who->disk);
 }
 
 static void step(void)
 {
-    tiny_now_ns += MS;
-    tiny_deliver();
-    vdisk_run(engine);
+    tiny_run(engine, 1);
 }
 
 static void keep_busy(struct client *who)

@@ -155,11 +155,6 @@ static void nobody_saves_up(void **state)
 static struct vdisk *engine;
 static unsigned done;
 
-static void changed(void *owner)
-{
-    (void)owner;
-}
-
 static void request_done(struct vdisk_request *r, int status)
 {
     (void)r;
@@ -169,11 +164,7 @@ static void request_done(struct vdisk_request *r, int status)
 
 static void run(unsigned rounds)
 {
-    while (rounds--) {
-        tiny_now_ns += MS;
-        tiny_deliver();
-        vdisk_run(engine);
-    }
+    tiny_run(engine, rounds);
 }
 
 static struct vdisk_disk *attach(unsigned i, const char *tenant, enum vdisk_mode mode)
@@ -181,7 +172,7 @@ static struct vdisk_disk *attach(unsigned i, const char *tenant, enum vdisk_mode
     struct vdisk_config config = {.host = "h", .port = 1, .mode = mode};
     snprintf(config.name, sizeof config.name, "%s/%u", tenant, i);
     snprintf(config.tenant, sizeof config.tenant, "%s", tenant);
-    return vdisk_attach(engine, &config, changed, NULL);
+    return vdisk_attach(engine, &config, tiny_changed, NULL);
 }
 
 static uint8_t data[1 << 20];

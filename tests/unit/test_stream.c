@@ -20,11 +20,6 @@ static struct vdisk_disk *disk;
 static uint8_t data[1 << 20];
 static unsigned done;
 
-static void changed(void *owner)
-{
-    (void)owner;
-}
-
 static void request_done(struct vdisk_request *r, int status)
 {
     assert_int_equal(status, LEAT_OK);
@@ -34,11 +29,7 @@ static void request_done(struct vdisk_request *r, int status)
 
 static void run(unsigned rounds)
 {
-    while (rounds--) {
-        tiny_now_ns += MS;
-        tiny_deliver();
-        vdisk_run(engine);
-    }
+    tiny_run(engine, rounds);
 }
 
 static void start(struct vdisk_limits limits, bool is_profiled)
@@ -47,15 +38,14 @@ static void start(struct vdisk_limits limits, bool is_profiled)
         .name = "vm/root", .host = "h", .port = 1, .is_profiled = is_profiled};
     limits.cache_bytes = limits.cache_bytes ? limits.cache_bytes : 16u << 20;
     engine = vdisk_create(&tiny_platform, &limits);
-    disk = vdisk_attach(engine, &config, changed, NULL);
+    disk = vdisk_attach(engine, &config, tiny_changed, NULL);
 }
 
 static int setup(void **state)
 {
     (void)state;
     tiny_reset();
-    for (unsigned i = 0; i < TINY_BYTES; i++)
-        tiny_image[i] = (uint8_t)(i * 2654435761u >> 13);
+    tiny_fill();
     done = 0;
     return 0;
 }

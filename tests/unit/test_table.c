@@ -196,11 +196,6 @@ static void hear(void *ctx, const char *line, uint64_t number, bool is_last)
     lasts += is_last;
 }
 
-static void changed(void *owner)
-{
-    (void)owner;
-}
-
 static unsigned ask(uint64_t what)
 {
     static struct answer answer = {.disk = disk_of, .send = hear};
@@ -229,12 +224,8 @@ static void the_service_answers(void **state)
     (void)state;
     tiny_reset();
     struct vdisk *engine = vdisk_create(&tiny_platform, &limits);
-    struct vdisk_disk *disk = vdisk_attach(engine, &config, changed, NULL);
-    for (unsigned i = 0; i < 5; i++) {
-        tiny_now_ns += 1000000;
-        tiny_deliver();
-        vdisk_run(engine);
-    }
+    struct vdisk_disk *disk = vdisk_attach(engine, &config, tiny_changed, NULL);
+    tiny_run(engine, 5);
     disk_count = 0;
     ask(LEAT_QUERY(LEAT_QUERY_STATE, 0, 0));
     assert_string_equal(said, "\n");

@@ -13,17 +13,11 @@
 #include "vdisk/engine.h"
 #include "vdisk/service/profiles.h"
 
-#define MS 1000000ull
 #define BLOCK 4096ull
 
 static struct vdisk *engine;
 static struct vdisk_disk *disk;
 static uint8_t data[1 << 20];
-
-static void changed(void *owner)
-{
-    (void)owner;
-}
 
 static void request_done(struct vdisk_request *r, int status)
 {
@@ -33,11 +27,7 @@ static void request_done(struct vdisk_request *r, int status)
 
 static void run(unsigned rounds)
 {
-    while (rounds--) {
-        tiny_now_ns += MS;
-        tiny_deliver();
-        vdisk_run(engine);
-    }
+    tiny_run(engine, rounds);
 }
 
 static void begin(const char *export_name, bool is_profiled)
@@ -48,7 +38,7 @@ static void begin(const char *export_name, bool is_profiled)
     strcpy(config.export_name, export_name);
     tiny_reset();
     engine = vdisk_create(&tiny_platform, &limits);
-    disk = vdisk_attach(engine, &config, changed, NULL);
+    disk = vdisk_attach(engine, &config, tiny_changed, NULL);
 }
 
 static void end(void)

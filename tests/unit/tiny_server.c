@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vdisk/nbd/proto.h"
+#include "vdisk/vdisk.h"
 
 uint8_t tiny_image[TINY_BYTES];
 unsigned tiny_reads, tiny_writes, tiny_flushes;
@@ -198,4 +199,24 @@ void tiny_deliver(void)
 void tiny_cut(void)
 {
     conn.is_ended = true;
+}
+
+void tiny_run(struct vdisk *engine, unsigned rounds)
+{
+    while (rounds--) {
+        tiny_now_ns += 1000000;
+        tiny_deliver();
+        vdisk_run(engine);
+    }
+}
+
+void tiny_changed(void *owner)
+{
+    (void)owner;
+}
+
+void tiny_fill(void)
+{
+    for (unsigned i = 0; i < TINY_BYTES; i++)
+        tiny_image[i] = (uint8_t)(i * 2654435761u >> 13);
 }

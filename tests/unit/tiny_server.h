@@ -8,6 +8,8 @@
 
 #include "vdisk/platform.h"
 
+struct vdisk;
+
 #define TINY_BYTES (8u << 20)
 
 extern const struct vdisk_platform tiny_platform;
@@ -28,5 +30,11 @@ void tiny_reset(void);
  * vdisk_run. */
 void tiny_deliver(void);
 void tiny_cut(void);
+/* So many times a millisecond passes, all is delivered, and the engine runs. */
+void tiny_run(struct vdisk *engine, unsigned rounds);
+/* What vdisk_attach() may be given by who does not ask for changes. */
+void tiny_changed(void *owner);
+/* An image of which no two sectors are alike. */
+void tiny_fill(void);
 
 #endif
