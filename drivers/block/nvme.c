@@ -78,24 +78,10 @@ static bool nvme_interrupt(void *state)
     struct nvme *nvme = state;
     unsigned count = nvme->state == NVME_RUNNING ? nvme_io_poll(nvme) : 0;
 
-    if (count) {
-        nvme->was_interrupted = true;
-        nvme->work.counters.interrupts++;
-    }
+    if (count)
+        block_work_interrupted(&nvme->work);
     finish(nvme);
     return count != 0;
-}
-
-/* Once a second, while it has commands: does it work, and has it forgotten an interrupt? */
-static void watch(struct nvme *nvme, uint64_t now_ns)
-{
-    nvme->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
-    if (!nvme_is_well(nvme))
-        return;
-    unsigned count = nvme_io_poll(nvme);
-    if (!nvme->was_interrupted)
-        nvme->work.counters.lost_interrupts += count;
-    nvme->was_interrupted = false;
 }
 
 static uint64_t nvme_tick(void *state)
@@ -106,8 +92,9 @@ static uint64_t nvme_tick(void *state)
         uint64_t now_ns = block_now(&nvme->platform);
         if (is_resetting(nvme))
             nvme_reset_step(nvme);
-        else if (nvme->state == NVME_RUNNING && nvme->work.busy && now_ns >= nvme->watch_ns)
-            watch(nvme, now_ns);
+        else if (nvme->state == NVME_RUNNING && block_work_watch(&nvme->work, now_ns) &&
+                 nvme_is_well(nvme))
+            block_work_watched(&nvme->work, nvme_io_poll(nvme));
         if (nvme->state == NVME_RUNNING)
             nvme_io_limits(nvme, now_ns);
         finish(nvme);
@@ -117,7 +104,7 @@ static uint64_t nvme_tick(void *state)
         uint64_t step = block_now(&nvme->platform) + STEP_MS * BLOCK_NS_PER_MS;
         return next == 0 ? 0 : step;
     }
-    return nvme->work.busy && nvme->watch_ns < next ? nvme->watch_ns : next;
+    return next;
 }
 
 static void nvme_stop(void *state)

@@ -102,8 +102,6 @@ void nvme_io_pump(struct nvme *nvme)
 
     if (nvme->state != NVME_RUNNING)
         return;
-    if (!nvme->work.busy)
-        nvme->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
     block_work_wake(&nvme->work, now_ns);
     while ((slot = block_work_take(&nvme->work, now_ns)) >= 0) {
         struct block_command *command = nvme->work.slot[slot];

@@ -69,11 +69,9 @@ struct nvme {
     uint64_t cap;
     uint64_t ready_limit_ns; /* until when CSTS.RDY must follow CC.EN */
     uint64_t limit_ns;       /* until when admin commands of the start or a reset must end */
-    uint64_t watch_ns;       /* when the controller is asked how it is */
     unsigned resets_in_row;
-    const char *why;      /* the last reset */
-    bool is_started;      /* start() has succeeded */
-    bool was_interrupted; /* since it was last asked */
+    const char *why; /* the last reset */
+    bool is_started; /* start() has succeeded */
     struct nvme_queue admin, io;
     uint16_t admin_cid;
     bool is_aborting; /* an Abort command is under way, with admin_cid */

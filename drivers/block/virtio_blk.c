@@ -156,24 +156,10 @@ static bool virtio_interrupt(void *state)
         if (!(isr & VIRTIO_ISR_CONFIG) || is_well(v))
             count = poll(v);
     }
-    if (isr || count > 0) {
-        v->was_interrupted = true;
-        v->work.counters.interrupts++;
-    }
+    if (isr || count > 0)
+        block_work_interrupted(&v->work);
     finish(v);
     return isr != 0;
-}
-
-/* Once a second, while it has commands: does it work, and has it forgotten an interrupt? */
-static void watch(struct virtio_blk *v, uint64_t now_ns)
-{
-    v->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
-    if (!is_well(v))
-        return;
-    int count = poll(v);
-    if (!v->was_interrupted && count > 0)
-        v->work.counters.lost_interrupts += (unsigned)count;
-    v->was_interrupted = false;
 }
 
 static bool is_overdue(const struct virtio_blk *v, uint64_t now_ns)
@@ -187,16 +173,17 @@ static uint64_t virtio_tick(void *state)
 
     if (v->state != VIRTIO_OFF) {
         uint64_t now_ns = block_now(&v->platform);
-        if (v->state == VIRTIO_RUNNING && v->work.busy && now_ns >= v->watch_ns)
-            watch(v, now_ns);
+        if (v->state == VIRTIO_RUNNING && block_work_watch(&v->work, now_ns) && is_well(v)) {
+            int count = poll(v);
+            block_work_watched(&v->work, count > 0 ? (unsigned)count : 0);
+        }
         if (is_overdue(v, now_ns) && poll(v) >= 0 && is_overdue(v, now_ns)) {
             v->work.counters.timeouts++;
             reset_device(v, "a command does not end");
         }
         finish(v);
     }
-    uint64_t next = block_work_next(&v->work);
-    return v->work.busy && v->watch_ns < next ? v->watch_ns : next;
+    return block_work_next(&v->work);
 }
 
 static void virtio_stop(void *state)

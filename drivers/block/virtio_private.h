@@ -58,10 +58,8 @@ struct virtio_blk {
     uint16_t avail_index, used_index;
     unsigned segments;      /* descriptors for data in each slot */
     uint32_t segment_bytes; /* of each, at most */
-    uint64_t watch_ns;      /* when the device is asked how it is */
     unsigned resets_in_row;
-    bool is_started;      /* start() has succeeded */
-    bool was_interrupted; /* since it was last asked */
+    bool is_started; /* start() has succeeded */
     struct block_work work;
     struct block_device_info info;
 };

@@ -127,8 +127,6 @@ void virtio_queue_pump(struct virtio_blk *v)
 
     if (v->state != VIRTIO_RUNNING)
         return;
-    if (!v->work.busy)
-        v->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
     block_work_wake(&v->work, now_ns);
     while ((slot = block_work_take(&v->work, now_ns)) >= 0) {
         struct block_command *command = v->work.slot[slot];

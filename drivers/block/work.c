@@ -26,6 +26,8 @@ int block_work_take(struct block_work *work, uint64_t now_ns)
     uint64_t limit_ms =
         block_work_is_flush(command) ? BLOCK_FLUSH_LIMIT_MS : BLOCK_COMMAND_LIMIT_MS;
     command->deadline_ns = now_ns + limit_ms * BLOCK_NS_PER_MS;
+    if (!work->busy)
+        work->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
     work->busy |= 1ull << slot;
     work->slot[slot] = command;
     work->counters.commands++;
@@ -125,6 +127,8 @@ uint64_t block_work_next(const struct block_work *work)
 
     if (work->ended.first)
         return 0;
+    if (work->busy && work->watch_ns < next)
+        next = work->watch_ns;
     for (uint64_t busy = work->busy; busy; busy &= busy - 1) {
         uint64_t deadline = work->slot[__builtin_ctzll(busy)]->deadline_ns;
         next = deadline < next ? deadline : next;
@@ -140,6 +144,27 @@ int block_work_overdue(const struct block_work *work, uint64_t now_ns)
             return slot;
     }
     return -1;
+}
+
+void block_work_interrupted(struct block_work *work)
+{
+    work->was_interrupted = true;
+    work->counters.interrupts++;
+}
+
+bool block_work_watch(struct block_work *work, uint64_t now_ns)
+{
+    if (!work->busy || now_ns < work->watch_ns)
+        return false;
+    work->watch_ns = now_ns + BLOCK_CHECK_MS * BLOCK_NS_PER_MS;
+    return true;
+}
+
+void block_work_watched(struct block_work *work, unsigned ended)
+{
+    if (!work->was_interrupted)
+        work->counters.lost_interrupts += ended;
+    work->was_interrupted = false;
 }
 
 int block_work_busy(const struct block_work *work)

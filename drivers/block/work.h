@@ -20,6 +20,8 @@ struct block_work { /* all zero but slots: nothing to do */
     struct block_command *slot[BLOCK_SLOTS]; /* of busy slots */
     unsigned slots;                          /* that may be used: 1 to BLOCK_SLOTS */
     uint64_t next_log_ns;
+    uint64_t watch_ns;    /* while a slot is busy: when the device is asked how it is */
+    bool was_interrupted; /* since it was last asked */
     struct block_counters counters;
 };
 
@@ -58,11 +60,21 @@ void block_work_wake(struct block_work *work, uint64_t now_ns);
 /* Calls done() of what had ended before the call; what ends meanwhile waits for the next. */
 void block_work_deliver(struct block_work *work);
 
-/* When something is due: the nearest time limit or repetition; 0: there is something to deliver; BLOCK_NEVER. */
+/* When something is due: the nearest time limit, repetition or block_work_watch(); 0: there is something to deliver; BLOCK_NEVER. */
 uint64_t block_work_next(const struct block_work *work);
 
 /* The lowest busy slot whose time limit has passed; -1: none. */
 int block_work_overdue(const struct block_work *work, uint64_t now_ns);
+
+/* The device has interrupted. */
+void block_work_interrupted(struct block_work *work);
+
+/* BLOCK_CHECK_MS after the device was given something, and as often while it has something: true, the device is to be asked how
+   it is, and whether it has forgotten an interrupt. */
+bool block_work_watch(struct block_work *work, uint64_t now_ns);
+
+/* It was asked, and so many commands had ended: by a lost interrupt, if there was none. */
+void block_work_watched(struct block_work *work, unsigned ended);
 
 /* How many slots are busy. */
 int block_work_busy(const struct block_work *work);
