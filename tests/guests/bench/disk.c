@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/guests/bench/disk.h"
+#include "tests/guests/common/pci.h"
 
-#define DEVICES 32u
-#define DISK_ID 0x10421af4u
 #define QUEUE_SIZE 32u /* three descriptors a request */
 #define DESCRIPTORS 3u
 #define CAP_MSIX 0x11u
@@ -51,26 +50,6 @@ static struct {
     uint8_t status[DISK_REQUESTS];
 } queue;
 
-static uint32_t pci_read(unsigned device, unsigned offset)
-{
-    out32(0xcf8, 0x80000000u | device << 11 | (offset & 0xfc));
-    return in32(0xcfc);
-}
-static void pci_write(unsigned device, unsigned offset, uint32_t value)
-{
-    out32(0xcf8, 0x80000000u | device << 11 | (offset & 0xfc));
-    out32(0xcfc, value);
-}
-
-static uint64_t bar(unsigned device, unsigned index)
-{
-    uint32_t low = pci_read(device, 0x10 + 4 * index);
-    if (low & 1)
-        return low & ~3u;
-    uint64_t high = low & 4 ? pci_read(device, 0x14 + 4 * index) : 0;
-    return high << 32 | (low & ~15u);
-}
-
 static void put8(const struct disk *d, unsigned offset, uint8_t v)
 {
     d->common[offset] = v;
@@ -94,7 +73,7 @@ static void start_msix(unsigned device, unsigned cap)
 {
     uint32_t place = pci_read(device, cap + 4);
     volatile uint32_t *entry =
-        (volatile uint32_t *)(uintptr_t)(bar(device, place & 7) + (place & ~7u));
+        (volatile uint32_t *)(uintptr_t)(pci_bar(device, place & 7) + (place & ~7u));
     entry[0] = MSI_ADDRESS;
     entry[1] = 0;
     entry[2] = VECTOR_DISK;
@@ -109,7 +88,7 @@ static void look_at_capability(struct disk *d, unsigned device, unsigned cap)
         start_msix(device, cap);
     if ((head & 0xff) != CAP_VENDOR)
         return;
-    uint64_t at = bar(device, pci_read(device, cap + 4) & 7) + pci_read(device, cap + 8);
+    uint64_t at = pci_bar(device, pci_read(device, cap + 4) & 7) + pci_read(device, cap + 8);
     switch (head >> 24) { /* virtio 1.2, 4.1.4 */
     case 1:
         d->common = (volatile uint8_t *)(uintptr_t)at;
@@ -126,8 +105,8 @@ static void look_at_capability(struct disk *d, unsigned device, unsigned cap)
 
 static bool find(struct disk *d)
 {
-    for (unsigned device = 0; device < DEVICES; device++) {
-        if (pci_read(device, 0) != DISK_ID)
+    for (unsigned device = 0; device < PCI_DEVICES; device++) {
+        if (pci_read(device, 0) != PCI_VIRTIO_DISK)
             continue;
         pci_write(device, 4, COMMAND_ALL);
         for (unsigned cap = pci_read(device, 0x34) & 0xfc; cap;

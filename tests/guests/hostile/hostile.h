@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "tests/guests/common/instructions.h"
+#include "tests/guests/common/pci.h"
 #include "tests/guests/hostile/layout.h"
 
 /* console.c: one line, as format_text has it. */
@@ -47,17 +48,6 @@ static inline uint32_t random_next(void)
     state ^= state >> 7;
     state ^= state << 17;
     return (uint32_t)(state >> 16);
-}
-
-static inline uint32_t pci_read(unsigned device, unsigned offset)
-{
-    out32(0xcf8, 0x80000000u | device << 11 | (offset & 0xfc));
-    return in32(0xcfc);
-}
-static inline void pci_write(unsigned device, unsigned offset, uint32_t value)
-{
-    out32(0xcf8, 0x80000000u | device << 11 | (offset & 0xfc));
-    out32(0xcfc, value);
 }
 
 #endif

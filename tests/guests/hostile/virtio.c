@@ -3,7 +3,6 @@
  * stays. */
 #include "tests/guests/hostile/hostile.h"
 
-#define DEVICES 32
 #define QUEUE_SIZE 16
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 
@@ -23,20 +22,11 @@ struct disk {
     uint16_t doorbell;
 };
 
-static uint64_t bar(unsigned device, unsigned index)
-{
-    uint32_t low = pci_read(device, 0x10 + 4 * index);
-    if (low & 1)
-        return low & ~3u;
-    uint64_t high = low & 4 ? pci_read(device, 0x14 + 4 * index) : 0;
-    return high << 32 | (low & ~15u);
-}
-
 /* The first virtio disk whose doorbells are ports. */
 static bool find_disk(struct disk *disk)
 {
-    for (unsigned device = 0; device < DEVICES; device++) {
-        if (pci_read(device, 0) != 0x10421af4)
+    for (unsigned device = 0; device < PCI_DEVICES; device++) {
+        if (pci_read(device, 0) != PCI_VIRTIO_DISK)
             continue;
         *disk = (struct disk){.device = device};
         pci_write(device, 4, 0x407);
@@ -46,7 +36,7 @@ static bool find_disk(struct disk *disk)
                 continue;
             unsigned type = pci_read(device, cap) >> 24;
             unsigned index = pci_read(device, cap + 4) & 7;
-            uint64_t at = bar(device, index) + pci_read(device, cap + 8);
+            uint64_t at = pci_bar(device, index) + pci_read(device, cap + 8);
             if (type == 1)
                 disk->common = at;
             if (type == 2 && (pci_read(device, 0x10 + 4 * index) & 1))
@@ -320,7 +310,7 @@ void attack_virtio(unsigned round)
 void attack_pci(unsigned round)
 {
     unsigned count = 0;
-    for (unsigned device = 0; device < DEVICES; device++) {
+    for (unsigned device = 0; device < PCI_DEVICES; device++) {
         if (pci_read(device, 0) == 0xffffffff)
             continue;
         uint32_t old[64];
