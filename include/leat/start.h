@@ -53,7 +53,8 @@ _Static_assert(sizeof(struct leat_start) <= LEAT_START_PAGES * 4096, "start bloc
 enum leat_ctl_op {
     LEAT_CTL_ATTACH = 1, /* to the process: entry is a new channel (a vmm's disk for vdisk, a guest's
                             console for the console). arg[0]: a cookie for DETACH; text: "key=value\n" */
-    LEAT_CTL_DETACH = 2, /* to the process: the other side of cookie arg[0] is gone: finish and unmap */
+    LEAT_CTL_DETACH = 2, /* to the process: the other side of cookie arg[0] is gone: finish and unmap. Of
+                            vdisk's store: arg[1] = 1 if another one will be attached in its place */
     LEAT_CTL_DETACHED = 3, /* answer: nothing of cookie arg[0] is in use any more */
     LEAT_CTL_STATUS = 4, /* from the process: text is its one-line state ("connecting to ...", "ready") */
     LEAT_CTL_QUERY = 5,  /* to the process: arg[0] = a number to repeat; arg[1], to vdisk: LEAT_QUERY; it

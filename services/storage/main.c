@@ -31,6 +31,7 @@ static struct {
     struct server_buffers buffers;
     bool has_wanted_id;
     uint8_t wanted_id[GUID_BYTES];
+    char id[GUID_TEXT_BYTES];  /* of the partition */
     struct controller *chosen; /* NULL: no partition yet */
     struct guard guard;        /* of the partition */
     struct server *server;     /* NULL: nobody has asked for it */
@@ -66,6 +67,7 @@ static void choose(struct controller *c, unsigned unit, const struct block_devic
     else {
         storage.chosen = c;
         storage.guard = (struct guard){c->driver, c->state, unit, p->first, p->sectors};
+        memcpy(storage.id, id, sizeof id);
     }
     leat_log("%s: partition %s of %llu MiB %s%s", describe(c, info), id,
              (unsigned long long)(p->sectors * info->sector_bytes >> 20), what,
@@ -130,14 +132,17 @@ static void look_for_partition(void)
         if (!storage.has_wanted_id)
             leat_fatal("partition=%s is no GUID", id);
     }
+    /* First all are started, which resets them: one may still work on commands of a process that served
+       before this one and died, with data in the very memory that is used here. */
     for (unsigned i = 0; i < CONTROLLERS_MOST; i++) {
         struct controller *c = &storage.controllers[i];
-        if (!controller_find(c, i))
-            continue;
-        if (controller_start(c, &dma)) {
-            for (unsigned unit = 0; unit < c->driver->unit_count(c->state); unit++)
-                look_at(c, unit, table);
-        }
+        if (controller_find(c, i) && !controller_start(c, &dma))
+            controller_stop(c);
+    }
+    for (unsigned i = 0; i < CONTROLLERS_MOST; i++) {
+        struct controller *c = &storage.controllers[i];
+        for (unsigned unit = 0; c->is_started && unit < c->driver->unit_count(c->state); unit++)
+            look_at(c, unit, table);
         if (c != storage.chosen)
             controller_stop(c);
     }
@@ -251,7 +256,7 @@ int main(void)
         const struct block_device_info *info = c->driver->info(c->state, storage.guard.unit);
         bytes = info ? storage.guard.sectors * info->sector_bytes : 0;
     }
-    leat_ctl_send(LEAT_CTL_STATUS, bytes ? "ready" : "no partition", bytes, 0);
+    leat_ctl_send(LEAT_CTL_STATUS, bytes ? storage.id : "", bytes, 0);
     if (!bytes) {
         if (storage.chosen)
             controller_stop(storage.chosen);

@@ -20,6 +20,7 @@ const char *const command_help[] = {
     "mem                    where the memory is",
     "cpus                   who uses the CPUs: over the next second, and in all",
     "log                    Leat's messages so far",
+    "restart storage        end the service of the local disks and start it again",
     "poweroff, reboot       stop the machine, VMs and all",
     "Ctrl-] then 1-9: that VM's console; l: this prompt; a: everything; ?: more",
     NULL,
@@ -125,6 +126,11 @@ void command_parse(const char *line, struct command *command)
     } else if (strcmp(words[0], "disks") == 0) {
         command->kind = disks_query(words, count, &command->query) ? COMMAND_DISKS : COMMAND_WRONG;
         snprintf(command->why, sizeof(command->why), "usage: disks [live|json]");
+    } else if (strcmp(words[0], "restart") == 0) {
+        bool is_known = count == 2 && strcmp(words[1], "storage") == 0;
+
+        command->kind = is_known ? COMMAND_RESTART : COMMAND_WRONG;
+        snprintf(command->why, sizeof(command->why), "usage: restart storage");
     } else {
         command->kind = count == 1 ? single(words[0]) : COMMAND_WRONG;
         snprintf(command->why, sizeof(command->why), "unknown command '%s'; try 'help'", words[0]);

@@ -16,6 +16,7 @@ enum command_kind {
     COMMAND_DISKS,
     COMMAND_MEM,
     COMMAND_CPUS,
+    COMMAND_RESTART, /* of the service `storage` */
     COMMAND_HELP,
     COMMAND_POWER_OFF,
     COMMAND_REBOOT,

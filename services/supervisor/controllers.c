@@ -19,6 +19,7 @@ static struct {
     unsigned count;
     struct pci_function functions[CONTROLLERS_MOST];
     const struct block_match *matches[CONTROLLERS_MOST];
+    struct hardware_dma dma;
 } found;
 
 unsigned controllers_find(void)
@@ -200,7 +201,7 @@ int controllers_give(struct process *storage)
     if (given == 0) {
         return LEAT_EIO;
     }
-    return hardware_give_dma(storage, DMA_BYTES, DMA_BYTES_LEAST);
+    return hardware_give_dma(storage, &found.dma, DMA_BYTES, DMA_BYTES_LEAST);
 }
 
 void controllers_off(void)

@@ -20,6 +20,7 @@ static struct {
     bool is_found;
     struct pci_function function;
     uint64_t base_hpa, size;
+    struct hardware_dma dma;
 } nic;
 
 uint32_t hardware_grant(struct process *process, int64_t handle, uint32_t rights)
@@ -209,26 +210,33 @@ static int give_irq(struct process *net)
     return entry->handle != 0 ? LEAT_OK : LEAT_ENOMEM;
 }
 
-int hardware_give_dma(struct process *process, uint64_t most, uint64_t least)
+static void make_dma(struct hardware_dma *dma, uint64_t most, uint64_t least)
+{
+    dma->size = most * 2;
+    while (dma->mem <= 0 && dma->size > least) {
+        dma->size /= 2;
+        dma->mem = leat_mem_create(dma->size, LEAT_MEM_CONTIGUOUS);
+    }
+}
+
+int hardware_give_dma(struct process *process, struct hardware_dma *dma, uint64_t most,
+                      uint64_t least)
 {
     struct leat_start_entry *entry = process_entry(process, "dma", "");
-    int64_t mem = LEAT_ENOMEM;
-    uint64_t size = most * 2;
 
-    while (mem <= 0 && size > least) {
-        size /= 2;
-        mem = leat_mem_create(size, LEAT_MEM_CONTIGUOUS);
+    if (dma->mem <= 0) {
+        make_dma(dma, most, least);
     }
-    if (mem <= 0 || entry == NULL) {
+    if (dma->mem <= 0 || entry == NULL) {
         leat_log("service '%s': no contiguous memory for its device (error %d)", process->name,
-                 (int)mem);
+                 (int)dma->mem);
         return LEAT_ENOMEM;
     }
-    entry->va = process_map(process, (leat_handle_t)mem, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
-    entry->size = size;
+    entry->va =
+        process_map(process, (leat_handle_t)dma->mem, dma->size, LEAT_PROT_READ | LEAT_PROT_WRITE);
+    entry->size = dma->size;
     entry->handle =
-        hardware_grant(process, mem, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE | LEAT_RIGHT_PHYS);
-    leat_handle_close((leat_handle_t)mem);
+        hardware_grant(process, dma->mem, LEAT_RIGHT_READ | LEAT_RIGHT_WRITE | LEAT_RIGHT_PHYS);
     return entry->va != 0 && entry->handle != 0 ? LEAT_OK : LEAT_ENOMEM;
 }
 
@@ -237,7 +245,7 @@ int hardware_give_nic(struct process *net)
     int error = give_registers(net);
 
     error = error == LEAT_OK ? give_irq(net) : error;
-    error = error == LEAT_OK ? hardware_give_dma(net, DMA_BYTES, DMA_BYTES_LEAST) : error;
+    error = error == LEAT_OK ? hardware_give_dma(net, &nic.dma, DMA_BYTES, DMA_BYTES_LEAST) : error;
     if (error == LEAT_OK) {
         pci_enable(machine_pci(), nic.function.at, false, true);
         leat_log("network card %04x:%04x at %02x:%02x.%x, interrupt %u", nic.function.vendor,
@@ -245,4 +253,9 @@ int hardware_give_nic(struct process *net)
                  nic.function.at.function, nic.function.irq_line);
     }
     return error;
+}
+
+void hardware_nic_off(void)
+{
+    pci_disable(machine_pci(), nic.function.at);
 }

@@ -11,6 +11,7 @@
 #include "services/supervisor/command.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/services.h"
+#include "services/supervisor/storage.h"
 #include "services/supervisor/usage.h"
 #include "services/supervisor/vm.h"
 
@@ -230,6 +231,10 @@ void prompt_command(const struct leat_ctl *message)
         break;
     case COMMAND_CPUS:
         usage_begin();
+        break;
+    case COMMAND_RESTART:
+        reply(true, storage_restart() ? "storage is restarted: what needs it waits"
+                                      : "storage does not run");
         break;
     case COMMAND_HELP:
         for (unsigned i = 0; command_help[i] != NULL; i++) {

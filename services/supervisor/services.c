@@ -59,10 +59,11 @@ static void on_death(struct process *process, const struct leat_domain_status *s
         services.console = NULL;
     } else if (process == services.net) {
         services.net = NULL;
+        hardware_nic_off();
     } else {
-        storage_forget(process);
         services.vdisk = NULL;
     }
+    storage_forget(process);
     vm_forget_process(process);
     prompt_forget_process(process);
 }
@@ -71,7 +72,9 @@ static void on_message(struct process *process, const struct leat_ctl *message)
 {
     switch (message->op) {
     case LEAT_CTL_DETACHED:
-        vm_detached(process, message->arg[0]);
+        if (!storage_detached(process, message->arg[0])) {
+            vm_detached(process, message->arg[0]);
+        }
         break;
     case LEAT_CTL_COMMAND:
         if (process == services.console) {

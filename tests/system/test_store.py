@@ -127,6 +127,16 @@ def kept_files(run):
     return re.findall(r"web TEST kept (\d+) (\w{64})", run.text())
 
 
+def check_kept(lab, image, kept, bus, disk, **options):
+    """After a start of the machine: the guest's file system is whole, and the files are what they were."""
+    run = lab.boot(image, guests=("web",), disks=((bus, str(disk)),), **options)
+    run.wait_end(900)
+    check("TEST kept ok" in run.text(), "the guest's file system is damaged")
+    found = dict(re.findall(r"TEST found (\d+) (\w{64})", run.text()))
+    for name, total in kept:
+        check(found.get(name) == total, f"file {name}, which was durable, is {'damaged' if name in found else 'gone'}")
+
+
 def power_cut(lab, bus, **options):
     """Twice in mid-write; what the guest had made durable by then is there, and its file system is whole."""
     lab.disk("one")
@@ -137,13 +147,7 @@ def power_cut(lab, bus, **options):
     run = lab.boot(image, guests=("web",), disks=((bus, str(disk)),), **options)
     lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= 25}, 900)
     cut_power(run)
-    kept = kept_files(run)
-    run = lab.boot(image_of(lab, "local", "kept"), guests=("web",), disks=((bus, str(disk)),), **options)
-    run.wait_end(900)
-    check("TEST kept ok" in run.text(), "the guest's file system is damaged")
-    found = dict(re.findall(r"TEST found (\d+) (\w{64})", run.text()))
-    for name, total in kept:
-        check(found.get(name) == total, f"file {name}, which was durable, is {'damaged' if name in found else 'gone'}")
+    check_kept(lab, image_of(lab, "local", "kept"), kept_files(run), bus, disk, **options)
     check(outside(disk) == before, "bytes outside of Leat's partition have changed")
     check(sha256((lab.exports / "one").read_bytes()) == image_before, "the server's image has changed")
 
@@ -162,6 +166,43 @@ def power_cut_virtio(lab):
 
 def power_cut_ide(lab):
     power_cut(lab, "ide", board="pc")
+
+
+def storage_dies(lab, bus, **options):
+    """Again and again, while a guest starts and writes: it waits and sees no error, and nothing is lost."""
+    lab.disk("one")
+    disk = local_disk(lab, "local")
+    before = outside(disk)
+    lab.server.start()
+    run = lab.boot(image_of(lab, "local", "fsyncs"), guests=("web",), disks=((bus, str(disk)),), **options)
+    for wanted in (0, 0, 5, 10, 12, 15):
+        lab.wait_for(run, {f"{wanted} files": lambda w=wanted: len(kept_files(run)) >= w and "vm web: runs" in run.text()}, 900)
+        again = len(re.findall("the local disk is there again", run.text()))
+        run.send("restart storage\r")
+        lab.wait_for(run, {"another storage service":
+                           lambda n=again: len(re.findall("the local disk is there again", run.text())) > n}, 60)
+    lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= 25}, 900)
+    check(len(re.findall("service 'storage' has died", lab.leat_log())) == 6, "the log does not tell of six deaths")
+    check(not re.search(r"I/O error|EXT4-fs error|fsyncs FAILED", lab.guest_log("web")), "the guest has seen an error")
+    cut_power(run)
+    check_kept(lab, image_of(lab, "local", "kept"), kept_files(run), bus, disk, **options)
+    check(outside(disk) == before, "bytes outside of Leat's partition have changed")
+
+
+def storage_dies_nvme(lab):
+    storage_dies(lab, "nvme")
+
+
+def storage_dies_ahci(lab):
+    storage_dies(lab, "ahci")
+
+
+def storage_dies_virtio(lab):
+    storage_dies(lab, "virtio")
+
+
+def storage_dies_ide(lab):
+    storage_dies(lab, "ide", board="pc")
 
 
 def left_alone(lab):
@@ -190,4 +231,5 @@ def left_alone(lab):
 
 if __name__ == "__main__":
     main(second_boot_nvme, second_boot_ahci, second_boot_virtio, second_boot_ide, power_cut_nvme, power_cut_ahci,
-         power_cut_virtio, power_cut_ide, left_alone)
+         power_cut_virtio, power_cut_ide, storage_dies_nvme, storage_dies_ahci, storage_dies_virtio, storage_dies_ide,
+         left_alone)

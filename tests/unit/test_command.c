@@ -28,6 +28,9 @@ static void commands_are_understood(void **state)
     assert_int_equal(parse("disks").kind, COMMAND_DISKS);
     assert_int_equal(parse("cpus").kind, COMMAND_CPUS);
     assert_int_equal(parse("help").kind, COMMAND_HELP);
+    assert_int_equal(parse("restart storage").kind, COMMAND_RESTART);
+    assert_int_equal(parse("restart").kind, COMMAND_WRONG);
+    assert_int_equal(parse("restart net").kind, COMMAND_WRONG);
     assert_int_equal(parse("poweroff").kind, COMMAND_POWER_OFF);
     assert_int_equal(parse("reboot").kind, COMMAND_REBOOT);
 }

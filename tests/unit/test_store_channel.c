@@ -257,12 +257,13 @@ static void bad_info(void **state)
     channel->info.block_size = 520;
     assert_true(store_start_run(&start));
     assert_int_equal(start.state, STORE_START_NOTHING);
-    channel->info.block_size = 512;
+    power_on();
     channel->info.size_bytes = UINT64_MAX;
     assert_int_equal(open_store(STORE_RULE_EMPTY, ENOUGH), STORE_START_NOTHING);
-    channel->info.size_bytes = BYTES;
+    power_on();
     channel->info.features |= LEAT_BLK_READ_ONLY;
     assert_int_equal(open_store(STORE_RULE_EMPTY, ENOUGH), STORE_START_NOTHING);
+    power_on();
     channel->info.state = LEAT_BLK_FAILED;
     assert_int_equal(open_store(STORE_RULE_EMPTY, ENOUGH), STORE_START_NOTHING);
 }

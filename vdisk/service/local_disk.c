@@ -6,16 +6,18 @@
 
 #include "lib/channel.h"
 #include "lib/log.h"
-#include "lib/start.h"
 #include "vdisk/service/config.h"
 #include "vdisk/service/store_start.h"
 
 static struct {
-    struct leat_start_entry entry;
+    struct leat_loop *loop;
+    leat_loop_fn woken;
+    struct leat_start_entry entry; /* zeroed, but for the cookie: there is no channel */
     struct store_platform platform;
     struct store_disk disk;
     struct store_start start;
     bool has_disk, is_decided;
+    bool is_away; /* nothing is done until another storage service has the same disk */
 } local;
 
 static void signal_storage(void *ctx)
@@ -52,6 +54,8 @@ void local_disk_begin(struct leat_loop *loop, leat_loop_fn woken,
         leat_log("the local disk is not used: its channel or store.memory= makes no sense");
         return;
     }
+    local.loop = loop;
+    local.woken = woken;
     local.entry = *entry;
     local.platform = *clock;
     local.platform.ctx = &local.disk;
@@ -67,6 +71,11 @@ void local_disk_run(void)
     if (!local.has_disk)
         return;
     store_disk_run(&local.disk);
+    if (local.is_away && (local.disk.is_ready || local.disk.is_gone)) {
+        local.is_away = false;
+        leat_log(local.disk.is_ready ? "the local disk is there again"
+                                     : "the local disk is another one than before: not used");
+    }
     if (!local.is_decided)
         local.is_decided = store_start_run(&local.start);
 }
@@ -92,11 +101,30 @@ bool local_disk_may_sleep(void)
     return !local.has_disk || store_disk_may_sleep(&local.disk);
 }
 
-bool local_disk_lose(uint64_t cookie)
+bool local_disk_detach(uint64_t cookie, bool comes_again)
 {
     if (!local.has_disk || local.entry.arg[0] != cookie)
         return false;
-    store_disk_lose(&local.disk);
+    if (comes_again)
+        store_disk_pause(&local.disk);
+    else
+        store_disk_lose(&local.disk);
+    local.is_away = comes_again;
+    leat_log(comes_again ? "the local disk is away: what needs it waits"
+                         : "the local disk is gone: nothing is written to it any more");
+    leat_loop_off(local.loop, local.entry.my_bits);
+    leat_channel_release(&local.entry);
+    local.entry = (struct leat_start_entry){.arg = {cookie}};
+    return true;
+}
+
+bool local_disk_attach(const struct leat_start_entry *entry)
+{
+    if (!local.is_away || local.entry.va || entry->size < sizeof(struct leat_blk_channel) ||
+        leat_loop_on(local.loop, entry->my_bits, local.woken, NULL) != LEAT_OK)
+        return false;
+    local.entry = *entry;
+    store_disk_resume(&local.disk, (void *)entry->va);
     return true;
 }
 
@@ -110,12 +138,13 @@ size_t local_disk_line(char *line, size_t size)
     int length =
         snprintf(line, size,
                  "local store: %llu of %llu MiB used, %llu MiB of images; written %llu MiB, "
-                 "damaged blocks %llu, errors %llu%s%s",
+                 "damaged blocks %llu, errors %llu%s%s%s",
                  (unsigned long long)used * STORE_BLOCK_BYTES >> 20,
                  (unsigned long long)info.blocks * STORE_BLOCK_BYTES >> 20,
                  (unsigned long long)info.image_blocks * STORE_BLOCK_BYTES >> 20,
                  (unsigned long long)info.device_written_bytes >> 20,
                  (unsigned long long)info.damaged_blocks, (unsigned long long)info.io_errors,
+                 local.is_away ? "; away: what needs it waits" : "",
                  info.failure ? "; no more writes: " : "", info.failure ? info.failure : "");
     return length < (int)size ? (size_t)length : size - 1;
 }

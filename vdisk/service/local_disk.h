@@ -7,6 +7,7 @@
 #define VDISK_SERVICE_LOCAL_DISK_H
 
 #include "lib/loop.h"
+#include "lib/start.h"
 #include "vdisk/store/store.h"
 
 /* clock: now_ns, random and log of it are used. woken: what the loop calls for its signals. Without the
@@ -29,8 +30,13 @@ void local_disk_flush(void);
 /* Announces that this side sleeps. False: there is work. */
 bool local_disk_may_sleep(void);
 
-/* The storage service of that cookie is gone. False: another cookie. */
-bool local_disk_lose(uint64_t cookie);
+/* The storage service of that cookie is gone, and its channel given back; another one comes
+   (local_disk_attach), or none. False: another cookie. */
+bool local_disk_detach(uint64_t cookie, bool comes_again);
+
+/* The channel of the storage service that was started again. False: none is waited for, or it makes no
+   sense. */
+bool local_disk_attach(const struct leat_start_entry *entry);
 
 /* One line for people: "local store: 12 of 63 MiB used, ...". Returns its length; 0: there is none. */
 size_t local_disk_line(char *line, size_t size);

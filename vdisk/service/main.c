@@ -272,7 +272,6 @@ static void detach(uint64_t cookie)
         free(a);
         service.disks[i] = NULL;
     }
-    leat_ctl_send(LEAT_CTL_DETACHED, NULL, cookie, 0);
 }
 
 static struct answer_disk *disk_to_answer_for(void *ctx, unsigned number)
@@ -323,10 +322,14 @@ static void on_ctl(const struct leat_ctl *message)
     case LEAT_CTL_ATTACH:
         if (!strncmp(message->entry.role, "disk", sizeof message->entry.role))
             attach(&message->entry, message->arg[0], message->text);
+        else if (!strncmp(message->entry.role, "store", sizeof message->entry.role) &&
+                 !local_disk_attach(&message->entry))
+            leat_channel_release(&message->entry);
         break;
     case LEAT_CTL_DETACH:
-        if (!local_disk_lose(message->arg[0]))
+        if (!local_disk_detach(message->arg[0], message->arg[1] != 0))
             detach(message->arg[0]);
+        leat_ctl_send(LEAT_CTL_DETACHED, NULL, message->arg[0], 0);
         break;
     case LEAT_CTL_QUERY:
         answer_query(message);

@@ -7,34 +7,48 @@ void store_disk_begin(struct store_disk *d, struct leat_blk_channel *shared,
                       void (*signal)(void *ctx), void *ctx)
 {
     memset(d, 0, sizeof *d);
-    d->shared = shared;
     d->signal = signal;
     d->ctx = ctx;
     list_init(&d->waiting);
     list_init(&d->failed);
-    leat_ring_join(&d->requests, shared->requests, LEAT_BLK_RING_COUNT,
-                   sizeof(struct leat_blk_request), true);
-    leat_ring_join(&d->completions, shared->completions, LEAT_BLK_RING_COUNT,
-                   sizeof(struct leat_blk_completion), false);
     for (uint32_t i = 0; i < STORE_DISK_IOS; i++)
         d->free[d->free_count++] = i;
+    store_disk_resume(d, shared);
 }
 
-enum store_disk_state store_disk_look(const struct store_disk *d, uint64_t *bytes,
-                                      uint32_t *sector_bytes)
+/* What the other side says of its disk now. */
+static enum store_disk_state take_info(struct store_disk *d)
 {
     const struct leat_blk_info *info = &d->shared->info;
     uint32_t state = __atomic_load_n(&info->state, __ATOMIC_ACQUIRE);
     uint32_t features = __atomic_load_n(&info->features, __ATOMIC_RELAXED);
-    if (d->is_gone)
-        return STORE_DISK_FAILED;
+    uint64_t bytes = __atomic_load_n(&info->size_bytes, __ATOMIC_RELAXED);
+    uint32_t sector_bytes = __atomic_load_n(&info->block_size, __ATOMIC_RELAXED);
     if (state == LEAT_BLK_CONNECTING)
         return STORE_DISK_WAITS;
-    *bytes = __atomic_load_n(&info->size_bytes, __ATOMIC_RELAXED);
-    *sector_bytes = __atomic_load_n(&info->block_size, __ATOMIC_RELAXED);
-    bool is_good = (*sector_bytes == 512 || *sector_bytes == 4096) && *bytes <= INT64_MAX &&
-                   !(features & LEAT_BLK_READ_ONLY);
-    return state == LEAT_BLK_READY && is_good ? STORE_DISK_READY : STORE_DISK_FAILED;
+    bool is_good = (sector_bytes == 512 || sector_bytes == 4096) && bytes > 0 &&
+                   bytes <= INT64_MAX && !(features & LEAT_BLK_READ_ONLY);
+    bool is_known = d->bytes == 0 || (d->bytes == bytes && d->sector_bytes == sector_bytes);
+    if (state != LEAT_BLK_READY || !is_good || !is_known)
+        return STORE_DISK_FAILED;
+    d->bytes = bytes;
+    d->sector_bytes = sector_bytes;
+    return STORE_DISK_READY;
+}
+
+enum store_disk_state store_disk_look(struct store_disk *d, uint64_t *bytes, uint32_t *sector_bytes)
+{
+    if (!d->is_gone && d->shared && !d->is_ready) {
+        enum store_disk_state state = take_info(d);
+        d->is_ready = state == STORE_DISK_READY;
+        if (state == STORE_DISK_FAILED)
+            store_disk_lose(d);
+    }
+    *bytes = d->bytes;
+    *sector_bytes = d->sector_bytes;
+    if (d->is_gone)
+        return STORE_DISK_FAILED;
+    return d->is_ready ? STORE_DISK_READY : STORE_DISK_WAITS;
 }
 
 static uint8_t *area_of(const struct store_disk *d, uint32_t number)
@@ -50,7 +64,7 @@ static bool send(struct store_disk *d, struct store_io *io)
         [STORE_IO_WRITE] = LEAT_BLK_WRITE,
         [STORE_IO_FLUSH] = LEAT_BLK_FLUSH,
     };
-    if (!d->free_count)
+    if (!d->is_ready || !d->free_count)
         return false;
     uint32_t number = d->free[d->free_count - 1];
     struct leat_blk_request request = {
@@ -79,15 +93,41 @@ void store_disk_submit(struct store_disk *d, struct store_io *io)
         list_push_back(&d->waiting, &io->node);
 }
 
+/* What had been sent waits again; all pieces of the data area are free. */
+static void take_back(struct store_disk *d)
+{
+    d->free_count = 0;
+    for (uint32_t i = 0; i < STORE_DISK_IOS; i++) {
+        if (d->sent[i])
+            list_push_front(&d->waiting, &d->sent[i]->node);
+        d->sent[i] = NULL;
+        d->free[d->free_count++] = i;
+    }
+}
+
+void store_disk_pause(struct store_disk *d)
+{
+    d->shared = NULL;
+    d->is_ready = d->is_touched = false;
+    if (!d->is_gone)
+        take_back(d);
+}
+
+void store_disk_resume(struct store_disk *d, struct leat_blk_channel *shared)
+{
+    d->shared = shared;
+    d->is_ready = false;
+    leat_ring_join(&d->requests, shared->requests, LEAT_BLK_RING_COUNT,
+                   sizeof(struct leat_blk_request), true);
+    leat_ring_join(&d->completions, shared->completions, LEAT_BLK_RING_COUNT,
+                   sizeof(struct leat_blk_completion), false);
+}
+
 void store_disk_lose(struct store_disk *d)
 {
     struct list *node;
+    store_disk_pause(d);
     d->is_gone = true;
-    for (uint32_t i = 0; i < STORE_DISK_IOS; i++) {
-        if (d->sent[i])
-            list_push_back(&d->failed, &d->sent[i]->node);
-        d->sent[i] = NULL;
-    }
     while ((node = list_pop(&d->waiting)))
         list_push_back(&d->failed, node);
 }
@@ -120,14 +160,17 @@ static void fail_all(struct store_disk *d)
 void store_disk_run(struct store_disk *d)
 {
     struct leat_blk_completion completion;
-    while (!d->is_gone && leat_ring_get(&d->completions, &completion) == LEAT_OK) {
+    uint64_t bytes;
+    uint32_t sector_bytes;
+    store_disk_look(d, &bytes, &sector_bytes);
+    while (d->is_ready && leat_ring_get(&d->completions, &completion) == LEAT_OK) {
         d->is_touched = true;
         complete(d, &completion);
     }
     while (!list_is_empty(&d->waiting) &&
            send(d, LIST_ENTRY(d->waiting.next, struct store_io, node)))
         list_pop(&d->waiting);
-    if (!d->is_gone && (d->requests.is_broken || d->completions.is_broken))
+    if (d->is_ready && (d->requests.is_broken || d->completions.is_broken))
         store_disk_lose(d);
     fail_all(d);
 }
@@ -147,5 +190,5 @@ bool store_disk_may_sleep(struct store_disk *d)
 {
     if (!list_is_empty(&d->failed))
         return false;
-    return d->is_gone || leat_ring_may_sleep(&d->completions) || d->completions.is_broken;
+    return !d->shared || leat_ring_may_sleep(&d->completions) || d->completions.is_broken;
 }
