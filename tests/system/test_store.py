@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The local store on emulated disks: the second boot reads from the local disk what the first one has streamed; mode
-`local` keeps what a guest has made durable when the power is cut in mid-write; and no byte of a disk outside of Leat's
-partition ever changes."""
+`local` keeps what a guest has made durable when the power is cut, again and again; a storage service that dies is
+started again; and no byte of a disk outside of Leat's partition ever changes."""
 import os
+import random
 import re
 import subprocess
 import time
@@ -127,45 +128,65 @@ def kept_files(run):
     return re.findall(r"web TEST kept (\d+) (\w{64})", run.text())
 
 
-def check_kept(lab, image, kept, bus, disk, **options):
-    """After a start of the machine: the guest's file system is whole, and the files are what they were."""
-    run = lab.boot(image, guests=("web",), disks=((bus, str(disk)),), **options)
-    run.wait_end(900)
+def check_found(run, kept):
+    """What the step `kept` of this start says: the guest's file system is whole, and the files are what they were."""
     check("TEST kept ok" in run.text(), "the guest's file system is damaged")
     found = dict(re.findall(r"TEST found (\d+) (\w{64})", run.text()))
     for name, total in kept:
         check(found.get(name) == total, f"file {name}, which was durable, is {'damaged' if name in found else 'gone'}")
 
 
-def power_cut(lab, bus, **options):
-    """Twice in mid-write; what the guest had made durable by then is there, and its file system is whole."""
+def check_kept(lab, kept, bus, disk, **options):
+    """The same, by one more start of the machine."""
+    run = lab.boot(image_of(lab, "local", "kept"), guests=("web",), disks=((bus, str(disk)),), **options)
+    run.wait_end(900)
+    check_found(run, kept)
+
+
+def power_cut(lab, bus, cuts, **options):
+    """So many times, each at a random moment of the guest's start (one in four) or in mid-write, and it goes on with the
+    same disk: after each, all that it had made durable before is there, and its file system is whole. The same cuts
+    again: LEAT_SEED."""
+    seed = int(os.environ.get("LEAT_SEED", random.SystemRandom().randrange(10**6)))
+    print(f"LEAT_SEED={seed}", flush=True)
+    chance, kept = random.Random(seed), []
     lab.disk("one")
     disk = local_disk(lab, "local")
     before, image_before = outside(disk), sha256((lab.exports / "one").read_bytes())
     lab.server.start()
-    image = image_of(lab, "local", "fsyncs")
-    run = lab.boot(image, guests=("web",), disks=((bus, str(disk)),), **options)
-    lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= 25}, 900)
-    cut_power(run)
-    check_kept(lab, image_of(lab, "local", "kept"), kept_files(run), bus, disk, **options)
+    image = image_of(lab, "local", "kept,fsyncs")
+    for _ in range(cuts):
+        run = lab.boot(image, guests=("web",), disks=((bus, str(disk)),), **options)
+        lab.wait_for(run, {"its start": lambda r=run: "vm web: runs" in r.text()}, 300)
+        if cuts > 1 and chance.random() < 0.25:
+            rest(run, chance.uniform(0, 8))
+        else:
+            files = chance.randint(1, 12)
+            lab.wait_for(run, {f"{files} files": lambda r=run, n=files: len(kept_files(r)) >= n}, 900)
+            check_found(run, kept)
+            rest(run, chance.uniform(0, 0.5))
+        cut_power(run)
+        kept += kept_files(run)
+    check_kept(lab, kept, bus, disk, **options)
+    check(kept, "no file was kept before the last cut")
     check(outside(disk) == before, "bytes outside of Leat's partition have changed")
     check(sha256((lab.exports / "one").read_bytes()) == image_before, "the server's image has changed")
 
 
 def power_cut_nvme(lab):
-    power_cut(lab, "nvme")
+    power_cut(lab, "nvme", 2)
 
 
 def power_cut_ahci(lab):
-    power_cut(lab, "ahci")
+    power_cut(lab, "ahci", 2)
 
 
 def power_cut_virtio(lab):
-    power_cut(lab, "virtio")
+    power_cut(lab, "virtio", 5)
 
 
 def power_cut_ide(lab):
-    power_cut(lab, "ide", board="pc")
+    power_cut(lab, "ide", 1, board="pc")
 
 
 def storage_dies(lab, bus, **options):
@@ -185,7 +206,7 @@ def storage_dies(lab, bus, **options):
     check(len(re.findall("service 'storage' has died", lab.leat_log())) == 6, "the log does not tell of six deaths")
     check(not re.search(r"I/O error|EXT4-fs error|fsyncs FAILED", lab.guest_log("web")), "the guest has seen an error")
     cut_power(run)
-    check_kept(lab, image_of(lab, "local", "kept"), kept_files(run), bus, disk, **options)
+    check_kept(lab, kept_files(run), bus, disk, **options)
     check(outside(disk) == before, "bytes outside of Leat's partition have changed")
 
 
