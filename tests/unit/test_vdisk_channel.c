@@ -238,6 +238,41 @@ static unsigned ask_everything(void)
     return LEAT_BLK_RING_COUNT;
 }
 
+static unsigned taken(void)
+{
+    return LEAT_BLK_RING_COUNT - (leat_ring_writable(&requests));
+}
+
+/* A vmm that names one piece of its data area again and again gets no more of a turn than another, and in
+   the end all that it has asked for. */
+static void test_a_turn_is_bounded(void **state)
+{
+    (void)state;
+    struct leat_blk_completion c;
+    begin(VDISK_RAM, false, 8u << 20);
+    for (unsigned kind = 0; kind < 2; kind++) {
+        uint64_t length = kind ? 4096 : 1u << 20;
+        unsigned left = LEAT_BLK_RING_COUNT, ended = 0;
+        for (uint32_t i = 0; i < LEAT_BLK_RING_COUNT; i++) {
+            struct leat_blk_request r = {.id = i, .op = LEAT_BLK_WRITE, .length = length};
+            assert_int_equal(leat_ring_put(&requests, &r), LEAT_OK);
+        }
+        while (left) {
+            unsigned most = kind ? CHANNEL_TURN_REQUESTS : 1;
+            channel_serve(&channel);
+            assert_int_equal(taken(), left - most);
+            left -= most;
+            vdisk_run(engine);
+            channel_flush(&channel);
+            assert_true(left == 0 || !channel_may_sleep(&channel));
+            while (leat_ring_get(&completions, &c) == LEAT_OK)
+                ended++;
+        }
+        assert_int_equal(ended, LEAT_BLK_RING_COUNT);
+    }
+    finish();
+}
+
 /* Another image behind the same name: nothing that is asked for may wait for ever. */
 static void test_failure_ends_all_requests(void **state)
 {
@@ -251,7 +286,8 @@ static void test_failure_ends_all_requests(void **state)
     pump();
     assert_int_equal(shared->info.state, LEAT_BLK_STALLED);
     unsigned count = ask_everything();
-    pump();
+    for (int i = 0; i < 20; i++) /* turns are bounded */
+        pump();
     assert_int_equal(leat_ring_get(&completions, &c), LEAT_EAGAIN);
     assert_true(channel_may_sleep(&channel));
     assert_true(leat_ring_may_sleep(&completions));
@@ -327,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_server_away),
         cmocka_unit_test(test_two_writers_are_refused),
         cmocka_unit_test(test_failure_ends_all_requests),
+        cmocka_unit_test(test_a_turn_is_bounded),
         cmocka_unit_test(test_lines_for_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,13 +67,25 @@ static void submit(struct channel *c, struct channel_request *r,
     vdisk_submit(c->disk, &r->request);
 }
 
+/* What it takes of a turn: bytes are copied; of what is discarded or zeroed only a page's entry changes. */
+static uint64_t cost_of(const struct leat_blk_request *entry)
+{
+    bool has_data = entry->op == LEAT_BLK_READ || entry->op == LEAT_BLK_WRITE;
+    uint64_t cost = has_data ? entry->length : entry->length / 64;
+    return cost < CHANNEL_TURN_BYTES ? cost : CHANNEL_TURN_BYTES;
+}
+
 void channel_serve(struct channel *c)
 {
     struct leat_blk_request entry;
-    while (c->free && leat_ring_get(&c->requests, &entry) == LEAT_OK) {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < CHANNEL_TURN_REQUESTS && bytes < CHANNEL_TURN_BYTES; i++) {
         struct channel_request *r = c->free;
+        if (!r || leat_ring_get(&c->requests, &entry) != LEAT_OK)
+            return;
         c->free = r->next;
         c->is_touched = true;
+        bytes += cost_of(&entry);
         submit(c, r, &entry);
     }
 }

@@ -37,7 +37,13 @@ int channel_begin(struct channel *c, struct vdisk *engine, const struct vdisk_co
 /* Detaches the disk; nothing touches the shared memory after it. */
 void channel_end(struct channel *c);
 
-/* Submits what has arrived. */
+/* What one client gets of a turn of the service's loop, before the others have theirs: so many requests,
+   or the one that makes so many bytes full. The rest stays in the ring, where pieces of the data area may
+   be named more than once: 256 requests of 1 MiB each are no honest client's. */
+#define CHANNEL_TURN_REQUESTS 64u
+#define CHANNEL_TURN_BYTES LEAT_BLK_MAX_REQUEST
+
+/* Submits what has arrived, as far as its turn goes. */
 void channel_serve(struct channel *c);
 /* Publishes what has been completed and what has changed, signals. */
 void channel_flush(struct channel *c);
