@@ -299,7 +299,7 @@ static bool has_image_news(struct vdisk_export *e)
 static bool begin_for(struct vdisk_export *e)
 {
     struct local_notes *n = &e->notes;
-    if (!n->has_read_profile) {
+    if (!n->has_read_profile && e->stream.is_profiled) {
         n->has_read_profile = true;
         if ((!e->stream.known.count || e->stream.is_suggested) && read_note(e, true))
             return true;
@@ -325,7 +325,8 @@ bool notes_are_read(const struct vdisk_export *e)
     const struct local_notes *n = &e->notes;
     if (!e->local.image || e->engine->now_ns >= n->patience_ns)
         return true;
-    return n->has_read_profile && n->has_read_image && e->engine->note.export != e;
+    return (n->has_read_profile || !e->stream.is_profiled) && n->has_read_image &&
+           e->engine->note.export != e;
 }
 
 void notes_run(struct vdisk *v)

@@ -48,7 +48,7 @@ static void begin(struct vdisk_export *e)
     uint64_t quiet = e->engine->limits.quiet_ns;
     s->is_begun = true;
     plan(e);
-    if (s->is_profiled || s->known.count || e->engine->store)
+    if (s->is_profiled || s->known.count)
         recorder_start(&s->recorder, e->identity.size_bytes, quiet ? quiet : DEFAULT_QUIET_NS);
 }
 
@@ -75,7 +75,7 @@ static void end_recording(struct vdisk_export *e)
         profile_free(&s->known);
         s->known = merged;
         s->has_news = e->has_changed = true;
-        e->notes.wants_profile = e->engine->store;
+        e->notes.wants_profile = e->engine->store && s->is_profiled;
         snprintf(line, sizeof line, "boot profile: %llu KiB in %u runs, of %u boots",
                  (unsigned long long)(merged.blocks * CACHE_BLOCK_BYTES >> 10),
                  (unsigned)merged.count, (unsigned)merged.boots);

@@ -54,7 +54,7 @@ struct vdisk_config { /* of one disk */
     enum vdisk_mode mode;
     bool is_read_only;
     uint64_t give_up_ns;    /* so long a request waits for a server that is away; 0: for ever */
-    bool is_profiled;       /* its boots are recorded: vdisk_profile_take */
+    bool is_profiled;       /* its boots are recorded: vdisk_profile_take, or the local store */
     uint64_t overlay_bytes; /* 0: the engine's default */
     uint8_t content[CONTENT_BYTES]; /* the name of this version of the image: content.h */
     bool has_content;               /* else no local disk keeps blocks of it */

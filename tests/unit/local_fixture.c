@@ -77,6 +77,7 @@ int setup(void **state)
     store_fixture_new(&store, STORE_BYTES);
     config = (struct vdisk_config){
         .name = "vm/root", .host = "h", .port = 1, .mode = VDISK_RAM, .has_content = true};
+    config.is_profiled = true;
     memset(config.content, 7, sizeof config.content);
     limits = (struct vdisk_limits){.cache_bytes = 4u << 20, .overlay_bytes = 1u << 20};
     start();

@@ -108,6 +108,46 @@ static void the_profile_is_kept_in_the_store(void **state)
     assert_int_equal(disk->export->stream.known.boots, 0);
 }
 
+static void who_wants_no_profile_gets_none(void **state)
+{
+    (void)state;
+    uint32_t count;
+    read_well(200 * BLOCK, 16 * BLOCK);
+    vdisk_profile_end(disk);
+    drain();
+    config.is_profiled = false;
+    boot_with_silent_server();
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 0); /* nothing is streamed, */
+    assert_int_equal(disk->export->local.bytes, 0);
+    config.content[5] = 1;
+    stop();
+    tiny_reset();
+    start();
+    read_well(40 * BLOCK, 16 * BLOCK);
+    assert_false(disk->export->stream.recorder.is_on);
+    vdisk_profile_end(disk); /* and nothing recorded */
+    drain();
+    assert_non_null(store_oldest_blob(store.store, "profile-", &count));
+    assert_int_equal(count, 1);
+}
+
+static void a_disk_that_comes_later_wants_the_profile(void **state)
+{
+    (void)state;
+    read_well(200 * BLOCK, 16 * BLOCK);
+    vdisk_profile_end(disk);
+    drain();
+    config.is_profiled = false;
+    boot_with_silent_server();
+    run(20);
+    config.is_profiled = true;
+    struct vdisk_disk *second = vdisk_attach(engine, &config, changed, NULL);
+    run(20);
+    assert_int_equal(disk->export->stream.known.boots, 1);
+    vdisk_detach(second);
+}
+
 static void a_suggested_profile_makes_room(void **state)
 {
     (void)state;
@@ -270,6 +310,8 @@ int main(void)
         TEST(another_image_is_found_however_slow_the_disk_is),
         TEST(a_server_that_shows_nothing_is_not_waited_for),
         TEST(the_profile_is_kept_in_the_store),
+        TEST(who_wants_no_profile_gets_none),
+        TEST(a_disk_that_comes_later_wants_the_profile),
         TEST(a_suggested_profile_makes_room),
         TEST(an_export_without_content_has_a_profile_too),
         TEST(holes_are_known_without_the_server),

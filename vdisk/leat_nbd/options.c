@@ -229,7 +229,7 @@ void options_parse(struct options *o, int argc, char **argv)
         fputs("leat-nbd: --mode local needs --store FILE, where the difference is kept\n", stderr);
         exit(2);
     }
-    o->config.is_profiled = o->profile_path;
+    o->config.is_profiled = o->profile_path || o->store_path;
     const char *export = argv[optind + 1];
     set_servers(&o->config, argv[optind]);
     snprintf(o->config.export_name, sizeof o->config.export_name, "%s", export);
