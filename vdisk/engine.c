@@ -264,7 +264,7 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     if (disk_is_writer(d))
         identity_forget(d->export);
     if (list_is_empty(&d->export->disks))
-        stream_restart(d->export);
+        stream_restart(d->export, d);
     d->export->stream.is_profiled |= config->is_profiled;
     list_push_back(&d->export->disks, &d->node);
     d->export->has_changed = true;
@@ -285,6 +285,8 @@ void vdisk_detach(struct vdisk_disk *d)
     if (d->diff)
         diff_leave(d->diff);
     list_remove(&d->node);
+    if (e->stream.disk == d)
+        e->stream.disk = NULL;
     tenant_leave(d);
     overlay_free(&d->overlay);
     free(d);

@@ -99,13 +99,14 @@ struct write_record {
 
 /* What is fetched although nobody asked for it: stream.c. */
 struct stream {
-    bool is_begun;        /* for the disks that are attached now */
-    bool is_profiled;     /* a disk wants its boots recorded */
-    bool has_news;        /* `known` has changed since vdisk_profile_take */
-    bool is_suggested;    /* `known` makes room for that of the local store */
-    struct profile known; /* as given, or as merged after a boot */
-    struct profile plan;  /* what is streamed */
-    struct stream_place { /* in the plan: run, block in it */
+    bool is_begun;           /* for the disks that are attached now */
+    bool is_profiled;        /* a disk wants its boots recorded */
+    bool has_news;           /* `known` has changed since vdisk_profile_take */
+    bool is_suggested;       /* `known` makes room for that of the local store */
+    struct vdisk_disk *disk; /* whose boot it is; NULL: the first one's */
+    struct profile known;    /* as given, or as merged after a boot */
+    struct profile plan;     /* what is streamed */
+    struct stream_place {    /* in the plan: run, block in it */
         uint32_t run, in_run;
     } server, local; /* the next to ask for, there and at the local store */
     struct recorder recorder;
@@ -299,8 +300,11 @@ bool sharing_may_send(struct vdisk_export *e, struct tenant *t, enum share_way w
 uint32_t sharing_piece(const struct vdisk *v, enum share_way way, uint32_t most);
 /* One more fetch of so many blocks would leave the other tenants too little to fetch with. */
 bool sharing_is_greedy(const struct vdisk_export *e, const struct tenant *t, uint32_t blocks);
-/* There is room on the link for what nobody waits for. */
-bool sharing_may_go_ahead(const struct vdisk_export *e);
+/* There is room for what nobody waits for: on the link and among the fetches; for a boot's profile among the
+ * fetches only (is_boot), since it has its turns. */
+bool sharing_may_go_ahead(const struct vdisk_export *e, bool is_boot);
+/* The same as sharing_may_send for a piece of a boot's profile: behind all that t waits for. */
+bool sharing_may_boot(struct vdisk_export *e, struct tenant *t);
 void sharing_sent(struct tenant *t, enum share_way way, struct share_flight *f, uint32_t bytes);
 void sharing_landed(struct tenant *t, enum share_way way, struct share_flight *f, bool is_lost);
 
@@ -376,6 +380,9 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end,
                      enum cache_source source);
 /* Sends what it can; true: something that must be on its way now. */
 bool fetch_pump(struct vdisk_export *e);
+/* Of several tenants: streams the profile of a boot that is under way, in its tenant's turn. True: it has
+ * sent something. */
+bool fetch_boot(struct vdisk_export *e);
 /* A fetch of the run of missing blocks that starts at `first` and ends before `end`, stretched to
  * whole units, on behalf of t. NULL: none to be had now. */
 struct fetch *fetch_make(struct vdisk_export *e, struct tenant *t, uint64_t first, uint64_t end,
@@ -420,11 +427,15 @@ void stream_run(struct vdisk_export *e);
 void stream_local(struct vdisk_export *e);
 /* Queues one more fetch of the profile or of the background fill. False: there is none to be queued. */
 bool stream_next(struct vdisk_export *e);
+/* The same, of the profile only. */
+bool stream_next_of_profile(struct vdisk_export *e);
+/* A boot is under way whose profile has not all been asked for. */
+bool stream_is_booting(const struct vdisk_export *e);
 /* A profile that was kept with the image, if there is none yet. Takes its content. */
 void stream_adopt(struct vdisk_export *e, struct profile *p);
 uint64_t stream_deadline(const struct vdisk_export *e); /* when stream_run has to look again */
-void stream_restart(struct vdisk_export *e);            /* a boot begins */
-bool stream_is_done(const struct vdisk_export *e);      /* all of the profile has been asked for */
+void stream_restart(struct vdisk_export *e, struct vdisk_disk *d); /* a boot begins */
+bool stream_is_done(const struct vdisk_export *e); /* all of the profile has been asked for */
 void stream_free(struct vdisk_export *e);
 /* Somebody reads these blocks. */
 static inline void stream_note(struct vdisk_export *e, uint64_t first, uint64_t last)

@@ -11,10 +11,8 @@
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
-/* What nobody waits for leaves this many fetches, and requests at the server, to who does. */
-#define DEMAND_FETCHES (EXPORT_FETCHES / 2)
-#define AHEAD_REQUESTS 48u
-#define AHEAD_LEAST 4u /* blocks of one */
+#define AHEAD_REQUESTS 48u /* at the server: what nobody waits for leaves the others to who does */
+#define AHEAD_LEAST 4u     /* blocks of one */
 
 static void fetch_done(struct nbd_command *command, uint32_t error);
 
@@ -237,16 +235,18 @@ uint32_t fetch_ahead(struct vdisk_export *e, uint64_t first, uint64_t end, enum 
     struct cache *c = &e->engine->cache;
     uint32_t unit = fetch_unit(e);
     bool is_local = local_holds(e, first - first % unit, unit);
+    bool is_boot = source == CACHE_PROFILE;
     bool is_much = is_local ? e->local.ahead >= LOCAL_AHEAD
-                            : e->fetch_count >= EXPORT_FETCHES - DEMAND_FETCHES ||
-                                  local_is_behind(e) || !sharing_may_go_ahead(e);
+                            : local_is_behind(e) || !sharing_may_go_ahead(e, is_boot);
     /* Half of the cache is for what is really asked for; where tenants share it each has a part
      * (sharing.c), and what nobody waits for has one of the same size. */
     uint32_t part = is_shared(e->engine) ? e->engine->tenant_count + 1 : 2;
     if (is_much || c->busy >= c->count / part || list_is_empty(&e->disks))
         return 0;
-    struct tenant *t = LIST_ENTRY(e->disks.next, struct vdisk_disk, node)->tenant;
-    struct fetch *f = fetch_make(e, t, first, end, source);
+    struct vdisk_disk *d = LIST_ENTRY(e->disks.next, struct vdisk_disk, node);
+    if (is_boot && e->stream.disk)
+        d = e->stream.disk;
+    struct fetch *f = fetch_make(e, d->tenant, first, end, source);
     return f ? (uint32_t)(f->first_block + f->count - first) : 0;
 }
 
@@ -363,6 +363,7 @@ static void send_fetch(struct vdisk_export *e, struct fetch *f, struct nbd_sessi
     e->source_requests[f->source]++;
     e->source_bytes[f->source] += f->command.length;
     meter_sent(&e->meter, &f->mark, e->flying++, e->engine->now_ns);
+    f->flight.is_patient = f->is_ahead;
     sharing_sent(f->tenant, SHARE_DOWN, &f->flight, f->command.length);
     nbd_session_send(session, &f->command, e->engine->now_ns);
 }
@@ -400,6 +401,28 @@ static void send_ahead(struct vdisk_export *e)
             return;
         send_fetch(e, f, session);
     }
+}
+
+static struct fetch *first_of_profile(struct vdisk_export *e)
+{
+    for (struct list *n = e->ahead.next; n != &e->ahead; n = n->next)
+        if (LIST_ENTRY(n, struct fetch, node)->source == CACHE_PROFILE)
+            return LIST_ENTRY(n, struct fetch, node);
+    return stream_next_of_profile(e) ? LIST_ENTRY(e->ahead.prev, struct fetch, node) : NULL;
+}
+
+bool fetch_boot(struct vdisk_export *e)
+{
+    struct fetch *f;
+    bool any = false;
+    while (e->link == LINK_UP && stream_is_booting(e) && (f = first_of_profile(e))) {
+        struct nbd_session *session = link_room(e, f->command.length);
+        if (!session || !sharing_may_boot(e, f->tenant))
+            break;
+        send_fetch(e, f, session);
+        any = true;
+    }
+    return any;
 }
 
 bool fetch_pump(struct vdisk_export *e)

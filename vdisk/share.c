@@ -62,8 +62,14 @@ void share_begin_pass(struct share *s)
 
 bool share_ask(struct share *s, struct share_user *u, uint32_t bytes)
 {
-    bool is_small = u->flying + bytes <= SHARE_SPARE && u->deficit > -(int64_t)SHARE_SPARE;
-    if (is_small || (u->deficit > 0 && s->flying < share_window(s)))
+    bool is_small = u->flying - u->patient + bytes <= SHARE_SPARE &&
+                    u->deficit > -(int64_t)SHARE_SPARE - (int64_t)u->patient;
+    return is_small || share_ask_patient(s, u);
+}
+
+bool share_ask_patient(struct share *s, struct share_user *u)
+{
+    if (u->deficit > 0 && s->flying < share_window(s))
         return true;
     if (s->flying >= share_window(s))
         s->meter.was_full = true;
@@ -116,6 +122,7 @@ void share_sent(struct share *s, struct share_user *u, struct share_flight *f, u
     f->sent_ns = now_ns;
     u->deficit -= bytes;
     u->flying += bytes;
+    u->patient += f->is_patient ? bytes : 0;
     u->pieces++;
     s->flying += bytes;
     meter_sent(&s->meter, &f->mark, s->pieces++, now_ns);
@@ -127,6 +134,7 @@ void share_landed(struct share *s, struct share_user *u, struct share_flight *f,
     if (!f->bytes)
         return;
     u->flying -= f->bytes;
+    u->patient -= f->is_patient ? f->bytes : 0;
     u->pieces--;
     s->flying -= f->bytes;
     s->pieces--;

@@ -9,7 +9,8 @@
  *   an idle user did not send is gone.
  *
  * So that a user who wants little need not wait for the others' turn, SHARE_SPARE bytes of each may be
- * under way whatever the window; they count in its rounds like all others.
+ * under way whatever the window; they count in its rounds like all others. What a user can wait for
+ * (patient pieces) has its rounds too, but neither uses the spare bytes nor takes them from the rest.
  *
  * The owner asks for each piece in a pass over all that is queued, and begins another pass as long
  * as share_next_round() says so. No memory of its own; users are structs in the owner's.
@@ -29,6 +30,7 @@ struct share_user {
     uint32_t weight;  /* 1 ... SHARE_MOST_WEIGHT */
     int64_t deficit;  /* bytes that it may still send in this round */
     uint64_t flying;  /* bytes */
+    uint64_t patient; /* of these: of patient pieces */
     uint32_t pieces;  /* under way */
     bool is_refused;  /* in this pass */
 };
@@ -43,6 +45,7 @@ struct share {
 
 struct share_flight { /* of a piece that is under way */
     uint32_t bytes;   /* 0: none is */
+    bool is_patient;  /* the owner's, before share_sent() */
     uint64_t sent_ns;
     struct meter_mark mark;
 };
@@ -59,6 +62,7 @@ uint64_t share_window(const struct share *s);
 void share_begin_pass(struct share *s);
 /* May it send a piece of that size now? False: it is remembered that it wants to. */
 bool share_ask(struct share *s, struct share_user *u, uint32_t bytes);
+bool share_ask_patient(struct share *s, struct share_user *u);
 /* After a pass. True: some may send more, in another pass. */
 bool share_next_round(struct share *s);
 /* Somebody wanted to send in this pass and could not. */

@@ -5,8 +5,9 @@
  * have. Where there is one tenant only, nobody is kept from sending.
  *
  * One pass runs each export, which asks for each piece before it sends it; passes go on, round by
- * round, until the window is full or nobody wants more. What nobody waits for has its time after
- * that, and only if nobody who waits had to be refused.
+ * round, until the window is full or nobody wants more. In each pass, behind what is waited for, the
+ * boot profiles of disks that are booting are streamed, out of their tenants' shares. All else that
+ * nobody waits for has its time after that, and only if nobody had to be refused.
  */
 #include "vdisk/engine.h"
 
@@ -33,6 +34,12 @@ bool sharing_may_send(struct vdisk_export *e, struct tenant *t, enum share_way w
     if (way == SHARE_DOWN && has_few_slots(e, t))
         return false;
     return share_ask(&v->share[way], &t->share[way], bytes);
+}
+
+bool sharing_may_boot(struct vdisk_export *e, struct tenant *t)
+{
+    return !t->share[SHARE_DOWN].is_refused && !has_few_slots(e, t) &&
+           share_ask_patient(&e->engine->share[SHARE_DOWN], &t->share[SHARE_DOWN]);
 }
 
 uint32_t sharing_piece(const struct vdisk *v, enum share_way way, uint32_t most)
@@ -64,11 +71,14 @@ bool sharing_is_greedy(const struct vdisk_export *e, const struct tenant *t, uin
     return t->blocks + blocks > (part > BLOCKS_ALWAYS ? part : BLOCKS_ALWAYS);
 }
 
-bool sharing_may_go_ahead(const struct vdisk_export *e)
+bool sharing_may_go_ahead(const struct vdisk_export *e, bool is_boot)
 {
     const struct vdisk *v = e->engine;
-    return !is_shared(v) ||
-           (e->fetch_count < FETCHES_AHEAD && !share_is_short(&v->share[SHARE_DOWN]));
+    if (is_shared(v) && is_boot && !v->is_ahead_time)
+        return e->fetch_count + FETCHES_RESERVED / 2 < EXPORT_FETCHES;
+    if (!is_shared(v))
+        return e->fetch_count < EXPORT_FETCHES / 2; /* the rest is for who waits */
+    return e->fetch_count < FETCHES_AHEAD && !share_is_short(&v->share[SHARE_DOWN]);
 }
 
 void sharing_sent(struct tenant *t, enum share_way way, struct share_flight *f, uint32_t bytes)
@@ -110,14 +120,24 @@ static uint64_t pass(struct vdisk *v)
     return when;
 }
 
+/* Behind all exports' demand. True: something has been sent, which leaves in another pass. */
+static bool stream_boots(struct vdisk *v)
+{
+    bool any = false;
+    for (struct list *n = v->exports.next; is_shared(v) && n != &v->exports; n = n->next)
+        any = fetch_boot(LIST_ENTRY(n, struct vdisk_export, node)) || any;
+    return any;
+}
+
 /* Passes as long as somebody's turn comes. */
 static uint64_t take_turns(struct vdisk *v)
 {
     for (;;) {
         uint64_t when = pass(v);
+        bool any = stream_boots(v);
         bool down = share_next_round(&v->share[SHARE_DOWN]);
         bool up = share_next_round(&v->share[SHARE_UP]);
-        if (!down && !up)
+        if (!any && !down && !up)
             return when;
     }
 }

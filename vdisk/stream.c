@@ -15,8 +15,9 @@
 #define FILL_PAUSE_NS 1000000ull
 #define FILL_QUIET_NS 500000000ull /* nobody has had to wait for that long: the link is idle */
 
-void stream_restart(struct vdisk_export *e)
+void stream_restart(struct vdisk_export *e, struct vdisk_disk *d)
 {
+    e->stream.disk = d;
     e->stream.is_begun = e->stream.is_profiled = false;
 }
 
@@ -184,9 +185,19 @@ static bool next_of_fill(struct vdisk_export *e)
     return count;
 }
 
+bool stream_next_of_profile(struct vdisk_export *e)
+{
+    return next_of_profile(e, &e->stream.server, false);
+}
+
+bool stream_is_booting(const struct vdisk_export *e)
+{
+    return e->stream.recorder.is_on;
+}
+
 bool stream_next(struct vdisk_export *e)
 {
-    return next_of_profile(e, &e->stream.server, false) || next_of_fill(e);
+    return stream_next_of_profile(e) || next_of_fill(e);
 }
 
 uint64_t stream_deadline(const struct vdisk_export *e)
@@ -206,6 +217,7 @@ const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t siz
         return why;
     profile_free(&s->known);
     s->known = p;
+    s->disk = d;
     s->is_begun = s->is_suggested = false;
     return NULL;
 }

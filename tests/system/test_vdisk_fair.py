@@ -61,16 +61,30 @@ class Fair(Case):
         _, small = self.share("a:write:100", "b:small:100")
         self.assertLess(small["half_us"], 4 * RTT_US)
 
-    def test_boot_profile_behind_demand(self):
-        """What a boot profile wants uses what the others leave, and nothing else."""
+    def test_boot_profile(self):
+        """While a boot is under way, what its profile wants is its tenant's part of the link, and behind its demand."""
         stream, small = self.share("a:stream:100", "b:small:100")
         self.assertGreater(stream["bytes"], 5 * 12.5e6 * 0.6)
         self.assertLess(small["half_us"], 2 * RTT_US)
         self.tearDown()
         self.setUp()
-        stream, bulk = self.share("a:stream:10000", "b:bulk:1")
-        self.assertGreater(bulk["bytes"], 5 * 12.5e6 * 0.6)
-        self.assertLess(stream["bytes"], bulk["bytes"] / 20)
+        self.expect_ratio(*self.share("a:stream:200", "b:bulk:100"), 2)
+
+    def boot_beside(self, *others):
+        boot, *rest = self.share("a:boot:100", *others, seconds=4)
+        half_link_us = 8 * 2**20 / (12.5 / 2)
+        print(f"; the boot waits {boot['waited_us'] / half_link_us:.2f} x what half of the link needs", end="", flush=True)
+        self.assertEqual(boot["bytes"], 8 * 2**20)
+        self.assertLess(boot["waited_us"], 2 * half_link_us)
+        for other in rest:
+            self.assertGreater(other["bytes"], 4 * 12.5e6 / 2 * 0.8)
+
+    def test_boot_beside_bulk(self):
+        """A neighbour that reads without end takes its part of a boot's link, and no more."""
+        self.boot_beside("b:bulk:100")
+
+    def test_boot_beside_bulk_of_the_same_image(self):
+        self.boot_beside("a:bulk:100:b")
 
 
 if __name__ == "__main__":

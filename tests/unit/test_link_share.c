@@ -137,6 +137,22 @@ static void a_small_reader_does_not_wait_for_the_others(void **state)
     assert_in_range(stations[2].waited_ns, RTT_NS, RTT_NS * 3 / 2);
 }
 
+static void what_can_wait_leaves_the_spare_bytes(void **state)
+{
+    struct share_flight flight = {.is_patient = true};
+    (void)state;
+    begin(2, (const uint32_t[]){100, 100});
+    stations[1].wants = 0;
+    run_link(2, 2000, false); /* the window is full */
+    struct share_user *u = &stations[1].user;
+    u->deficit = 1;
+    share_sent(&share, u, &flight, SHARE_SPARE, now);
+    assert_false(share_ask_patient(&share, u));
+    assert_true(share_ask(&share, u, 4096));
+    share_landed(&share, u, &flight, false, now);
+    assert_int_equal(u->patient, 0);
+}
+
 static void nobody_saves_up(void **state)
 {
     (void)state;
@@ -193,12 +209,12 @@ static void begin_engine(uint64_t cache_bytes)
     engine = vdisk_create(&tiny_platform, &limits);
 }
 
-static void prefetch_waits_for_the_demand_of_others(void **state)
+/* 2 MiB of a's profile beside 2 MiB that b reads: the profile's bytes that are asked for before b's last. */
+static uint64_t stream_beside_reads(bool is_over)
 {
     struct profile p = {.size_bytes = TINY_BYTES, .boots = 1};
     struct vdisk_request r[8];
     uint8_t file[4096];
-    (void)state;
     begin_engine(16u << 20);
     struct vdisk_disk *booting = attach(0, "a", VDISK_RAM), *reading = attach(0, "b", VDISK_RAM);
     run(5);
@@ -211,21 +227,38 @@ static void prefetch_waits_for_the_demand_of_others(void **state)
         submit(reading, &r[i], LEAT_BLK_READ, (4u << 20) + i * (256u << 10), 256u << 10);
     assert_null(vdisk_profile_put(booting, file, profile_encoded_bytes(&p)));
     run(5);
+    if (is_over)
+        recorder_stop(&booting->export->stream.recorder);
     tiny_is_up = true;
     run(60);
     assert_int_equal(done, 8);
-    unsigned last = 0, first = TINY_READS_KEPT;
+    uint64_t streamed = 0, streamed_before_last = 0;
     for (unsigned i = before; i < tiny_reads; i++) {
-        bool is_demand = tiny_read_log[i].offset >= 4u << 20;
-        last = is_demand && tiny_read_log[i].offset < 6u << 20 ? i : last;
-        first = !is_demand && i < first ? i : first;
+        if (tiny_read_log[i].offset >= 4u << 20 && tiny_read_log[i].offset < 6u << 20)
+            streamed_before_last = streamed;
+        else
+            streamed += tiny_read_log[i].length;
     }
-    assert_true(first < TINY_READS_KEPT); /* it is streamed, */
-    assert_true(last < first);            /* but behind all of that */
+    assert_true(streamed >= 2u << 20);
     profile_free(&p);
     vdisk_detach(booting);
     vdisk_detach(reading);
     vdisk_destroy(engine);
+    return streamed_before_last;
+}
+
+static void a_boot_has_its_share_of_the_link(void **state)
+{
+    (void)state;
+    uint64_t bytes = stream_beside_reads(false);
+    assert_in_range(bytes, 1u << 20, 2u << 20); /* about as much as b gets */
+}
+
+static void what_is_left_of_a_profile_waits_for_the_demand_of_others(void **state)
+{
+    (void)state;
+    assert_true(stream_beside_reads(true) <=
+                256u << 10); /* what was under way when the boot ended */
 }
 
 #define HOSTILE_DISKS 31u
@@ -301,8 +334,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_follow_the_weights),
         cmocka_unit_test(a_small_reader_does_not_wait_for_the_others),
+        cmocka_unit_test(what_can_wait_leaves_the_spare_bytes),
         cmocka_unit_test(nobody_saves_up),
-        cmocka_unit_test(prefetch_waits_for_the_demand_of_others),
+        cmocka_unit_test(a_boot_has_its_share_of_the_link),
+        cmocka_unit_test(what_is_left_of_a_profile_waits_for_the_demand_of_others),
         cmocka_unit_test(many_tiny_requests_keep_nobody_out),
         cmocka_unit_test(overlapping_writes_are_bounded),
     };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * leat-fair: one engine, several disks of several tenants, each kept busy in its own way, on one
- * server. Prints one line of JSON: for each disk the bytes that it got and how long its requests took.
+ * server. Prints one line of JSON: for each disk the bytes that it got, how long its requests took, and of
+ * a boot how long it waited in all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,21 +17,26 @@
 #define MOST_TIMES 100000u
 #define SECOND_NS 1000000000ull
 
-static const char usage[] = "usage: leat-fair SECONDS SOCKET-PATH EXPORT:KIND:WEIGHT[:TENANT] ...\n"
-                            "  KIND  bulk    64 reads of 64 KiB at a time\n"
-                            "        small   one read of 4 KiB at a time, with pauses of 5 ms\n"
-                            "        write   16 writes of 64 KiB at a time\n"
-                            "        stream  no requests: a boot profile of 1 GiB\n"
-                            "The first second does not count.\n";
+static const char usage[] =
+    "usage: leat-fair SECONDS SOCKET-PATH EXPORT:KIND:WEIGHT[:TENANT] ...\n"
+    "  KIND  bulk    64 reads of 64 KiB at a time\n"
+    "        small   one read of 4 KiB at a time, with pauses of 5 ms\n"
+    "        write   16 writes of 64 KiB at a time\n"
+    "        stream  no requests: a boot profile of 1 GiB\n"
+    "        boot    after the first second: a boot profile of 8 MiB, and one\n"
+    "                read of 16 KiB at a time of just that\n"
+    "The first second does not count.\n";
 
 static const struct kind {
     const char *name;
     uint32_t flying, bytes, op;
     uint64_t pause_ns;
-} kinds[] = {{"bulk", 64, 65536, LEAT_BLK_READ, 0},
-             {"small", 1, 4096, LEAT_BLK_READ, 5000000},
-             {"write", 16, 65536, LEAT_BLK_WRITE, 0},
-             {"stream", 0, 4096, LEAT_BLK_READ, 0}};
+    uint32_t runs; /* of its boot profile: of 256 KiB each, 1 MiB apart */
+} kinds[] = {{"bulk", 64, 65536, LEAT_BLK_READ, 0, 0},
+             {"small", 1, 4096, LEAT_BLK_READ, 5000000, 0},
+             {"write", 16, 65536, LEAT_BLK_WRITE, 0, 0},
+             {"stream", 0, 4096, LEAT_BLK_READ, 0, 4096},
+             {"boot", 1, 16384, LEAT_BLK_READ, 0, 32}};
 
 static struct load {
     const struct kind *kind;
@@ -41,6 +47,8 @@ static struct load {
     struct vdisk_request requests[MOST_FLYING];
     uint64_t began_ns[MOST_FLYING];
     uint32_t count, times_us[MOST_TIMES];
+    uint64_t booted; /* bytes that a boot has asked for */
+    bool has_profile;
 } loads[MOST_DISKS];
 
 static struct vdisk *engine;
@@ -82,23 +90,67 @@ static void request_done(struct vdisk_request *r, int status)
         l->times_us[l->count++] = (uint32_t)((now - l->began_ns[i]) / 1000);
 }
 
-/* Somewhere on the disk, so that nothing helps but the link. Returns when it wants to go on. */
+#define RUN_BYTES (256u << 10)
+#define RUN_APART (1u << 20)
+
+static bool is_boot(const struct load *l)
+{
+    return l->kind->runs && l->kind->flying;
+}
+
+/* Somewhere on the disk, so that nothing helps but the link; a boot: the next of its profile. */
+static uint64_t next_offset(struct load *l)
+{
+    if (!is_boot(l))
+        return chance() % (l->size_bytes / l->kind->bytes) * l->kind->bytes;
+    uint64_t at = l->booted;
+    l->booted += l->kind->bytes;
+    return at / RUN_BYTES * RUN_APART + at % RUN_BYTES;
+}
+
+static void put_profile(struct load *l)
+{
+    struct profile p = {.size_bytes = l->size_bytes, .boots = 1};
+    for (uint64_t i = 0; i < l->kind->runs; i++)
+        profile_add(&p, i * (RUN_APART / 4096), RUN_BYTES / 4096, (uint32_t)i, 1);
+    size_t size = profile_encoded_bytes(&p);
+    void *file = malloc(size);
+    profile_encode(&p, file);
+    const char *why = vdisk_profile_put(l->disk, file, size);
+    if (why)
+        fprintf(stderr, "leat-fair: %s\n", why);
+    free(file);
+    profile_free(&p);
+    l->has_profile = true;
+}
+
+/* A boot begins when the others are at work, and ends. */
+static bool has_something_to_do(struct load *l, uint64_t now)
+{
+    if (!is_boot(l))
+        return true;
+    if (now >= count_from_ns && !l->has_profile)
+        put_profile(l);
+    return l->has_profile && l->booted < (uint64_t)l->kind->runs * RUN_BYTES;
+}
+
+/* Returns when it wants to go on. */
 static uint64_t keep_busy(struct load *l)
 {
     uint64_t now = now_ns(), when = UINT64_MAX;
     for (uint32_t i = 0; i < l->kind->flying; i++) {
-        if (l->is_busy[i])
+        if (l->is_busy[i] || !has_something_to_do(l, now))
             continue;
         if (now < l->pause_until_ns[i]) {
             when = l->pause_until_ns[i] < when ? l->pause_until_ns[i] : when;
             continue;
         }
         l->requests[i] = (struct vdisk_request){.op = l->kind->op,
+                                                .offset = next_offset(l),
                                                 .length = l->kind->bytes,
                                                 .data = data,
                                                 .done = request_done,
                                                 .owner = l};
-        l->requests[i].offset = chance() % (l->size_bytes / l->kind->bytes) * l->kind->bytes;
         l->is_busy[i] = true;
         l->began_ns[i] = now;
         vdisk_submit(l->disk, &l->requests[i]);
@@ -140,22 +192,6 @@ static uint64_t streamed_bytes(const struct load *l)
     struct vdisk_figures figures;
     vdisk_figures_of(l->disk, &figures);
     return figures.profile_there;
-}
-
-/* 4,096 runs of 256 KiB, 1 MiB apart. */
-static void put_profile(struct load *l)
-{
-    struct profile p = {.size_bytes = l->size_bytes, .boots = 1};
-    for (uint64_t i = 0; i < 4096; i++)
-        profile_add(&p, i * 256, 64, (uint32_t)i, 1);
-    size_t size = profile_encoded_bytes(&p);
-    void *file = malloc(size);
-    profile_encode(&p, file);
-    const char *why = vdisk_profile_put(l->disk, file, size);
-    if (why)
-        fprintf(stderr, "leat-fair: %s\n", why);
-    free(file);
-    profile_free(&p);
 }
 
 static uint64_t run_once(unsigned disks, bool is_busy)
@@ -213,12 +249,16 @@ static void print(unsigned disks)
 {
     for (unsigned i = 0; i < disks; i++) {
         struct load *l = &loads[i];
+        uint64_t waited_us = 0;
+        for (uint32_t k = 0; k < l->count; k++)
+            waited_us += l->times_us[k];
         qsort(l->times_us, l->count, sizeof l->times_us[0], by_size);
         uint32_t last = l->count ? l->count - 1 : 0;
         printf("%s{\"disk\": \"%s\", \"bytes\": %llu, \"requests\": %u, \"half_us\": %u, "
-               "\"most_us\": %u}",
+               "\"most_us\": %u, \"waited_us\": %llu}",
                i ? ", " : "[", l->config.export_name, (unsigned long long)l->got_bytes, l->count,
-               l->times_us[last / 2], l->times_us[(uint64_t)last * 99 / 100]);
+               l->times_us[last / 2], l->times_us[(uint64_t)last * 99 / 100],
+               (unsigned long long)waited_us);
     }
     puts("]");
 }
