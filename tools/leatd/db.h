@@ -22,6 +22,7 @@ enum db_result {
     DB_OK,
     DB_CONFLICT, /* a unique, foreign key or check constraint says no; the transaction can only be rolled back */
     DB_RETRY,  /* another transaction was in the way: the same again may succeed */
+    DB_UNDONE, /* the body of a transaction wants nothing of it kept */
     DB_FAILED, /* anything else: db_error() has the sentence */
 };
 

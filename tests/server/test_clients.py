@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The clients' API over TLS: who gets in, what is offered, and how sessions end."""
+import socket
+import time
+
+from case import ServerCase
+from server import Client, enrol_key
+
+
+class Clients(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.image("debian", 1 << 20)
+        for mode in ("read-only", "server", "private"):
+            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+
+    def test_hello(self):
+        client = self.server.client(1, "server")
+        status, answer = client.hello(hardware={"product": "X1", "memory": 16384})
+        self.assertEqual((200, "ok", "lab-01"), (status, answer["state"], answer["name"]))
+        disk, = answer["disks"]
+        self.assertEqual(("server", "server", 1 << 20), (disk["name"], disk["mode"], disk["size"]))
+        self.assertNotEqual(disk["export"], disk["base"])
+        session = self.server.items("sessions")[0]
+        self.assertEqual((client.uuid, "127.0.0.1", None), (session["client"], session["address"], session["ended"]))
+        self.assertEqual(200, client.renew()[0])
+        self.assertEqual(200, client.bye()[0])
+        status, answer = client.renew()
+        self.assertEqual((401, "the machine said good-bye"), (status, answer["error"]))
+        log = self.server.log.read_text()
+        for secret in (client.key, client.session, disk["export"]):
+            self.assertNotIn(secret, log)
+            self.assertFalse([t for t in ("session", "export", "event", "audit")
+                              if secret in str(self.server.sql(f"SELECT * FROM {t}"))])
+
+    def test_wrong_key(self):
+        client = self.server.client(2, "read-only")
+        liar = Client(self.server, client.uuid, "00" * 32)
+        self.assertEqual((0, None), liar.hello())
+        self.assertTrue(self.events("refused", f"TLS for {client.uuid} was not completed"))
+        nobody = Client(self.server, "99999999-0000-0000-0000-000000000000", "00" * 32)
+        self.assertEqual((0, None), nobody.hello())
+        self.assertTrue(self.events("refused", "identity that is not known"))
+        self.assertEqual(200, client.hello()[0])
+
+    def test_another_uuid(self):
+        client, victim = self.server.client(3, "read-only"), self.server.client(4, "read-only")
+        client.uuid = victim.uuid
+        self.assertEqual(403, client.hello()[0])
+        self.assertTrue(self.events("refused", f"a hello for {victim.uuid} with the key of"))
+        self.assertEqual(200, victim.hello()[0])
+        thief = Client(self.server, client.identity, client.key)
+        self.assertEqual(401, thief.renew(victim.session)[0])
+        self.assertEqual(200, victim.renew()[0])
+
+    def test_unknown(self):
+        client = Client(self.server, "88888888-0000-0000-0000-000000000001", enrol_key())
+        client.identity = "enrol"
+        status, answer = client.hello()
+        self.assertEqual((404, "unknown"), (status, answer["state"]))
+        self.assertIn("not known", answer["error"])
+        self.assertGreater(answer["wait"], 0)
+        made = self.server.api("POST", "clients", {"uuid": client.uuid, "name": "new"})
+        self.assertEqual((200, "known"), (client.hello()[0], client.hello()[1]["state"]))
+        self.assertIsNone(client.session)
+        client.identity, client.key = client.uuid, made["key"]
+        status, answer = client.hello()
+        self.assertEqual((403, "no disks"), (status, answer["state"]))
+        self.server.api("POST", "assignments", {"client": "new", "disk": "read-only"})
+        self.assertEqual(200, client.hello()[0])
+
+    def test_disabled_and_expired(self):
+        client = self.server.client(5, "read-only")
+        self.assertEqual(200, client.hello()[0])
+        self.server.api("PATCH", "clients/lab-05", {"enabled": False})
+        self.assertEqual((401, "the client is disabled"), (client.renew()[0], client.renew()[1]["error"]))
+        status, answer = client.hello()
+        self.assertEqual((403, "disabled"), (status, answer["state"]))
+        self.server.api("PATCH", "clients/lab-05", {"enabled": True, "expires": int(time.time()) - 1})
+        status, answer = client.hello()
+        self.assertEqual((403, "expired"), (status, answer["state"]))
+        self.assertNotIn(client.uuid, (self.server.folder / "nbd.psk").read_text())
+        self.server.api("PATCH", "clients/lab-05", {"expires": 0})
+        self.assertEqual(200, client.hello()[0])
+        self.assertIn(f"{client.uuid}:{client.key}\n", (self.server.folder / "nbd.psk").read_text())
+
+    def test_cloned(self):
+        client = self.server.client(6, "read-only")
+        self.assertEqual(200, client.hello()[0])
+        clone = Client(self.server, client.uuid, client.key, ["52:54:00:99:99:99"])
+        status, answer = clone.hello()
+        self.assertEqual((409, "cloned"), (status, answer["state"]))
+        self.assertTrue(self.events("refused", "lab-06: Another machine"))
+        self.assertEqual(200, client.renew()[0])
+        old = client.session
+        self.assertEqual(200, client.hello()[0])  # the same machine has started again
+        self.assertEqual("the machine has started again", client.renew(old)[1]["error"])
+        self.assertEqual(200, client.renew()[0])
+        client.bye()
+        self.assertEqual(200, clone.hello()[0])
+
+    def test_new_key(self):
+        client = self.server.client(7, "read-only")
+        key = self.server.api("POST", "clients/lab-07/key")["key"]
+        self.assertEqual(0, client.hello()[0])
+        client.key = key
+        self.assertEqual(200, client.hello()[0])
+
+    def test_no_plain_text(self):
+        status = b""
+        try:
+            with socket.create_connection(("127.0.0.1", self.server.client_port), 10) as plain:
+                plain.sendall(b"POST /client/v1/hello HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+                status = plain.recv(100)
+        except ConnectionError:
+            pass
+        self.assertNotIn(b"HTTP/1.1", status)
+        client = self.server.client(8, "read-only")
+        self.assertEqual(b"", client.raw(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", ["-tls1_1"]))
+
+    def test_menu(self):
+        api = self.server.api
+        api("POST", "groups", {"name": "menu"})
+        client = self.server.client(9, group="menu")
+        api("POST", "assignments", {"group": "menu", "disk": "read-only", "place": 2, "label": "Debian, read only"})
+        api("POST", "assignments", {"group": "menu", "disk": "server", "place": 1, "default": True, "memory": 2048})
+        api("POST", "assignments", {"client": "lab-09", "disk": "server", "place": 1, "label": "mine", "cpus": 2})
+        disks = client.hello()[1]["disks"]
+        self.assertEqual([("server", "mine", 2), ("read-only", "Debian, read only", 0)],
+                         [(d["name"], d["label"], d["cpus"]) for d in disks])
+
+    def test_versions(self):
+        api = self.server.api
+        self.server.image("series", 4096, version=False)
+        api("POST", "disks", {"name": "newest", "image": "series", "mode": "server"})
+        client = self.server.client(10, "newest")
+        self.assertEqual("no disks", client.hello()[1]["state"])
+        self.assertTrue(self.events("refused", "newest has no published version"))
+        (self.server.folder / "images" / "two.raw").write_bytes(b"2" * 8192)
+        api("POST", "images/series/versions", {"source": "series.raw", "state": "published", "content": "one"})
+        self.assertEqual((4096, "one"), [(d["size"], d["content"]) for d in client.hello()[1]["disks"]][0])
+        api("POST", "images/series/versions", {"source": "two.raw", "state": "published", "content": "two"})
+        # Its difference belongs to the first version; another client begins with the second.
+        self.assertEqual((4096, "one"), [(d["size"], d["content"]) for d in client.hello()[1]["disks"]][0])
+        other = self.server.client(11, "newest")
+        self.assertEqual((8192, "two"), [(d["size"], d["content"]) for d in other.hello()[1]["disks"]][0])
+        mine, = [d for d in self.server.items("differences") if d["client"] == client.uuid]
+        self.refused(409, "DELETE", f"differences/{mine['id']}", words="end that first")
+        self.refused(409, "DELETE", "clients/lab-10", words="differences")
+        client.bye()
+        (self.server.folder / "differences" / mine["id"]).write_bytes(b"x")
+        api("DELETE", f"differences/{mine['id']}")
+        self.assertEqual((8192, "two"), [(d["size"], d["content"]) for d in client.hello()[1]["disks"]][0])
+
+    def test_profile(self):
+        client = self.server.client(12, "read-only")
+        client.hello()
+        path, data = "profile/read-only", bytes(range(256)) * 100
+        self.assertEqual(404, client.request("GET", path, token=client.session)[0])
+        self.assertEqual(200, client.request("PUT", path, token=client.session, data=data)[0])
+        other = self.server.client(13, "server")  # another disk of the same version
+        other.hello()
+        self.assertEqual((200, data), other.request("GET", "profile/server", token=other.session))
+        self.assertEqual(404, other.request("GET", path, token=other.session)[0])
+        self.assertEqual(401, client.request("GET", path)[0])
+        self.assertEqual(413, client.request("PUT", path, token=client.session, data=b"x" * ((1 << 20) + 1))[0])
+        self.server.api("DELETE", "images/debian/versions/1/profile")
+        self.assertEqual(404, client.request("GET", path, token=client.session)[0])
+
+
+class Expiry(ServerCase):
+    times = "session = 4\nlease = 4"
+
+    def test_silence_and_restart(self):
+        self.server.image("debian", 4096)
+        self.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "ram"})
+        client, silent = self.server.client(1, "d"), self.server.client(2, "d")
+        self.assertEqual((200, 200), (client.hello()[0], silent.hello()[0]))
+        time.sleep(1.5)
+        client.renew()
+        self.server.kill()
+        time.sleep(5)  # longer than a session lives
+        self.server.start()
+        self.assertEqual(200, client.renew()[0])
+        deadline = time.monotonic() + 14
+        while not self.events("session", "lab-02: nothing was heard"):
+            self.assertLess(time.monotonic(), deadline)
+            client.renew()
+            time.sleep(1)
+        self.assertEqual((200, 401), (client.renew()[0], silent.renew()[0]))

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/leatd/api.h"
+
+#include "tools/leatd/auth.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/manage.h"
+#include "tools/leatd/object.h"
+#include "tools/leatd/profile.h"
+#include "tools/leatd/session.h"
+
+#include <string.h>
+
+typedef enum db_result (*handler)(struct request *request);
+
+struct job {
+    struct request *request;
+    handler run;
+};
+
+static enum db_result body(void *context)
+{
+    struct job *job = context;
+    job->request->who[0] = 0;
+    return job->run(job->request);
+}
+
+static void in_transaction(struct request *request, handler run)
+{
+    struct job job = {request, run};
+    enum db_result result = db_transact(request->leatd->db, body, &job);
+    if (result == DB_OK || (result == DB_UNDONE && request->status >= 400))
+        return;
+    leatd_log("%s: %s", request->segments[2] ? request->segments[2] : "api",
+              db_error(request->leatd->db));
+    request_refuse(request, 503, "the database cannot be used now");
+}
+
+static bool is_path(const struct request *request, const char *a, const char *b)
+{
+    const char *const *s = request->segments;
+    return s[0] && s[1] && !strcmp(s[0], a) && !strcmp(s[1], b) && s[2];
+}
+
+static void refuse_path(struct request *request)
+{
+    request_refuse(request, 404, "there is nothing of that name here");
+}
+
+static const struct object *find(const struct object *const *list, const char *path)
+{
+    while (*list && strcmp((*list)->path, path))
+        list++;
+    return *list;
+}
+
+/* /images/NAME/versions[/N[/profile]] */
+static enum db_result versions(struct request *request)
+{
+    const char *const *s = request->segments + 2;
+    if (s[3] && s[4] && !s[5] && !strcmp(s[4], "profile"))
+        return profile_of_version(request, s[1], s[3]);
+    if (s[3] && s[4]) {
+        refuse_path(request);
+        return DB_OK;
+    }
+    return object_handle(request, &object_versions, s[1], s[3]);
+}
+
+static enum db_result dispatch(struct request *request)
+{
+    const char *const *s = request->segments + 2;
+    enum request_method method = request->method;
+    const struct object *object = find(objects, s[0]);
+    if (!object)
+        object = find(object_logs, s[0]);
+    if (object && (!s[1] || !s[2])) {
+        if (method == REQUEST_DELETE && s[1] && manage_knows(s[0]))
+            return manage_remove(request, s[0], s[1]);
+        return object_handle(request, object, NULL, s[1]);
+    }
+    if (object && s[1] && !strcmp(s[0], "images") && !strcmp(s[2], "versions"))
+        return versions(request);
+    if (method == REQUEST_POST && s[1] && s[2] && !s[3] && !strcmp(s[0], "clients") &&
+        !strcmp(s[2], "key"))
+        return manage_key(request, s[1]);
+    if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "status"))
+        return manage_status(request);
+    if (method == REQUEST_POST && !s[1] && !strcmp(s[0], "logout"))
+        return auth_logout(request);
+    refuse_path(request);
+    return DB_OK;
+}
+
+static enum db_result admin(struct request *request)
+{
+    bool found;
+    enum db_result result = auth_check(request, &found);
+    return result == DB_OK && found ? dispatch(request) : result;
+}
+
+void api_admin(struct request *request)
+{
+    const char *const *s = request->segments + 2;
+    if (!is_path(request, "api", "v1"))
+        refuse_path(request);
+    else if (!strcmp(s[0], "login") && !s[1] && request->method == REQUEST_POST)
+        auth_login(request);
+    else
+        in_transaction(request, admin);
+    if (request->method != REQUEST_GET)
+        request->leatd->keys_changed = true;
+}
+
+static handler client_handler(const struct request *request)
+{
+    const char *const *s = request->segments + 2;
+    bool post = request->method == REQUEST_POST && !s[1];
+    if (!strcmp(s[0], "profile") && s[1] && !s[2])
+        return profile_of_session;
+    if (post && !strcmp(s[0], "hello"))
+        return session_hello;
+    if (post && !strcmp(s[0], "renew"))
+        return session_renew;
+    return post && !strcmp(s[0], "bye") ? session_bye : NULL;
+}
+
+void api_client(struct request *request)
+{
+    handler run = is_path(request, "client", "v1") ? client_handler(request) : NULL;
+    if (run)
+        in_transaction(request, run);
+    else
+        refuse_path(request);
+}

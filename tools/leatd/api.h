@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* From a request to its answer: routes, who may, and the transaction around it. */
+#ifndef LEATD_API_H
+#define LEATD_API_H
+
+#include "tools/leatd/request.h"
+
+/* Each answers the request whatever happens: request->status is set, and answer or answer_data. */
+void api_admin(struct request *request);  /* /api/v1/... */
+void api_client(struct request *request); /* /client/v1/... */
+
+#endif

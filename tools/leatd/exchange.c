@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/leatd/exchange.h"
+
+#include "tools/leatd/api.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/secret.h"
+
+#include <arpa/inet.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct exchange {
+    struct request request;
+    char path[512];
+    char *body; // from malloc, grows with what arrives
+    size_t used, most;
+    bool too_large;
+    cJSON *json;
+};
+
+void exchange_address(struct MHD_Connection *connection, char address[INET6_ADDRSTRLEN])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *peer = info ? info->client_addr : NULL;
+    strcpy(address, "unknown");
+    if (peer && peer->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, address,
+                  INET6_ADDRSTRLEN);
+    } else if (peer && peer->sa_family == AF_INET6) {
+        const struct in6_addr *six = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(six);
+        inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &six->s6_addr[12] : six->s6_addr, address,
+                  INET6_ADDRSTRLEN);
+    }
+}
+
+static bool find_method(struct request *request, const char *name)
+{
+    static const char *const names[] = {[REQUEST_GET] = "GET",
+                                        [REQUEST_POST] = "POST",
+                                        [REQUEST_PUT] = "PUT",
+                                        [REQUEST_PATCH] = "PATCH",
+                                        [REQUEST_DELETE] = "DELETE"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(names[i], name)) {
+            request->method = i;
+            return true;
+        }
+    return false;
+}
+
+static const char *bearer(struct MHD_Connection *connection)
+{
+    const char *value =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    return value && !strncmp(value, "Bearer ", 7) ? value + 7 : NULL;
+}
+
+static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connection,
+                              const char *url, const char *method)
+{
+    struct exchange *e = calloc(1, sizeof *e);
+    if (!e)
+        return NULL;
+    struct request *request = &e->request;
+    request->leatd = leatd;
+    request->token = bearer(connection);
+    exchange_address(connection, request->address);
+    bool good = (size_t)snprintf(e->path, sizeof e->path, "%s", url) < sizeof e->path &&
+                request_path(request, e->path);
+    if (!find_method(request, method))
+        request_refuse(request, 405, "the method is none of GET, POST, PUT, PATCH and DELETE");
+    else if (!good)
+        request_refuse(request, 404, "there is nothing of that name here");
+    e->most = request->method == REQUEST_PUT ? REQUEST_PROFILE_BYTES : REQUEST_BODY_BYTES;
+    return e;
+}
+
+/* What is too large is read to its end, so that the client gets to see the answer, but not kept. */
+static void take(struct exchange *e, const char *data, size_t size)
+{
+    char *body =
+        size <= e->most - e->used && !e->too_large ? realloc(e->body, e->used + size) : NULL;
+    e->too_large = !body;
+    if (!body)
+        return;
+    memcpy(body + e->used, data, size);
+    e->body = body;
+    e->used += size;
+}
+
+/* The body as JSON, but that of a PUT. False with a refusal. */
+static bool read_body(struct exchange *e)
+{
+    const char *why;
+    struct request *request = &e->request;
+    if (e->too_large) {
+        request_refuse(request, 413, "the request is too large");
+        return false;
+    }
+    request->data = e->body;
+    request->data_size = e->used;
+    if (!e->used || request->method == REQUEST_PUT)
+        return true;
+    request->body = e->json = json_parse(e->body, e->used, &why);
+    if (!e->json)
+        request_refuse(request, 400, "%s", why);
+    return e->json;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, struct request *request)
+{
+    char *text = request->answer_data;
+    size_t size = request->answer_size;
+    const char *kind = "application/octet-stream";
+    if (!text) {
+        text = request->answer ? cJSON_PrintUnformatted(request->answer) : NULL;
+        size = text ? strlen(text) : 0;
+        kind = "application/json";
+    }
+    request->answer_data = NULL;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+    if (!response) {
+        free(text);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, kind);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    enum MHD_Result result = MHD_queue_response(connection, (unsigned)request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e,
+                           void (*api)(struct request *))
+{
+    struct request *request = &e->request;
+    if (!request->status && read_body(e) &&
+        request_page(request,
+                     MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"),
+                     MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after")))
+        api(request);
+    return answer(connection, request);
+}
+
+static enum MHD_Result handle(struct leatd *leatd, struct MHD_Connection *connection,
+                              const char *url, const char *method, const char *data, size_t *size,
+                              void **exchange, const char *identity, void (*api)(struct request *))
+{
+    struct exchange *e = *exchange;
+    if (!e) {
+        e = *exchange = begin(leatd, connection, url, method);
+        if (e)
+            e->request.identity = identity;
+        return e ? MHD_YES : MHD_NO;
+    }
+    if (*size) {
+        take(e, data, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    return run(connection, e, api);
+}
+
+enum MHD_Result exchange_admin(void *leatd, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *data,
+                               size_t *size, void **exchange)
+{
+    (void)version;
+    return handle(leatd, connection, url, method, data, size, exchange, NULL, api_admin);
+}
+
+enum MHD_Result exchange_client(void *leatd, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *size, void **exchange)
+{
+    (void)version;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    const char *identity = info ? gnutls_psk_server_get_username(info->tls_session) : NULL;
+    if (!identity)
+        return MHD_NO; // TLS without a pre-shared key is not offered, so this cannot be
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct exchange_peer *peer = info ? info->socket_context : NULL;
+    if (peer)
+        peer->served = true;
+    return handle(leatd, connection, url, method, data, size, exchange, identity, api_client);
+}
+
+void exchange_done(void *leatd, struct MHD_Connection *connection, void **exchange,
+                   enum MHD_RequestTerminationCode code)
+{
+    struct exchange *e = *exchange;
+    (void)leatd;
+    (void)connection;
+    (void)code;
+    if (!e)
+        return;
+    request_free(&e->request);
+    cJSON_Delete(e->json);
+    if (e->body)
+        secret_wipe(e->body, e->used); // it may have been a password
+    free(e->body);
+    free(e);
+    *exchange = NULL;
+}

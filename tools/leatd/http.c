@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/leatd/http.h"
+
+#include "tools/leatd/exchange.h"
+#include "tools/leatd/journal.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/tls.h"
+
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECTIONS 1024u       // of each API at once
+#define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
+#define CONNECTION_BYTES 16384u // for headers and answers of one
+#define FLAGS (MHD_USE_EPOLL | MHD_USE_ERROR_LOG)
+
+static struct exchange_peer *peer_of(const struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        (struct MHD_Connection *)(uintptr_t)connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/*
+ * The key of an identity, for TLS. Who is not known gets a random one, and fails as with a wrong key: whether a UUID is known
+ * is nobody's business. libmicrohttpd frees the key.
+ */
+static int find_key(void *context, const struct MHD_Connection *connection, const char *identity,
+                    void **key, size_t *size)
+{
+    struct exchange_peer *peer = peer_of(connection);
+    *key = malloc(KEY_BYTES);
+    if (!*key)
+        return -1;
+    *size = KEY_BYTES;
+    bool known = tls_find_key(context, identity, *key);
+    if (peer) {
+        snprintf(peer->identity, sizeof peer->identity, "%s", identity);
+        peer->known = known;
+    }
+    return 0;
+}
+
+struct failure {
+    struct leatd *leatd;
+    const struct exchange_peer *peer;
+    char address[INET6_ADDRSTRLEN];
+};
+
+static enum db_result note_failure(void *context)
+{
+    struct failure *f = context;
+    return f->peer->known
+               ? journal_event(f->leatd, "refused", f->peer->identity, f->address,
+                               "TLS for %s was not completed: a wrong key?", f->peer->identity)
+               : journal_event(f->leatd, "refused", NULL, f->address,
+                               "TLS with an identity that is not known");
+}
+
+static void say_failure(struct leatd *leatd, struct MHD_Connection *connection,
+                        const struct exchange_peer *peer)
+{
+    struct failure f = {.leatd = leatd, .peer = peer};
+    exchange_address(connection, f.address);
+    if (limit_take(&leatd->limit, 't', f.address, 10, leatd_monotonic()))
+        db_transact(leatd->db, note_failure, &f);
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct exchange_peer *peer = *slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *slot = calloc(1, sizeof *peer);
+        return;
+    }
+    if (peer && peer->identity[0] && !peer->served)
+        say_failure(context, connection, peer);
+    free(peer);
+    *slot = NULL;
+}
+
+static void on_log(void *context, const char *format, va_list arguments)
+{
+    char line[256];
+    (void)context;
+    vsnprintf(line, sizeof line, format, arguments);
+    line[strcspn(line, "\n")] = 0;
+    leatd_log("http: %s", line);
+}
+
+/* The file's text, from malloc; NULL with a sentence. */
+static char *read_pem(const char *path, char *error)
+{
+    char *text = calloc(1, REQUEST_BODY_BYTES);
+    FILE *file = fopen(path, "re");
+    size_t size = file && text ? fread(text, 1, REQUEST_BODY_BYTES - 1, file) : 0;
+    if (file)
+        fclose(file);
+    if (size)
+        return text;
+    snprintf(error, CONFIG_ERROR_BYTES, "%.200s cannot be read", path);
+    free(text);
+    return NULL;
+}
+
+static struct MHD_Daemon *start_admin(struct leatd *leatd, unsigned extra,
+                                      struct MHD_OptionItem *more)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&leatd->config.admin;
+    unsigned flags = FLAGS | extra | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, exchange_admin, leatd, MHD_OPTION_EXTERNAL_LOGGER, on_log, leatd,
+        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+}
+
+static bool open_admin(struct leatd *leatd, char *error)
+{
+    const struct config *config = &leatd->config;
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    error[0] = 0;
+    if (!config->certificate[0]) {
+        leatd->admin_daemon = start_admin(leatd, 0, none);
+    } else {
+        char *certificate = read_pem(config->certificate, error);
+        char *key = certificate ? read_pem(config->key, error) : NULL;
+        struct MHD_OptionItem both[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, certificate},
+                                        {MHD_OPTION_HTTPS_MEM_KEY, 0, key},
+                                        {MHD_OPTION_END, 0, NULL}};
+        if (key) {
+            leatd->admin_daemon = start_admin(leatd, MHD_USE_TLS, both);
+            secret_wipe(key, strlen(key));
+        }
+        free(key);
+        free(certificate);
+    }
+    if (!leatd->admin_daemon && !error[0])
+        snprintf(
+            error, CONFIG_ERROR_BYTES,
+            "the administrators' API cannot be served: is its port in use, its certificate good?");
+    return leatd->admin_daemon;
+}
+
+static bool open_client(struct leatd *leatd, char *error)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&leatd->config.client;
+    unsigned flags = FLAGS | MHD_USE_TLS | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    leatd->client_daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, exchange_client, leatd, MHD_OPTION_EXTERNAL_LOGGER, on_log, leatd,
+        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_HTTPS_CRED_TYPE, GNUTLS_CRD_PSK,
+        MHD_OPTION_GNUTLS_PSK_CRED_HANDLER, find_key, leatd, MHD_OPTION_HTTPS_PRIORITIES,
+        TLS_PRIORITIES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, leatd,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    if (!leatd->client_daemon)
+        snprintf(error, CONFIG_ERROR_BYTES,
+                 "the clients' API cannot be served: is its port in use?");
+    return leatd->client_daemon;
+}
+
+bool http_open(struct leatd *leatd, char *error)
+{
+    return open_admin(leatd, error) && open_client(leatd, error);
+}
+
+void http_close(struct leatd *leatd)
+{
+    if (leatd->admin_daemon)
+        MHD_stop_daemon(leatd->admin_daemon);
+    if (leatd->client_daemon)
+        MHD_stop_daemon(leatd->client_daemon);
+    leatd->admin_daemon = leatd->client_daemon = NULL;
+}
+
+static int file_of(struct MHD_Daemon *daemon)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? info->epoll_fd : -1;
+}
+
+void http_files(const struct leatd *leatd, int files[2])
+{
+    files[0] = file_of(leatd->admin_daemon);
+    files[1] = file_of(leatd->client_daemon);
+}
+
+int http_timeout(const struct leatd *leatd, int most)
+{
+    struct MHD_Daemon *const daemons[] = {leatd->admin_daemon, leatd->client_daemon};
+    for (unsigned i = 0; i < 2; i++) {
+        MHD_UNSIGNED_LONG_LONG wait;
+        if (MHD_get_timeout(daemons[i], &wait) == MHD_YES && wait < (unsigned)most)
+            most = (int)wait;
+    }
+    return most;
+}
+
+void http_run(struct leatd *leatd)
+{
+    MHD_run(leatd->admin_daemon);
+    MHD_run(leatd->client_daemon);
+}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/leatd/lease.h"
+
+#include "tools/leatd/control_wire.h"
+#include "tools/leatd/journal.h"
+#include "tools/leatd/json.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/secret.h"
+#include "tools/leatd/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The columns of find_export. */
+enum {
+    SESSION,
+    CLIENT,
+    NAME,
+    ADDRESS,
+    LIVES,
+    ENABLED,
+    DISK,
+    MODE,
+    SIZE,
+    DIFFERENCE,
+    SOURCE,
+    FORMAT,
+    IMAGE
+};
+
+static const char find_export[] =
+    "SELECT session.id, session.client, client.name, address,"
+    " CASE WHEN ended IS NULL AND session.expires > $2 THEN 1 ELSE 0 END,"
+    " CASE WHEN enabled = 1 AND (client.expires = 0 OR client.expires > $2) THEN 1 ELSE 0 END,"
+    " disk, mode, export.size, difference, source, format, export.image"
+    " FROM export JOIN session ON export.session = session.id"
+    " JOIN client ON session.client = client.uuid"
+    " LEFT JOIN image_version ON export.image = image_version.image"
+    " AND export.version = image_version.number WHERE export.hash = $1";
+
+static void refuse(cJSON *answer, const char *reason, const char *sentence)
+{
+    cJSON_AddStringToObject(answer, "error", sentence);
+    cJSON_AddStringToObject(answer, "reason", reason);
+}
+
+/* A term of the lease, and when the plugin has to ask for the next. */
+static void add_terms(struct leatd *leatd, cJSON *answer)
+{
+    int64_t term = leatd->config.lease_term;
+    cJSON_AddNumberToObject(answer, "expires", (double)(leatd_now() + term));
+    cJSON_AddNumberToObject(answer, "renew", (double)(term / 3 > 0 ? term / 3 : 1));
+}
+
+static bool is_loopback(const char *address)
+{
+    return !strncmp(address, "127.", 4) || !strcmp(address, "::1");
+}
+
+/* A peer without an address has come over a Unix socket of this host. */
+static bool is_peer(const char *peer, const char *address)
+{
+    if (!strncmp(peer, "::ffff:", 7) && strchr(peer, '.'))
+        peer += 7;
+    return peer[0] ? !strcmp(peer, address) : is_loopback(address);
+}
+
+static enum db_result refuse_open(struct leatd *leatd, cJSON *answer, const char *reason,
+                                  const struct db_rows *found, const char *peer, const char *why)
+{
+    const char *address = peer[0] ? peer : "local";
+    refuse(answer, reason, "there is no such export for this client");
+    // Who tries names at random shall not fill the log.
+    if (!limit_take(&leatd->limit, 'x', address, 20, leatd_monotonic()))
+        return DB_OK;
+    return journal_event(leatd, "refused", found->count ? db_text(found, 0, CLIENT) : NULL, address,
+                         "%s: an export name that %s",
+                         found->count ? db_text(found, 0, NAME) : "unknown", why);
+}
+
+static void describe(struct leatd *leatd, const struct db_rows *found, bool read_only,
+                     cJSON *answer)
+{
+    const struct config *config = &leatd->config;
+    const char *source = db_text(found, 0, SOURCE), *difference = db_text(found, 0, DIFFERENCE);
+    char path[CONFIG_PATH_BYTES + 1100];
+    cJSON_AddStringToObject(answer, "client", db_text(found, 0, NAME));
+    cJSON_AddStringToObject(answer, "disk", db_text(found, 0, DISK));
+    cJSON_AddStringToObject(answer, "mode", db_text(found, 0, MODE));
+    cJSON_AddBoolToObject(answer, "read_only", read_only || !difference[0]);
+    if (source[0] && source_is_uri(source)) {
+        cJSON_AddStringToObject(answer, "uri", source);
+    } else if (source[0]) {
+        source_path(config, source, path, sizeof path);
+        cJSON_AddStringToObject(answer, "path", path);
+    }
+    if (source[0])
+        cJSON_AddStringToObject(answer, "format", db_text(found, 0, FORMAT));
+    cJSON_AddNumberToObject(answer, "size", (double)db_number(found, 0, SIZE));
+    if (difference[0]) {
+        snprintf(path, sizeof path, "%s/%s", config->differences, difference);
+        cJSON_AddStringToObject(answer, "difference", path);
+    }
+    add_terms(leatd, answer);
+    cJSON_AddStringToObject(answer, "away", CONTROL_AWAY_HOLD);
+}
+
+static enum db_result insert_lease(struct leatd *leatd, const char *target, const char *hash,
+                                   const struct db_rows *found, char *id)
+{
+    int64_t now = leatd_now();
+    secret_id(id);
+    struct db_value values[] = {db_str(target),
+                                db_str(id),
+                                db_str(db_text(found, 0, SESSION)),
+                                db_str(hash),
+                                db_str(db_text(found, 0, DISK)),
+                                db_int(db_text(found, 0, DIFFERENCE)[0] != 0),
+                                db_int(now),
+                                db_int(now + leatd->config.lease_term)};
+    enum db_result result =
+        db_run(leatd->db,
+               "INSERT INTO lease (target, id, session, export, disk, writer, taken, expires,"
+               " bytes_read, bytes_written) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)",
+               values, 8, NULL);
+    return result == DB_OK ? journal_event(leatd, "lease", db_text(found, 0, CLIENT),
+                                           db_text(found, 0, ADDRESS), "%s opens disk %s",
+                                           db_text(found, 0, NAME), db_text(found, 0, DISK))
+                           : result;
+}
+
+static enum db_result prolong(struct leatd *leatd, const char *id)
+{
+    struct db_value values[] = {db_str(id), db_int(leatd_now() + leatd->config.lease_term)};
+    return db_run(leatd->db, "UPDATE lease SET expires = $2 WHERE id = $1", values, 2, NULL);
+}
+
+static enum db_result refuse_busy(struct leatd *leatd, const struct db_rows *found,
+                                  const char *holder, cJSON *answer)
+{
+    char sentence[160];
+    snprintf(sentence, sizeof sentence, "disk %.63s is in use by %.63s", db_text(found, 0, DISK),
+             holder);
+    refuse(answer, CONTROL_REASON_BUSY, sentence);
+    cJSON_AddStringToObject(answer, "holder", holder);
+    if (!limit_take(&leatd->limit, 'b', db_text(found, 0, CLIENT), 5, leatd_monotonic()))
+        return DB_OK;
+    return journal_event(leatd, "refused", db_text(found, 0, CLIENT), db_text(found, 0, ADDRESS),
+                         "%s: %s", db_text(found, 0, NAME), sentence);
+}
+
+/* The lease of the target: this session's again, a new one, or somebody else's. id "" after a refusal. */
+static enum db_result take(struct leatd *leatd, const struct db_rows *found, const char *hash,
+                           char *id, cJSON *answer)
+{
+    struct db_rows held;
+    const char *difference = db_text(found, 0, DIFFERENCE);
+    const char *target = difference[0] ? difference : hash;
+    struct db_value value = db_str(target);
+    enum db_result result = db_query(leatd->db,
+                                     "SELECT lease.id, session, lease.expires, client.name"
+                                     " FROM lease JOIN session ON lease.session = session.id"
+                                     " JOIN client ON session.client = client.uuid"
+                                     " WHERE target = $1",
+                                     &value, 1, &held);
+    id[0] = 0;
+    if (result != DB_OK)
+        return result;
+    bool is_own = held.count && !strcmp(db_text(&held, 0, 1), db_text(found, 0, SESSION));
+    if (is_own) {
+        snprintf(id, ID_BYTES, "%s", db_text(&held, 0, 0));
+        result = prolong(leatd, id);
+    } else if (held.count && db_number(&held, 0, 2) > leatd_now()) {
+        result = refuse_busy(leatd, found, db_text(&held, 0, 3), answer);
+    } else {
+        result = db_run(leatd->db, "DELETE FROM lease WHERE target = $1", &value, 1, NULL);
+        if (result == DB_OK)
+            result = insert_lease(leatd, target, hash, found, id);
+    }
+    db_rows_free(&held);
+    return result;
+}
+
+static enum db_result open_found(struct leatd *leatd, const struct db_rows *found, const char *hash,
+                                 const char *peer, bool read_only, cJSON *answer)
+{
+    char id[ID_BYTES];
+    if (!found->count)
+        return refuse_open(leatd, answer, CONTROL_REASON_TOKEN, found, peer, "nobody was given");
+    if (!db_number(found, 0, LIVES) || !db_number(found, 0, ENABLED))
+        return refuse_open(leatd, answer, CONTROL_REASON_TOKEN, found, peer, "has expired");
+    if (!is_peer(peer, db_text(found, 0, ADDRESS)))
+        return refuse_open(leatd, answer, CONTROL_REASON_PEER, found, peer, "is somebody else's");
+    enum db_result result = take(leatd, found, hash, id, answer);
+    if (result != DB_OK || !id[0])
+        return result;
+    cJSON_AddStringToObject(answer, "lease", id);
+    describe(leatd, found, read_only, answer);
+    return DB_OK;
+}
+
+enum db_result lease_open(struct leatd *leatd, const cJSON *request, cJSON *answer)
+{
+    struct db_rows found;
+    char hash[HASH_BYTES];
+    const char *token = json_text(request, "token"), *peer = json_text(request, "peer");
+    if (!token || !peer || strlen(peer) > 63) {
+        refuse(answer, CONTROL_REASON_REQUEST, "an open needs token and peer");
+        return DB_OK;
+    }
+    bool read_only = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "read_only"));
+    secret_hash(hash, token);
+    struct db_value values[] = {db_str(hash), db_int(leatd_now())};
+    enum db_result result = db_query(leatd->db, find_export, values, 2, &found);
+    if (result != DB_OK)
+        return result;
+    result = open_found(leatd, &found, hash, peer, read_only, answer);
+    db_rows_free(&found);
+    return result;
+}
+
+/* A lease of a session that lives; false with a refusal, or with *result other than DB_OK. */
+static bool find_lease(struct leatd *leatd, const cJSON *request, cJSON *answer, const char **id,
+                       enum db_result *result)
+{
+    struct db_rows rows;
+    *id = json_text(request, "lease");
+    *result = DB_OK;
+    if (!*id) {
+        refuse(answer, CONTROL_REASON_REQUEST, "the request needs a lease");
+        return false;
+    }
+    struct db_value values[] = {db_str(*id), db_int(leatd_now())};
+    *result = db_query(leatd->db,
+                       "SELECT lease.id FROM lease JOIN session ON lease.session = session.id"
+                       " JOIN client ON session.client = client.uuid WHERE lease.id = $1"
+                       " AND ended IS NULL AND session.expires > $2 AND enabled = 1"
+                       " AND (client.expires = 0 OR client.expires > $2)",
+                       values, 2, &rows);
+    if (*result != DB_OK)
+        return false;
+    bool found = rows.count;
+    db_rows_free(&rows);
+    if (!found)
+        refuse(answer, CONTROL_REASON_GONE, "the lease has been taken away");
+    return found;
+}
+
+static int64_t sum(const cJSON *request, const char *name)
+{
+    int64_t number;
+    return json_integer(cJSON_GetObjectItemCaseSensitive(request, name), &number) && number > 0
+               ? number
+               : 0;
+}
+
+enum db_result lease_renew(struct leatd *leatd, const cJSON *request, cJSON *answer)
+{
+    enum db_result result;
+    const char *id;
+    if (!find_lease(leatd, request, answer, &id, &result))
+        return result;
+    struct db_value values[] = {db_str(id), db_int(leatd_now() + leatd->config.lease_term),
+                                db_int(sum(request, "read")), db_int(sum(request, "written"))};
+    // A plugin that has been started anew begins to count at 0 again.
+    result = db_run(leatd->db,
+                    "UPDATE lease SET expires = $2,"
+                    " bytes_read = CASE WHEN bytes_read < $3 THEN $3 ELSE bytes_read END,"
+                    " bytes_written = CASE WHEN bytes_written < $4 THEN $4 ELSE bytes_written END"
+                    " WHERE id = $1",
+                    values, 4, NULL);
+    add_terms(leatd, answer);
+    return result;
+}
+
+enum db_result lease_close(struct leatd *leatd, const cJSON *request, cJSON *answer)
+{
+    enum db_result result;
+    const char *id;
+    find_lease(leatd, request, answer, &id, &result);
+    return result; // a living session keeps it until it expires: its client may only have lost its connection
+}
+
+enum db_result lease_sweep(struct leatd *leatd)
+{
+    struct db_value now = db_int(leatd_now());
+    return db_run(leatd->db, "DELETE FROM lease WHERE expires <= $1", &now, 1, NULL);
+}
+
+static enum db_result prolong_all(struct leatd *leatd, int64_t alive)
+{
+    int64_t now = leatd_now();
+    const struct config *config = &leatd->config;
+    struct db_value values[] = {db_str(config->server), db_int(alive),
+                                db_int(now + config->session_term)};
+    enum db_result result =
+        db_run(leatd->db,
+               "UPDATE session SET expires = $3 WHERE server = $1 AND ended IS NULL"
+               " AND expires > $2 AND expires < $3",
+               values, 3, NULL);
+    values[2] = db_int(now + config->lease_term);
+    return result == DB_OK
+               ? db_run(leatd->db,
+                        "UPDATE lease SET expires = $3 WHERE expires > $2 AND expires < $3 AND"
+                        " session IN (SELECT id FROM session WHERE server = $1)",
+                        values, 3, NULL)
+               : result;
+}
+
+int64_t lease_away(const struct config *config)
+{
+    int64_t term =
+        config->session_term < config->lease_term ? config->session_term : config->lease_term;
+    return term >= 60 ? 15 : term >= 8 ? term / 4 : 2;
+}
+
+enum db_result lease_alive(struct leatd *leatd)
+{
+    struct db_rows rows;
+    int64_t now = leatd_now();
+    struct db_value values[] = {db_str(leatd->config.server), db_int(now)};
+    enum db_result result =
+        db_query(leatd->db, "SELECT alive FROM server WHERE name = $1", values, 1, &rows);
+    if (result != DB_OK)
+        return result;
+    bool is_new = !rows.count;
+    int64_t alive = is_new ? now : db_number(&rows, 0, 0);
+    db_rows_free(&rows);
+    if (is_new)
+        return db_run(leatd->db, "INSERT INTO server (name, started, alive) VALUES ($1, $2, $2)",
+                      values, 2, NULL);
+    if (now - alive > lease_away(&leatd->config))
+        result = prolong_all(leatd, alive);
+    return result == DB_OK
+               ? db_run(leatd->db, "UPDATE server SET alive = $2 WHERE name = $1", values, 2, NULL)
+               : result;
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* leatd: docs/server.md. */
+#include "tools/leatd/auth.h"
+#include "tools/leatd/control.h"
+#include "tools/leatd/http.h"
+#include "tools/leatd/journal.h"
+#include "tools/leatd/lease.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/manage.h"
+#include "tools/leatd/schema.h"
+#include "tools/leatd/password.h"
+#include "tools/leatd/secret.h"
+#include "tools/leatd/session.h"
+#include "tools/leatd/tls.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const char usage[] = "usage: leatd [--config FILE] [add-admin NAME]\n"
+                            "  without a command: serves, until SIGTERM\n"
+                            "  add-admin NAME     makes an administrator, or gives one a new "
+                            "password (from standard input)\n"
+                            "  --config FILE      (/etc/leat/leatd.conf)\n";
+
+static _Noreturn void fail(const char *sentence)
+{
+    fprintf(stderr, "leatd: %s\n", sentence);
+    exit(1);
+}
+
+static void make_folder(const char *path, mode_t mode)
+{
+    char sentence[CONFIG_PATH_BYTES + 100];
+    if (!mkdir(path, mode) || errno == EEXIST)
+        return;
+    snprintf(sentence, sizeof sentence, "the folder %s cannot be made: %s", path, strerror(errno));
+    fail(sentence);
+}
+
+static void open_database(struct leatd *leatd)
+{
+    char error[DB_ERROR_BYTES];
+    make_folder(leatd->config.folder, 0700);
+    make_folder(leatd->config.images, 0750);
+    make_folder(leatd->config.differences, 0750);
+    leatd->db = db_open(leatd->config.database, error);
+    if (!leatd->db || !schema_prepare(leatd->db, error))
+        fail(error);
+}
+
+static size_t read_password(char *password, size_t size)
+{
+    struct termios old, quiet;
+    bool is_terminal = !tcgetattr(0, &old);
+    if (is_terminal) {
+        quiet = old;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        fputs("Password: ", stderr);
+        tcsetattr(0, TCSAFLUSH, &quiet);
+    }
+    bool got = fgets(password, (int)size, stdin);
+    if (is_terminal) {
+        tcsetattr(0, TCSAFLUSH, &old);
+        fputc('\n', stderr);
+    }
+    if (!got)
+        password[0] = 0;
+    password[strcspn(password, "\n")] = 0;
+    return strlen(password);
+}
+
+static int add_admin(struct leatd *leatd, const char *name)
+{
+    char password[PASSWORD_MOST + 2], error[DB_ERROR_BYTES];
+    read_password(password, sizeof password);
+    bool ok = auth_add_admin(leatd, name, password, error);
+    secret_wipe(password, sizeof password);
+    if (!ok)
+        fprintf(stderr, "leatd: %s\n", error);
+    db_close(leatd->db);
+    return !ok;
+}
+
+static enum db_result look_after(void *context)
+{
+    struct leatd *leatd = context;
+    // In this order: nothing expires because leatd was away.
+    enum db_result result = lease_alive(leatd);
+    if (result == DB_OK)
+        result = session_sweep(leatd);
+    if (result == DB_OK)
+        result = lease_sweep(leatd);
+    return result == DB_OK ? journal_trim(leatd) : result;
+}
+
+static void tick(struct leatd *leatd)
+{
+    int64_t step = lease_away(&leatd->config) / 3;
+    leatd->next_tick = leatd_monotonic() + (step ? step : 1);
+    if (db_transact(leatd->db, look_after, leatd) != DB_OK)
+        leatd_log("sessions and leases cannot be looked after: %s", db_error(leatd->db));
+    manage_clean(leatd);
+    tls_write_keys(leatd);
+}
+
+static void serve(struct leatd *leatd, int signals)
+{
+    struct pollfd polls[CONTROL_POLLS + 3];
+    for (;;) {
+        int64_t left = leatd->next_tick - leatd_monotonic();
+        int files[2];
+        if (left <= 0)
+            tick(leatd);
+        if (leatd->keys_changed)
+            tls_write_keys(leatd);
+        http_files(leatd, files);
+        polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+        polls[1] = (struct pollfd){.fd = files[0], .events = POLLIN};
+        polls[2] = (struct pollfd){.fd = files[1], .events = POLLIN};
+        control_polls(leatd->control, polls + 3);
+        int most = left > 0 ? (int)left * 1000 : 1000;
+        poll(polls, CONTROL_POLLS + 3, http_timeout(leatd, most));
+        if (polls[0].revents)
+            return;
+        http_run(leatd);
+        control_serve(leatd->control, polls + 3);
+    }
+}
+
+static int run(struct leatd *leatd)
+{
+    char error[CONFIG_ERROR_BYTES];
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int signals = signalfd(-1, &set, SFD_CLOEXEC);
+    secret_random(leatd->limit.key, sizeof leatd->limit.key);
+    gnutls_hash_fast(GNUTLS_DIG_SHA256, TLS_ENROL_WORDS, strlen(TLS_ENROL_WORDS), leatd->enrol_key);
+    tick(leatd); // what lived when leatd ended gets its time before anybody can ask
+    leatd->control = control_open(leatd, error);
+    if (!leatd->control || !http_open(leatd, error))
+        fail(error);
+    leatd_log("serving, version %s", LEATD_VERSION);
+    serve(leatd, signals);
+    http_close(leatd);
+    control_close(leatd->control);
+    db_close(leatd->db);
+    close(signals);
+    leatd_log("ended");
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    static struct leatd leatd;
+    const char *file = "/etc/leat/leatd.conf";
+    char error[CONFIG_ERROR_BYTES];
+    int at = 1;
+    if (count > 2 && !strcmp(arguments[1], "--config")) {
+        file = arguments[2];
+        at = 3;
+    }
+    bool adds = count == at + 2 && !strcmp(arguments[at], "add-admin");
+    if (!adds && count != at) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (!config_read(&leatd.config, file, error))
+        fail(error);
+    open_database(&leatd);
+    return adds ? add_admin(&leatd, arguments[at + 1]) : run(&leatd);
+}

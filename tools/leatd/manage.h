@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What administrators do beyond create, change and remove. All inside of a transaction. */
+#ifndef LEATD_MANAGE_H
+#define LEATD_MANAGE_H
+
+#include "tools/leatd/request.h"
+
+/* DELETE of sessions (ends it) and differences (drops it): objects that change by themselves. */
+bool manage_knows(const char *path);
+enum db_result manage_remove(struct request *request, const char *path, const char *id);
+
+/* A new key for the client. */
+enum db_result manage_key(struct request *request, const char *client);
+
+enum db_result manage_status(struct request *request);
+
+/* Removes the files of differences that were dropped, then their rows. Not inside of a transaction. */
+void manage_clean(struct leatd *leatd);
+
+#endif

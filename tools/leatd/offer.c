@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/leatd/offer.h"
+
+#include "tools/leatd/journal.h"
+#include "tools/leatd/leatd.h"
+#include "tools/leatd/secret.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One assigned disk, as it will be offered. */
+struct disk {
+    const char *name, *mode, *label;
+    struct db_value image, version; // NULL: none
+    int64_t size, iops, bandwidth, memory, cpus;
+    bool is_default;
+    char difference[ID_BYTES]; // "" none
+};
+
+/* The columns of assigned. */
+enum { NAME, MODE, IMAGE, VERSION, SIZE, IOPS, BANDWIDTH, LABEL, DEFAULT, MEMORY, CPUS };
+
+static const char assigned[] =
+    "SELECT disk.name, mode, image, version, size, iops, bandwidth, label, is_default, memory, cpus"
+    " FROM assignment JOIN disk ON assignment.disk = disk.name"
+    " WHERE assignment.client = $1 OR assignment.client_group ="
+    " (SELECT client_group FROM client WHERE uuid = $1)"
+    " ORDER BY place, assignment.client IS NULL, assignment.id";
+
+static const char newest[] = "SELECT number FROM image_version WHERE image = $1 AND"
+                             " state = 'published' ORDER BY number DESC LIMIT 1";
+
+/* The version that the disk names, or the newest published one; *found false: there is none. */
+static enum db_result find_version(struct db *db, struct disk *disk, bool *found)
+{
+    struct db_rows rows;
+    *found = true;
+    if (disk->image.kind == DB_NULL || disk->version.kind == DB_INT)
+        return DB_OK;
+    enum db_result result = db_query(db, newest, &disk->image, 1, &rows);
+    if (result != DB_OK)
+        return result;
+    *found = rows.count;
+    if (rows.count)
+        disk->version = db_int(db_number(&rows, 0, 0));
+    db_rows_free(&rows);
+    return DB_OK;
+}
+
+/* A disk is as large as it says, and never smaller than its image. */
+static enum db_result find_size(struct db *db, struct disk *disk)
+{
+    struct db_rows rows;
+    struct db_value values[] = {disk->image, disk->version};
+    enum db_result result = db_query(
+        db, "SELECT size FROM image_version WHERE image = $1 AND number = $2", values, 2, &rows);
+    if (result != DB_OK)
+        return result;
+    if (rows.count && db_number(&rows, 0, 0) > disk->size)
+        disk->size = db_number(&rows, 0, 0);
+    db_rows_free(&rows);
+    return DB_OK;
+}
+
+static enum db_result insert_difference(struct db *db, struct disk *disk, struct db_value owner)
+{
+    secret_id(disk->difference);
+    struct db_value values[] = {
+        db_str(disk->difference), db_str(disk->name), owner, disk->image, disk->version,
+        db_int(disk->size),       db_int(leatd_now())};
+    return db_run(
+        db,
+        "INSERT INTO difference (id, disk, client, image, version, size, dropped, created)"
+        " VALUES ($1, $2, $3, $4, $5, $6, 0, $7)",
+        values, 7, NULL);
+}
+
+/* The difference that the disk's mode asks for: the one that is there, with the version it was begun over, or a new one. */
+static enum db_result find_difference(struct db *db, struct disk *disk, const char *client)
+{
+    bool is_private = !strcmp(disk->mode, "private");
+    struct db_rows rows;
+    if (!is_private && strcmp(disk->mode, "server"))
+        return DB_OK;
+    struct db_value values[] = {db_str(disk->name), db_str(is_private ? "" : client)};
+    enum db_result result = db_query(db,
+                                     "SELECT id, version, size FROM difference WHERE disk = $1"
+                                     " AND COALESCE(client, '') = $2 AND dropped = 0",
+                                     values, 2, &rows);
+    if (result != DB_OK)
+        return result;
+    if (rows.count) {
+        snprintf(disk->difference, sizeof disk->difference, "%s", db_text(&rows, 0, 0));
+        disk->version = *db_at(&rows, 0, 1);
+        disk->size = db_number(&rows, 0, 2);
+    } else {
+        result = insert_difference(db, disk, db_str(is_private ? NULL : client));
+    }
+    db_rows_free(&rows);
+    return result;
+}
+
+/* An export of the session; its name goes into the object under the key. */
+static enum db_result insert_export(struct db *db, const char *session, const struct disk *disk,
+                                    bool is_base, cJSON *shown)
+{
+    char token[TOKEN_BYTES], hash[HASH_BYTES];
+    secret_token(token, 'x');
+    secret_hash(hash, token);
+    bool has_difference = !is_base && disk->difference[0];
+    struct db_value values[] = {
+        db_str(hash),       db_str(session),
+        db_str(disk->name), db_str(is_base ? "read-only" : disk->mode),
+        disk->image,        disk->version,
+        db_int(disk->size), db_str(has_difference ? disk->difference : NULL)};
+    cJSON_AddStringToObject(shown, is_base ? "base" : "export", token);
+    return db_run(db,
+                  "INSERT INTO export (hash, session, disk, mode, image, version, size, difference)"
+                  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                  values, 8, NULL);
+}
+
+/* How the client can name and check the content of the image version. */
+static enum db_result add_version(struct db *db, struct disk *disk, cJSON *shown)
+{
+    struct db_rows rows;
+    struct db_value values[] = {disk->image, disk->version};
+    enum db_result result = db_query(db,
+                                     "SELECT content, root_hash, root_blocks FROM"
+                                     " image_version WHERE image = $1 AND number = $2",
+                                     values, 2, &rows);
+    if (result != DB_OK)
+        return result;
+    bool known = rows.count;
+    json_add_text(shown, "content", known ? db_at(&rows, 0, 0)->data : NULL);
+    json_add_text(shown, "root_hash", known ? db_at(&rows, 0, 1)->data : NULL);
+    if (known && db_at(&rows, 0, 2)->kind == DB_INT)
+        cJSON_AddNumberToObject(shown, "root_blocks", (double)db_number(&rows, 0, 2));
+    else
+        cJSON_AddNullToObject(shown, "root_blocks");
+    db_rows_free(&rows);
+    return DB_OK;
+}
+
+static void add_rest(const struct disk *disk, cJSON *shown)
+{
+    char profile[128];
+    snprintf(profile, sizeof profile, "/client/v1/profile/%s", disk->name);
+    cJSON_AddStringToObject(shown, "name", disk->name);
+    cJSON_AddStringToObject(shown, "label", disk->label[0] ? disk->label : disk->name);
+    cJSON_AddBoolToObject(shown, "default", disk->is_default);
+    cJSON_AddStringToObject(shown, "mode", disk->mode);
+    cJSON_AddNumberToObject(shown, "size", (double)disk->size);
+    json_add_text(shown, "profile", disk->image.kind == DB_TEXT ? profile : NULL);
+    cJSON_AddNumberToObject(shown, "iops", (double)disk->iops);
+    cJSON_AddNumberToObject(shown, "bandwidth", (double)disk->bandwidth);
+    cJSON_AddNumberToObject(shown, "memory", (double)disk->memory);
+    cJSON_AddNumberToObject(shown, "cpus", (double)disk->cpus);
+}
+
+static enum db_result offer(struct request *request, const char *session, const char *client,
+                            struct disk *disk, cJSON *disks)
+{
+    struct db *db = request->leatd->db;
+    bool found;
+    enum db_result result = find_version(db, disk, &found);
+    if (result == DB_OK && !found)
+        return journal_event(request->leatd, "refused", client, request->address,
+                             "disk %s has no published version", disk->name);
+    cJSON *shown = cJSON_CreateObject();
+    cJSON_AddItemToArray(disks, shown);
+    if (result == DB_OK)
+        result = find_size(db, disk);
+    if (result == DB_OK)
+        result = find_difference(db, disk, client);
+    if (result == DB_OK)
+        result = add_version(db, disk, shown);
+    if (result == DB_OK)
+        result = insert_export(db, session, disk, false, shown);
+    if (result == DB_OK && !strcmp(disk->mode, "server"))
+        result = insert_export(db, session, disk, true, shown);
+    else
+        cJSON_AddNullToObject(shown, "base");
+    add_rest(disk, shown);
+    return result;
+}
+
+static bool offered(const cJSON *disks, const char *name)
+{
+    const cJSON *disk;
+    cJSON_ArrayForEach(disk, disks) if (!strcmp(json_text(disk, "name"), name)) return true;
+    return false;
+}
+
+enum db_result offer_disks(struct request *request, const char *session, const char *client,
+                           cJSON *disks)
+{
+    struct db_rows rows;
+    struct db_value value = db_str(client);
+    enum db_result result = db_query(request->leatd->db, assigned, &value, 1, &rows);
+    if (result != DB_OK)
+        return result;
+    for (uint32_t i = 0; i < rows.count && result == DB_OK; i++) {
+        struct disk disk = {.name = db_text(&rows, i, NAME),
+                            .mode = db_text(&rows, i, MODE),
+                            .label = db_text(&rows, i, LABEL),
+                            .image = *db_at(&rows, i, IMAGE),
+                            .version = *db_at(&rows, i, VERSION),
+                            .size = db_number(&rows, i, SIZE),
+                            .iops = db_number(&rows, i, IOPS),
+                            .bandwidth = db_number(&rows, i, BANDWIDTH),
+                            .memory = db_number(&rows, i, MEMORY),
+                            .cpus = db_number(&rows, i, CPUS),
+                            .is_default = db_number(&rows, i, DEFAULT) != 0};
+        if (!offered(disks, disk.name))
+            result = offer(request, session, client, &disk, disks);
+    }
+    db_rows_free(&rows);
+    return result;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* One HTTP request, without HTTP: what was asked, by whom, and what is answered. */
+#ifndef LEATD_REQUEST_H
+#define LEATD_REQUEST_H
+
+#include "tools/leatd/db.h"
+#include "tools/leatd/json.h"
+
+#include <netinet/in.h>
+
+struct leatd;
+
+#define REQUEST_SEGMENTS 8u
+#define REQUEST_SENTENCE 256u
+#define REQUEST_BODY_BYTES (64u << 10)
+#define REQUEST_PROFILE_BYTES (1u << 20) /* of a boot profile, the only body that is no JSON */
+
+enum request_method { REQUEST_GET, REQUEST_POST, REQUEST_PUT, REQUEST_PATCH, REQUEST_DELETE };
+
+struct request {
+    struct leatd *leatd;
+    enum request_method method;
+    const char *segments[REQUEST_SEGMENTS + 1]; /* of the path; NULL at the end */
+    const char *after;                          /* query: NULL if it has none */
+    int64_t limit;
+    const char *token;    /* of "Authorization: Bearer"; NULL if there is none */
+    const char *identity; /* who TLS has shown the client to be; NULL on the administrators' side */
+    char address[INET6_ADDRSTRLEN]; /* of the peer, IPv4 as such */
+    const cJSON *body;              /* NULL if there is none */
+    const void *data;               /* a PUT's body as it is */
+    size_t data_size;
+    char who[64]; /* the administrator, once the token is known */
+
+    int status;
+    cJSON *answer;     /* owned by the request; NULL if there is none */
+    void *answer_data; /* instead: bytes from malloc, owned by the request */
+    size_t answer_size;
+    char sentence[REQUEST_SENTENCE]; /* an error's; "" if there is none */
+};
+
+/* Answers with a status and {"error": sentence}; what the transaction has done is kept if the caller returns DB_OK. */
+void request_refuse(struct request *request, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* An empty object as the answer, with the status; what had been answered before is gone. */
+cJSON *request_answer(struct request *request, int status);
+
+/* Takes the path and the query apart, in place. False: too many parts, or characters that no name has. */
+bool request_path(struct request *request, char *path);
+
+/* limit and after; false with a refusal when they make no sense. */
+bool request_page(struct request *request, const char *limit, const char *after);
+
+/* Frees what the request owns. */
+void request_free(struct request *request);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Types are those that SQLite and PostgreSQL have in common: BIGINT, TEXT, BYTEA (in SQLite a column of any type
+ * takes a blob). Truth values are 0 and 1; times are seconds since 1970, 0 for "never".
+ */
+#include "tools/leatd/schema.h"
+
+#include <stdio.h>
+
+static const char *const first[] = {
+    "CREATE TABLE admin (name TEXT PRIMARY KEY, password TEXT NOT NULL, enabled BIGINT NOT NULL,"
+    " created BIGINT NOT NULL)",
+    "CREATE TABLE api_token (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
+    " admin TEXT NOT NULL REFERENCES admin(name) ON DELETE CASCADE, note TEXT NOT NULL,"
+    " created BIGINT NOT NULL, expires BIGINT NOT NULL)",
+    "CREATE TABLE client_group (name TEXT PRIMARY KEY, note TEXT NOT NULL, created BIGINT NOT "
+    "NULL)",
+    "CREATE TABLE client (uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " client_group TEXT REFERENCES client_group(name), macs TEXT NOT NULL, psk TEXT NOT NULL,"
+    " enabled BIGINT NOT NULL, expires BIGINT NOT NULL, note TEXT NOT NULL, created BIGINT NOT "
+    "NULL)",
+    "CREATE TABLE image (name TEXT PRIMARY KEY, note TEXT NOT NULL, created BIGINT NOT NULL)",
+    "CREATE TABLE image_version (image TEXT NOT NULL REFERENCES image(name), number BIGINT NOT "
+    "NULL,"
+    " state TEXT NOT NULL, source TEXT NOT NULL, format TEXT NOT NULL, size BIGINT NOT NULL,"
+    " content TEXT, root_hash TEXT, root_blocks BIGINT, hash_source TEXT, note TEXT NOT NULL,"
+    " created BIGINT NOT NULL, PRIMARY KEY (image, number))",
+    "CREATE TABLE disk (name TEXT PRIMARY KEY, image TEXT REFERENCES image(name), version BIGINT,"
+    " mode TEXT NOT NULL, size BIGINT NOT NULL, iops BIGINT NOT NULL, bandwidth BIGINT NOT NULL,"
+    " note TEXT NOT NULL, created BIGINT NOT NULL,"
+    " FOREIGN KEY (image, version) REFERENCES image_version(image, number))",
+    "CREATE TABLE assignment (id TEXT PRIMARY KEY,"
+    " client TEXT REFERENCES client(uuid) ON DELETE CASCADE,"
+    " client_group TEXT REFERENCES client_group(name) ON DELETE CASCADE,"
+    " disk TEXT NOT NULL REFERENCES disk(name), place BIGINT NOT NULL, label TEXT NOT NULL,"
+    " is_default BIGINT NOT NULL, memory BIGINT NOT NULL, cpus BIGINT NOT NULL,"
+    " created BIGINT NOT NULL, CHECK ((client IS NULL) <> (client_group IS NULL)))",
+    "CREATE TABLE session (id TEXT PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
+    " client TEXT NOT NULL REFERENCES client(uuid) ON DELETE CASCADE, started BIGINT NOT NULL,"
+    " renewed BIGINT NOT NULL, expires BIGINT NOT NULL, address TEXT NOT NULL,"
+    " macs TEXT NOT NULL, leat_version TEXT NOT NULL, hardware TEXT NOT NULL,"
+    " server TEXT NOT NULL, ended BIGINT, why TEXT)",
+    // One client has one session that has not ended: the database itself keeps a second one out.
+    "CREATE UNIQUE INDEX session_live ON session (client) WHERE ended IS NULL",
+    "CREATE TABLE difference (id TEXT PRIMARY KEY, disk TEXT NOT NULL REFERENCES disk(name),"
+    " client TEXT REFERENCES client(uuid), image TEXT, version BIGINT, size BIGINT NOT NULL,"
+    " dropped BIGINT NOT NULL, created BIGINT NOT NULL,"
+    " FOREIGN KEY (image, version) REFERENCES image_version(image, number))",
+    // COALESCE, since two NULLs are not equal: one difference for a private disk.
+    "CREATE UNIQUE INDEX difference_live ON difference (disk, COALESCE(client, ''))"
+    " WHERE dropped = 0",
+    "CREATE TABLE export (hash TEXT PRIMARY KEY,"
+    " session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,"
+    " disk TEXT NOT NULL REFERENCES disk(name) ON DELETE CASCADE, mode TEXT NOT NULL,"
+    " image TEXT, version BIGINT, size BIGINT NOT NULL, difference TEXT REFERENCES difference(id),"
+    " FOREIGN KEY (image, version) REFERENCES image_version(image, number))",
+    "CREATE INDEX export_session ON export (session)",
+    // The target is the difference's id, or the hash of a read-only export: one lease for each, ever.
+    "CREATE TABLE lease (target TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE,"
+    " export TEXT NOT NULL REFERENCES export(hash) ON DELETE CASCADE, disk TEXT NOT NULL,"
+    " writer BIGINT NOT NULL, taken BIGINT NOT NULL, expires BIGINT NOT NULL,"
+    " bytes_read BIGINT NOT NULL, bytes_written BIGINT NOT NULL)",
+    "CREATE TABLE profile (image TEXT NOT NULL, version BIGINT NOT NULL, data BYTEA NOT NULL,"
+    " changed BIGINT NOT NULL, PRIMARY KEY (image, version),"
+    " FOREIGN KEY (image, version) REFERENCES image_version(image, number) ON DELETE CASCADE)",
+    "CREATE TABLE event (id TEXT PRIMARY KEY, at BIGINT NOT NULL, kind TEXT NOT NULL,"
+    " client TEXT, address TEXT NOT NULL, message TEXT NOT NULL)",
+    "CREATE TABLE audit (id TEXT PRIMARY KEY, at BIGINT NOT NULL, who TEXT NOT NULL,"
+    " address TEXT NOT NULL, action TEXT NOT NULL, object TEXT NOT NULL, before TEXT, after TEXT)",
+    "CREATE TABLE server (name TEXT PRIMARY KEY, started BIGINT NOT NULL, alive BIGINT NOT NULL)",
+    NULL};
+
+static const char *const *const migrations[SCHEMA_VERSION] = {first};
+
+struct preparation {
+    struct db *db;
+    int64_t found;
+};
+
+static enum db_result run_step(struct db *db, const char *const *statements)
+{
+    enum db_result result = DB_OK;
+    for (; *statements && result == DB_OK; statements++)
+        result = db_run(db, *statements, NULL, 0, NULL);
+    return result;
+}
+
+static enum db_result find_version(struct preparation *p)
+{
+    struct db_rows rows;
+    enum db_result result =
+        db_run(p->db, "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)", NULL,
+               0, NULL);
+    if (result == DB_OK)
+        result = db_query(p->db, "SELECT version FROM schema_version", NULL, 0, &rows);
+    if (result != DB_OK)
+        return result;
+    p->found = rows.count ? db_number(&rows, 0, 0) : 0;
+    db_rows_free(&rows);
+    return DB_OK;
+}
+
+static enum db_result prepare(void *context)
+{
+    struct preparation *p = context;
+    enum db_result result = find_version(p);
+    if (result != DB_OK || p->found >= SCHEMA_VERSION)
+        return result;
+    for (int64_t i = p->found; i < SCHEMA_VERSION && result == DB_OK; i++)
+        result = run_step(p->db, migrations[i]);
+    if (result == DB_OK)
+        result = db_run(p->db, "DELETE FROM schema_version", NULL, 0, NULL);
+    struct db_value now = db_int(SCHEMA_VERSION);
+    if (result == DB_OK)
+        result = db_run(p->db, "INSERT INTO schema_version (version) VALUES ($1)", &now, 1, NULL);
+    return result;
+}
+
+bool schema_prepare(struct db *db, char *error)
+{
+    struct preparation p = {.db = db};
+    if (db_transact(db, prepare, &p) != DB_OK) {
+        snprintf(error, DB_ERROR_BYTES, "the database's tables cannot be made: %.200s",
+                 db_error(db));
+        return false;
+    }
+    if (p.found > SCHEMA_VERSION) {
+        snprintf(
+            error, DB_ERROR_BYTES,
+            "the database is of a newer leatd (schema %d, this one knows %d): install that one",
+            (int)p.found, SCHEMA_VERSION);
+        return false;
+    }
+    return true;
+}

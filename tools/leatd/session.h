@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A client that is on: hello, renew, bye, and how sessions end. All inside of a transaction. */
+#ifndef LEATD_SESSION_H
+#define LEATD_SESSION_H
+
+#include "tools/leatd/request.h"
+
+/* The client's API (docs/server.md); request->identity is who TLS has shown the client to be. */
+enum db_result session_hello(struct request *request);
+enum db_result session_renew(struct request *request);
+enum db_result session_bye(struct request *request);
+
+struct session {
+    char id[32], client[40], name[64];
+};
+
+/* The living session of the request's token; found false with a refusal. */
+enum db_result session_find(struct request *request, struct session *session, bool *found);
+
+/* Ends it: its exports and leases go with it. */
+enum db_result session_end(struct leatd *leatd, const char *id, const char *why);
+
+/* Ends those that nobody has renewed in time. */
+enum db_result session_sweep(struct leatd *leatd);
+
+#endif
