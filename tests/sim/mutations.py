@@ -10,10 +10,10 @@ FLAGS = ["-std=gnu17", "-O1", "-g", "-w", f"-I{TOP}", f"-I{TOP}/include"]
 
 
 class Harness:
-    def __init__(self, name, sources, seeds, mutations):
-        """sources: paths below the top. mutations: name -> (file, what is there, what is put in its place[,
-        the first seed: of what is rare])."""
-        self.name, self.seeds, self.mutations = name, seeds, mutations
+    def __init__(self, name, sources, seeds, mutations, libraries=()):
+        """sources: paths below the top. libraries: "-lNAME". mutations: name -> (file, what is there, what is put in
+        its place[, the first seed: of what is rare])."""
+        self.name, self.seeds, self.mutations, self.libraries = name, seeds, mutations, libraries
         self.sources = [TOP / s for s in sources]
 
     def compile_to(self, source, target, extra=()):
@@ -45,7 +45,7 @@ class Harness:
             linked[source] = place / f"{n}.o"
             self.compile_to(text, linked[source], [f"-iquote{place}", f"-I{place}"])
         program = place / "sim"
-        subprocess.run([*self.compiler, *map(str, linked.values()), "-o", str(program)], check=True)
+        subprocess.run([*self.compiler, *map(str, linked.values()), "-o", str(program), *self.libraries], check=True)
         first = self.mutations[name][3] if len(self.mutations[name]) > 3 else 1
         try:
             command = [str(program), "--from", str(first), "--seeds", str(self.seeds)]

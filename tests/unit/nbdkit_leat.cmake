@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# tools/nbdkit-leat without nbdkit: differences.
+leat_unit_test(test_nbdkit_difference SOURCES unit/test_nbdkit_difference.c unit/diff_model.c LIBS nbdkit_leat_host)
+add_test(NAME sim.difference_mutations
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/difference_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
+set_tests_properties(sim.difference_mutations PROPERTIES LABELS sim TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
