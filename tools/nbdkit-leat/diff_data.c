@@ -22,6 +22,7 @@ int difference_state(struct difference *d, uint64_t count, uint64_t offset, enum
     uint64_t size = d->header.block_size, block = offset / size;
     uint64_t limit = (offset + count - 1) / size - block + 1;
     int64_t run = diff_map_run(&d->map, block, limit, state);
+    *end = offset;
     if (run < 0)
         return (int)run;
     *end = least((block + (uint64_t)run) * size, offset + count);

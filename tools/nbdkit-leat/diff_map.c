@@ -199,7 +199,7 @@ static struct snapshot *take_dirty(struct diff_map *map, unsigned *count)
     pthread_mutex_lock(&map->lock);
     *count = 0;
     if (map->dirty)
-        taken = malloc(map->dirty * sizeof *taken);
+        taken = calloc(map->dirty, sizeof *taken);
     for (unsigned i = 0; taken && i < MAP_BUCKETS; i++)
         for (struct diff_map_page *page = map->buckets[i]; page; page = page->next) {
             if (!page->is_dirty)

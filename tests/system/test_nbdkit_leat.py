@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""test_nbdkit_leat.py PLUGIN [TestClass.test_name ...]: nbdkit with Leat's plugin, a played leatd, and NBD clients of others."""
+import json
+import os
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import vdisk_case
+from leatd_double import Double
+from vdisk_case import MIB, Case, can_connect, free_port, wait_for
+
+TOKEN = "x." + "Ab3-_" * 8 + "xyz"
+OTHER = "x." + "Zz9-_" * 8 + "xyz"
+
+
+def content_of(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+class Plugin(Case):
+    def setUp(self):
+        super().setUp()
+        self.leatd = Double(self.path("control"))
+
+    def nbdkit(self, *parameters, threads=4, name="nbd"):
+        path = self.path(name)
+        if os.path.exists(path):
+            os.unlink(path)
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-t", str(threads), "-U", path, vdisk_case.LEAT_NBD,
+                       f"socket={self.leatd.path}", *parameters)
+        wait_for(lambda: can_connect(path) or p.poll() is not None, 10, "nbdkit starts")
+        self.assertIsNone(p.poll(), self.log_of(p))
+        return p
+
+    def uri(self, token=TOKEN, name="nbd"):
+        return f"nbd+unix:///{token}?socket={self.path(name)}"
+
+    def grant(self, token=TOKEN, **fields):
+        self.leatd.grants[token] = {"lease": "l-" + token[2:8], "client": "lab-01", "disk": "debian",
+                                    "mode": "read-only", "read_only": True, "format": "raw", **fields}
+
+    def image(self, name="image.raw", size=4 * MIB):
+        """Half of it data, half of it a hole."""
+        path = self.make_file(name, size // 2)
+        os.truncate(path, size)
+        return path
+
+    def server_disk(self, size=4 * MIB, **fields):
+        image = self.image(size=size)
+        self.grant(mode="server", read_only=False, path=image, size=size, difference=self.path("difference"), **fields)
+        return image
+
+    def qemu_io(self, *commands, token=TOKEN):
+        arguments = [word for command in commands for word in ("-c", command)]
+        r = self.run_tool("qemu-io", "-f", "raw", *arguments, self.uri(token))
+        self.assertNotIn("failed", r.stdout)
+        return r
+
+    def extents(self, token=TOKEN):
+        r = self.run_tool("nbdinfo", "--map", "--json", self.uri(token))
+        return [(e["offset"], e["length"], e["type"]) for e in json.loads(r.stdout)]
+
+
+class Shared(Plugin):
+    def test_read(self):
+        image = self.image()
+        self.grant(path=image, size=4 * MIB)
+        p = self.nbdkit()
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        self.same_files(image, self.path("copy"))
+        info = json.loads(self.run_tool("nbdinfo", "--json", self.uri()).stdout)["exports"][0]
+        self.assertTrue(info["is_read_only"] and info["can_multi_conn"])
+        self.assertEqual(self.extents(), [(0, 2 * MIB, 0), (2 * MIB, 2 * MIB, 3)])
+        wait_for(lambda: self.leatd.count("close") > 0, 5, "leases are closed")
+        self.stop(p)
+
+    def test_larger_than_its_image(self):
+        image = self.image()
+        self.grant(path=image, size=5 * MIB)
+        self.nbdkit()
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        os.truncate(image, 5 * MIB)
+        self.same_files(image, self.path("copy"))
+
+    def test_nothing_at_all(self):
+        self.grant(size=MIB)
+        self.nbdkit()
+        self.assertEqual(self.extents(), [(0, MIB, 3)])
+
+    def test_write_refused(self):
+        self.grant(path=self.image(), size=4 * MIB)
+        self.nbdkit()
+        r = self.run_tool("qemu-io", "-f", "raw", "-c", "write 0 4k", self.uri(), ok=False)
+        self.assertNotEqual(r.returncode, 0)
+
+
+def raw_options(path, options):
+    """Sends options in the handshake, and returns the type of the first reply of each."""
+    types = []
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path)
+        s.recv(18, socket.MSG_WAITALL)
+        s.sendall(struct.pack(">I", 3))
+        for option, data in options:
+            s.sendall(b"IHAVEOPT" + struct.pack(">II", option, len(data)) + data)
+            reply = s.recv(20, socket.MSG_WAITALL)
+            if len(reply) < 20:
+                types.append(None)
+                break
+            kind, length = struct.unpack(">II", reply[12:])
+            types.append((kind, s.recv(length, socket.MSG_WAITALL) if length else b""))
+    return types
+
+
+OPT_GO, OPT_LIST, OPT_INFO = 7, 3, 6
+REP_ACK, ERR_UNKNOWN, ERR_INVALID = 1, 0x80000006, 0x80000003  # INVALID: a NUL in it
+
+
+class Refused(Plugin):
+    def go(self, name, option=OPT_GO):
+        return raw_options(self.path("nbd"), [(option, struct.pack(">I", len(name)) + name + b"\0\0")])[0]
+
+    def test_names(self):
+        """Whatever is wrong with a name, the answer is the same, and what cannot be a token is not asked for."""
+        self.grant(path=self.image(), size=4 * MIB)
+        self.grant(OTHER, path=self.path("nowhere"), size=4 * MIB)  # known, but cannot be opened
+        self.leatd.grants["x.nonsense"] = b"[1]\n"
+        self.leatd.grants["x.busy"] = {"error": "another machine writes it", "reason": "busy", "holder": "lab-02"}
+        self.leatd.grants["x.writable"] = {**self.leatd.grants[TOKEN], "read_only": False}
+        p = self.nbdkit()
+        names = [b"", b"debian", b"x.", b"x.unknown", OTHER.encode(), b"x.nonsense", b"x.busy", b"x.writable",
+                 b"A" * 4096, b"x." + b"A" * 4094, b"\xff" * 4096, b"../../etc/passwd", b"x.a\nb", b'x.a"b', b"x.a%sb"]
+        answers = {self.go(name, option) for name in names for option in (OPT_GO, OPT_INFO)}
+        self.assertEqual(len(answers), 1, answers)
+        self.assertEqual(answers.pop()[0], ERR_UNKNOWN)
+        self.assertEqual({r["token"] for r in self.leatd.asked if r["op"] == "open"},
+                         {"x.unknown", OTHER, "x.nonsense", "x.busy", "x.writable"})
+        log = self.log_of(p)
+        self.assertIn("lab-02", log)
+        self.assertNotIn(OTHER, log)
+        self.run_tool("nbdinfo", "--size", self.uri())
+
+    def test_any_bytes(self):
+        self.grant(path=self.image(), size=4 * MIB)
+        p = self.nbdkit()
+        chance = random.Random(7)
+        for _ in range(200):
+            name = chance.randbytes(chance.choice((1, 3, 40, 127, 128, 4096)))
+            answer = self.go((b"x." if chance.random() < 0.5 else b"") + name[:4094])
+            self.assertIn(answer and answer[0], (None, ERR_UNKNOWN, ERR_INVALID))
+        self.assertIsNone(p.poll())
+        self.run_tool("nbdinfo", "--size", self.uri())
+
+    def test_list(self):
+        self.grant(path=self.image(), size=4 * MIB)
+        self.nbdkit()
+        self.assertEqual(raw_options(self.path("nbd"), [(OPT_LIST, b"")]), [(REP_ACK, b"")])
+
+    def test_size(self):
+        """An image that is larger than leatd knows is another one."""
+        self.grant(path=self.image(), size=2 * MIB)
+        p = self.nbdkit()
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(), ok=False).returncode, 0)
+        self.assertIn("bytes, and leatd knows of", self.log_of(p))
+
+    def test_peer(self):
+        """The client's address goes to leatd, without its port."""
+        self.grant(path=self.image(), size=4 * MIB)
+        port = free_port()
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), vdisk_case.LEAT_NBD,
+                       f"socket={self.leatd.path}")
+        wait_for(lambda: "nbdinfo" in self.run_tool("nbdinfo", f"nbd://127.0.0.1:{port}/", ok=False).stdout, 10, "starts")
+        self.run_tool("nbdinfo", "--size", f"nbd://127.0.0.1:{port}/{TOKEN}")
+        self.run_tool("nbdinfo", "--size", f"nbd://[::1]:{port}/{TOKEN}")
+        self.assertEqual([r["peer"] for r in self.leatd.asked if r["op"] == "open"], ["127.0.0.1", "::1"])
+        self.assertIsNone(p.poll())
+
+
+class Differences(Plugin):
+    def test_layers(self):
+        image = self.server_disk()
+        before = content_of(image)
+        self.nbdkit()
+        self.qemu_io("write -P 7 64k 4k", "write -P 8 1k 512", "write -z -u 128k 64k", "discard 256k 4k",
+                     f"write -P 9 {3 * MIB} 4k", "read -P 7 64k 4k", "read -P 8 1k 512", "read -P 0 128k 64k", "flush")
+        K = 1024
+        self.assertEqual(self.extents(), [
+            (0, 4 * K, 0), (4 * K, 60 * K, 1), (64 * K, 4 * K, 0), (68 * K, 60 * K, 1), (128 * K, 64 * K, 2),
+            (192 * K, 64 * K, 1), (256 * K, 4 * K, 2), (260 * K, 2 * MIB - 260 * K, 1),
+            (2 * MIB, MIB, 3), (3 * MIB, 4 * K, 0), (3 * MIB + 4 * K, MIB - 4 * K, 3)])
+        self.assertEqual(content_of(image), before)
+
+    def test_private_extents(self):
+        """Nobody shares its image: extents are what the disk's own content is."""
+        self.server_disk()
+        self.leatd.grants[TOKEN]["mode"] = "private"
+        self.nbdkit()
+        self.qemu_io(f"write -P 9 {3 * MIB} 4k")
+        self.assertEqual(self.extents(), [(0, 2 * MIB, 0), (2 * MIB, MIB, 3), (3 * MIB, 4096, 0),
+                                          (3 * MIB + 4096, MIB - 4096, 3)])
+
+    def test_without_image(self):
+        self.grant(mode="private", read_only=False, size=4 * MIB, difference=self.path("difference"))
+        self.nbdkit()
+        source = self.make_file("source", 4 * MIB, seed=5)
+        self.run_tool("nbdcopy", "--flush", source, self.uri())
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        self.same_files(source, self.path("copy"))
+
+    def test_second_writer(self):
+        """Should two leases ever be given for one difference, the file's lock decides."""
+        self.server_disk()
+        self.leatd.grants[OTHER] = {**self.leatd.grants[TOKEN], "lease": "l-2", "client": "lab-02"}
+        self.nbdkit(name="first")
+        second = self.nbdkit()
+        with subprocess.Popen(["qemu-io", "-f", "raw", self.uri(name="first")], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL) as writer:
+            wait_for(lambda: self.leatd.count("open") > 0 and os.path.exists(self.path("difference")), 5, "opens")
+            time.sleep(0.2)
+            r = self.run_tool("nbdinfo", self.uri(OTHER), ok=False)
+            self.assertNotEqual(r.returncode, 0)
+            self.assertIn("somebody else has the difference open", self.log_of(second))
+            writer.stdin.close()
+        wait_for(lambda: self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode == 0, 5, "it is free again")
+
+    def test_limit(self):
+        self.server_disk()
+        self.nbdkit("limit=1M")
+        r = self.run_tool("qemu-io", "-f", "raw", "-c", "write 0 512k", "-c", "write 1M 2M", self.uri(), ok=False)
+        self.assertIn("No space left", r.stdout)
+        self.qemu_io("write -P 3 0 512k", "read -P 3 0 512k")
+
+    def test_like_qcow2(self):
+        """Random operations give what QEMU's own overlay gives."""
+        image = self.server_disk()
+        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image, self.path("overlay"))
+        self.nbdkit()
+        chance = random.Random(int(os.environ.get("LEAT_SEED", "11")))
+        commands = []
+        for _ in range(400):
+            offset = chance.randrange(4 * MIB) // 512 * 512
+            length = min(4 * MIB - offset, chance.choice((512, 1024, 4096, 5120, 12288, 65536, 200 * 1024)))
+            kind = chance.choice(("write", "write", "write", "zero", "unmap", "discard", "flush"))
+            if kind == "discard":  # what is less than a cluster QEMU leaves alone, and so do we: whole ones of both
+                offset, length = offset // 65536 * 65536, 65536
+            commands.append({"write": f"write -q -P {chance.randrange(256)} {offset} {length}",
+                             "zero": f"write -q -z {offset} {length}", "unmap": f"write -q -z -u {offset} {length}",
+                             "discard": f"discard -q {offset} {length}", "flush": "flush"}[kind])
+        arguments = [word for command in commands for word in ("-c", command)]
+        self.run_tool("qemu-io", "-d", "unmap", "-f", "raw", *arguments, self.uri())
+        self.run_tool("qemu-io", "-d", "unmap", "-f", "qcow2", *arguments, self.path("overlay"))
+        # Not read by qemu-img, which takes what is HOLE without ZERO for empty.
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        r = self.run_tool("qemu-img", "compare", "-f", "qcow2", "-F", "raw", self.path("overlay"), self.path("copy"), ok=False)
+        self.assertIn("Images are identical", r.stdout)
+
+
+class Crashes(Plugin):
+    def test_killed(self):
+        """kill -9 of nbdkit while several write: what was flushed is there, the rest is old or new."""
+        size, unit = 16 * MIB, 4096
+        image = self.server_disk(size)
+        base = content_of(image)
+        flushed, tried = {}, {}
+        for turn in range(4):
+            p = self.nbdkit()
+            killer = threading.Timer(0.3 + 0.2 * turn, lambda: p.send_signal(signal.SIGKILL))
+            killer.start()
+            self.write_until_killed(random.Random(turn), size // unit, unit, turn, flushed, tried)
+            p.wait()
+            killer.join()
+            p = self.nbdkit()
+            self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+            content = content_of(self.path("copy"))
+            for unit_number in range(size // unit):
+                at = unit_number * unit
+                is_ = content[at:at + unit]
+                may = {flushed.get(unit_number, base[at:at + unit])} | tried.get(unit_number, set())
+                self.assertIn(is_, may, f"unit {unit_number}, turn {turn}")
+                flushed[unit_number] = is_
+            tried.clear()
+            self.stop(p)
+
+    def write_until_killed(self, chance, units, unit, turn, flushed, tried):
+        """Writes and flushes by turns, each waited for: what a flush covers is known."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.path("nbd"))
+            s.recv(18, socket.MSG_WAITALL)
+            s.sendall(struct.pack(">I", 3) + b"IHAVEOPT" + struct.pack(">II", 1, len(TOKEN)) + TOKEN.encode())
+            self.assertEqual(len(s.recv(10, socket.MSG_WAITALL)), 10)
+            since = {}
+            try:
+                for n in range(1 << 30):
+                    if n % 8 == 7:
+                        s.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 3, n, 0, 0))
+                        self.reply(s)
+                        flushed.update(since)
+                        for number in since:
+                            tried.pop(number, None)
+                        since = {}
+                        continue
+                    number = chance.randrange(units)
+                    data = struct.pack(">II", turn, n) * (unit // 8)
+                    tried.setdefault(number, set()).add(data)
+                    s.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 1, n, number * unit, unit) + data)
+                    self.reply(s)
+                    since[number] = data
+            except (OSError, EOFError):
+                return
+
+    def reply(self, s):
+        answer = s.recv(16, socket.MSG_WAITALL)
+        if len(answer) < 16:
+            raise EOFError
+        self.assertEqual(struct.unpack(">II", answer[:8])[1], 0)
+
+
+class Leases(Plugin):
+    def writer(self):
+        p = subprocess.Popen(["qemu-io", "-f", "raw", self.uri()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True)
+        self.processes.append(p)
+        return p
+
+    def say(self, writer, command):
+        writer.stdin.write(command + "\n")
+        writer.stdin.flush()
+
+    def test_away(self):
+        """A leatd that is away: who is on goes on, also by a new connection; nobody new comes on."""
+        self.server_disk()
+        self.grant(OTHER, path=self.path("image.raw"), size=4 * MIB)
+        p = self.nbdkit()
+        writer = self.writer()
+        self.say(writer, "write -P 1 0 4k")
+        wait_for(lambda: self.leatd.count("renew") > 0, 5, "leases are renewed")
+        self.leatd.stop()
+        wait_for(lambda: "leatd does not answer" in self.log_of(p), 10, "it is noticed")
+        self.qemu_io("read -P 1 0 4k", "write -P 2 4k 4k")  # another connection
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode, 0)
+        self.say(writer, "read -P 2 4k 4k")
+        self.say(writer, "quit")
+        out = writer.communicate(timeout=20)[0]
+        self.assertNotIn("failed", out)
+        self.assertIn("read 4096/4096", out)
+        self.qemu_io("read -P 2 4k 4k")  # all had gone: the grant still holds
+        closes = self.leatd.count("close")
+        self.leatd.start()
+        wait_for(lambda: self.leatd.count("close") > closes, 10, "what it missed is told")
+        self.run_tool("nbdinfo", "--size", self.uri(OTHER))
+
+    def test_expired_while_away(self):
+        self.server_disk()
+        self.leatd.term = 2
+        p = self.nbdkit()
+        writer = self.writer()
+        self.say(writer, "write -P 1 0 4k")
+        wait_for(lambda: self.leatd.count("open") > 0, 5, "opened")
+        self.leatd.stop()
+        self.say(writer, "quit")
+        writer.communicate(timeout=20)
+        time.sleep(3.5)
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(), ok=False).returncode, 0)
+        self.assertIsNone(p.poll())
+
+    def test_gone(self):
+        """A lease that is taken away ends its connections, and no write goes through any more."""
+        image = self.server_disk()
+        port = free_port()
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), vdisk_case.LEAT_NBD,
+                       f"socket={self.leatd.path}")
+        wait_for(lambda: "nbdinfo" in self.run_tool("nbdinfo", f"nbd://127.0.0.1:{port}/", ok=False).stdout, 10, "starts")
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.settimeout(10)
+            s.recv(18, socket.MSG_WAITALL)
+            s.sendall(struct.pack(">I", 3) + b"IHAVEOPT" + struct.pack(">II", 1, len(TOKEN)) + TOKEN.encode())
+            self.assertEqual(len(s.recv(10, socket.MSG_WAITALL)), 10)
+            self.leatd.gone.add("l-" + TOKEN[2:8])
+            self.assertEqual(s.recv(1), b"", "the connection is cut")
+        wait_for(lambda: "taken away" in self.log_of(p), 5, "the log says so")
+        self.assertTrue(image)
+
+
+if __name__ == "__main__":
+    vdisk_case.main(__doc__)

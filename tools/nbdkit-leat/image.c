@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tools/nbdkit-leat/image.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct image *images;
+
+static struct image *find(const char *name, enum grant_format format)
+{
+    for (struct image *i = images; i; i = i->next)
+        if (i->format == format && !strcmp(i->name, name))
+            return i;
+    return NULL;
+}
+
+struct image *image_open(const char *name, bool is_uri, enum grant_format format,
+                         char error[IMAGE_ERROR])
+{
+    pthread_mutex_lock(&lock);
+    struct image *image = find(name, format);
+    if (!image) {
+        if (!is_uri && format == GRANT_RAW)
+            image = image_raw_open(name, error);
+        else
+            snprintf(error, IMAGE_ERROR, "%.160s: only raw files can be served yet", name);
+        if (image) {
+            strcpy(image->name, name);
+            image->format = format;
+            image->next = images;
+            images = image;
+        }
+    }
+    if (image)
+        image->users++;
+    pthread_mutex_unlock(&lock);
+    return image;
+}
+
+void image_release(struct image *image)
+{
+    pthread_mutex_lock(&lock);
+    if (!--image->users) {
+        struct image **at = &images;
+        while (*at != image)
+            at = &(*at)->next;
+        *at = image->next;
+        image->ops->close(image);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+/* How much of a range lies in front of the image's end. */
+static uint64_t inside(const struct image *image, uint64_t count, uint64_t offset)
+{
+    if (offset >= image->size)
+        return 0;
+    return count < image->size - offset ? count : image->size - offset;
+}
+
+int image_read(struct image *image, void *to, size_t count, uint64_t offset)
+{
+    size_t there = image ? (size_t)inside(image, count, offset) : 0;
+    if (there < count)
+        memset((char *)to + there, 0, count - there);
+    return there ? image->ops->read(image, to, there, offset) : 0;
+}
+
+int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hole, bool *zero,
+                 uint64_t *end)
+{
+    uint64_t there = image ? inside(image, count, offset) : 0;
+    *hole = *zero = true;
+    *end = offset + count;
+    return there ? image->ops->extent(image, there, offset, hole, zero, end) : 0;
+}

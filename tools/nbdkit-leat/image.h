@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The image below: read, never written. One object for all who have the same open; any thread may read.
+ * Behind its end it reads as zeros.
+ */
+#ifndef NBDKIT_LEAT_IMAGE_H
+#define NBDKIT_LEAT_IMAGE_H
+
+#include "tools/nbdkit-leat/grant.h"
+
+#define IMAGE_ERROR 256u
+
+struct image;
+
+/* What a back-end does. The offset and count lie inside its size. 0 or -errno. */
+struct image_ops {
+    int (*read)(struct image *image, void *to, size_t count, uint64_t offset);
+    /* From offset on to *end (at most offset + count, more than offset) it is the same: hole (no room), zero. */
+    int (*extent)(struct image *image, uint64_t count, uint64_t offset, bool *hole, bool *zero,
+                  uint64_t *end);
+    void (*close)(struct image *image); /* frees it */
+};
+
+struct image { /* a back-end's first member */
+    const struct image_ops *ops;
+    uint64_t size;
+    /* image.c's own */
+    char name[GRANT_PATH];
+    enum grant_format format;
+    unsigned users;
+    struct image *next;
+};
+
+/* name: an absolute path, or a URI; one that is open already is shared. NULL: error has one sentence. */
+struct image *image_open(const char *name, bool is_uri, enum grant_format format,
+                         char error[IMAGE_ERROR]);
+void image_release(struct image *image);
+
+int image_read(struct image *image, void *to, size_t count, uint64_t offset);
+int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hole, bool *zero,
+                 uint64_t *end);
+
+/* The back-end of raw files. */
+struct image *image_raw_open(const char *path, char error[IMAGE_ERROR]);
+
+#endif

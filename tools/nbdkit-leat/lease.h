@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The leases that leatd has given, and the disks that are open under them: one for each lease, for all
+ * connections of it. A thread renews them. While leatd is away they go on, and an export that is open, or was
+ * while leatd was away, can be opened again until its lease's expiry; nothing new is opened.
+ */
+#ifndef NBDKIT_LEAT_LEASE_H
+#define NBDKIT_LEAT_LEASE_H
+
+#include "tools/nbdkit-leat/disk.h"
+
+#define LEASES_MAX 4096u
+#define LEASE_PEER 64u
+
+struct lease {
+    struct grant grant;
+    struct disk disk;
+    char token[GRANT_TOKEN], peer[LEASE_PEER];
+    atomic_bool is_gone;                /* taken away by leatd: no request is served any more */
+    atomic_uint_fast64_t read, written; /* bytes */
+    /* lease.c's own */
+    atomic_uint users;
+    bool is_open, is_close_owed;
+    int64_t renew_at; /* seconds of the monotonic clock */
+    struct lease *next;
+};
+
+struct lease_hooks {
+    void (*log)(const char *sentence);       /* one line, without its line feed */
+    void (*gone)(const struct lease *lease); /* its connections are to be cut */
+};
+
+/* Once, before threads; limit: bytes of a difference's file, 0: none. */
+void lease_init(const struct lease_hooks *hooks, uint64_t limit);
+bool lease_start_renewing(void);
+void lease_stop_renewing(void);
+
+/* NULL: refused; why is in the log. peer: the client's address without port, or "". */
+struct lease *lease_open(const char *token, const char *peer, bool read_only);
+void lease_close(struct lease *lease);
+
+#endif
