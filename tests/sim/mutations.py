@@ -46,9 +46,9 @@ class Harness:
             self.compile_to(text, linked[source], [f"-iquote{place}", f"-I{place}"])
         program = place / "sim"
         subprocess.run([*self.compiler, *map(str, linked.values()), "-o", str(program), *self.libraries], check=True)
-        first = self.mutations[name][3] if len(self.mutations[name]) > 3 else 1
+        first = ["--from", str(self.mutations[name][3])] if len(self.mutations[name]) > 3 else []
         try:
-            command = [str(program), "--from", str(first), "--seeds", str(self.seeds)]
+            command = [str(program), *first, "--seeds", str(self.seeds)]
             run = subprocess.run(command, capture_output=True, text=True, timeout=240)
         except subprocess.TimeoutExpired:
             return "does not end"
