@@ -3,6 +3,7 @@
 #include "services/net/platform.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/splitmix.h"
 
 #include <cpuid.h>
 #include <stdarg.h>
@@ -56,8 +57,5 @@ uint64_t net_random(void)
 
     if (random_of_cpu(&value))
         return value;
-    state += leat_rdtsc() * 0x9e3779b97f4a7c15ull + (uint64_t)leat_wall_clock_s();
-    value = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ull;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
-    return value ^ (value >> 31);
+    return splitmix64_mix(state += leat_rdtsc() * SPLITMIX64_STEP + (uint64_t)leat_wall_clock_s());
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/splitmix.h"
+
 #define TX_BYTES (48u << 10) /* what a connection takes before the server has read it */
 
 struct event {
@@ -23,12 +25,9 @@ struct sim_profile sim_profile;
 bool sim_faults_on;
 bool sim_verbose;
 
-uint64_t sim_random(void) /* splitmix64 */
+uint64_t sim_random(void)
 {
-    uint64_t z = (rng += 0x9e3779b97f4a7c15ull);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
+    return splitmix64(&rng);
 }
 
 bool sim_chance(uint32_t in_1000)

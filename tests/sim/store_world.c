@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/splitmix.h"
+
 bool sim_verbose;
 struct sim_profile sim_profile; /* the model looks at it: an image without holes */
 static uint64_t seed_now, chance, time_ns, ticks;
@@ -24,11 +26,7 @@ _Noreturn void sim_fail(const char *fmt, ...)
 
 uint64_t sim_random(void)
 {
-    chance += 0x9e3779b97f4a7c15ull; /* splitmix64 */
-    uint64_t z = chance;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
+    return splitmix64(&chance);
 }
 
 uint64_t sim_tick(void)

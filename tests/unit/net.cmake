@@ -14,3 +14,4 @@ endforeach()
 leat_unit_test(test_e1000 SOURCES unit/test_e1000.c unit/e1000_model.c LIBS e1000_host)
 leat_unit_test(test_net_parts SOURCES unit/test_net_parts.c unit/net_world.c
                LIBS net_stack_host lwip_world e1000_host leat_ring_host)
+leat_unit_test(test_splitmix SOURCES unit/test_splitmix.c)

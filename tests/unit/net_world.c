@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "net_world.h"
+#include "lib/splitmix.h"
 #include "services/net/platform.h"
 #include "net_port/net_hooks.h"
 
@@ -35,10 +36,7 @@ uint64_t net_now_ns(void)
 
 uint64_t world_random(void)
 {
-    world.seed += 0x9e3779b97f4a7c15ull;
-    uint64_t value = (world.seed ^ (world.seed >> 30)) * 0xbf58476d1ce4e5b9ull;
-    value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
-    return value ^ (value >> 31);
+    return splitmix64(&world.seed);
 }
 
 uint64_t net_random(void)

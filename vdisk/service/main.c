@@ -14,6 +14,7 @@
 #include "lib/clock.h"
 #include "lib/ctl.h"
 #include "lib/log.h"
+#include "lib/splitmix.h"
 #include "lib/start.h"
 #include "lib/sys.h"
 #include "vdisk/service/answer.h"
@@ -92,10 +93,7 @@ static size_t platform_receive(void *ctx, void *conn, void *data, size_t size)
 static uint64_t platform_random(void *ctx)
 {
     (void)ctx;
-    uint64_t z = (service.random += 0x9e3779b97f4a7c15ull ^ leat_rdtsc());
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
+    return splitmix64_mix(service.random += SPLITMIX64_STEP ^ leat_rdtsc());
 }
 
 static void platform_log(void *ctx, const char *line)
