@@ -54,13 +54,6 @@ void net_panic(const char *what)
     abort();
 }
 
-void leat_assert_failed(const char *what, const char *file, int line);
-void leat_assert_failed(const char *what, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s\n", file, line, what);
-    abort();
-}
-
 /* -- the input, as a stream that ends in zeros -- */
 
 struct input {

@@ -4,7 +4,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +16,6 @@
 
 static struct e1000_model model;
 static struct e1000 nic;
-
-void leat_assert_failed(const char *what, const char *file, int line);
-void leat_assert_failed(const char *what, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: %s\n", file, line, what);
-    abort();
-}
 
 static int start(void)
 {

@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Noreturn void leat_assert_failed(const char *what, const char *file, int line);
-_Noreturn void leat_assert_failed(const char *what, const char *file, int line)
-{
-    fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, what);
-    abort();
-}
-
 static struct vmm_fake *of(struct vm *vm)
 {
     return (struct vmm_fake *)((char *)vm - offsetof(struct vmm_fake, vm));
