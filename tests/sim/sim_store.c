@@ -46,12 +46,7 @@ static void format(void)
 static void choose_faults(void)
 {
     struct store_disk *d = &store_disk;
-    struct store_info info;
-    store_get_info(store, &info);
-    uint64_t base = (d->range_offset + PAGE - 1) / PAGE * PAGE;
-    uint64_t pages = (d->range_offset + d->range_bytes - base) / PAGE;
-    d->meta_front = d->meta_back = (pages - info.blocks) / 2;
-    d->meta_back += info.blocks;
+    store_disk_learn(store);
     static const struct store_disk_faults kinds[] = {
         {.rot_data = 3000},    {.rot_meta = 400},     {.read_error = 3000, .write_error = 100},
         {.read_error = 30000}, {.flush_error = 1000}, {300, 100, 100, 300, 50},

@@ -36,6 +36,18 @@ void store_disk_init(void)
     command_count = unflushed_count = 0;
 }
 
+void store_disk_learn(const struct store *store)
+{
+    struct store_disk *d = &store_disk;
+    struct store_info info;
+    store_get_info(store, &info);
+    uint64_t base =
+        (d->range_offset + STORE_BLOCK_BYTES - 1) / STORE_BLOCK_BYTES * STORE_BLOCK_BYTES;
+    uint64_t pages = (d->range_offset + d->range_bytes - base) / STORE_BLOCK_BYTES;
+    d->meta_front = (pages - info.blocks) / 2;
+    d->meta_back = d->meta_front + info.blocks;
+}
+
 static void check_outside(uint64_t from, uint64_t to)
 {
     for (uint64_t i = from; i < to; i++)

@@ -28,6 +28,8 @@ extern const struct store_platform store_platform;
 void store_world_init(uint64_t seed); /* of the store's own simulator: chance and time */
 void store_disk_init(void);           /* store_disk's sizes are set */
 void store_disk_end(void);            /* fails if a byte outside the range has changed */
+/* Where the metadata of this open store lie, for the faults that are of one kind. */
+void store_disk_learn(const struct store *store);
 /* The time of the next command's end; UINT64_MAX: none is under way. */
 uint64_t store_disk_next(void);
 void store_disk_step(void); /* ends that command; time goes on to it */

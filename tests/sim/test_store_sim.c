@@ -181,12 +181,7 @@ static void choose_world(uint64_t seed)
 static void choose_faults(void)
 {
     struct store_disk *d = &store_disk;
-    struct store_info info;
-    store_get_info(store, &info);
-    uint64_t base = (d->range_offset + PAGE - 1) / PAGE * PAGE;
-    uint64_t pages = (d->range_offset + d->range_bytes - base) / PAGE;
-    d->meta_front = d->meta_back = (pages - info.blocks) / 2;
-    d->meta_back += info.blocks;
+    store_disk_learn(store);
     switch (sim_random() % 8) {
     case 0:
         d->faults.rot_data = 2000;
