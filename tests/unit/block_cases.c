@@ -38,6 +38,20 @@ bool write_fua(struct world_command *wc)
     return user_wait(user, wc, 1000);
 }
 
+void crash_under_a_read(uint64_t lba)
+{
+    user->is_slow = true;
+    submit(&order, BLOCK_READ, lba);
+    crash();
+}
+
+bool read_over_a_crash(uint64_t lba, uint64_t limit_ms)
+{
+    crash_under_a_read(lba);
+    user->is_slow = false;
+    return user_wait(user, &order, limit_ms);
+}
+
 const struct block_counters *counters(void)
 {
     return user_counters(user);

@@ -25,6 +25,10 @@ bool run(enum block_op op, uint64_t limit_ms);
 bool run_at(struct world_command *wc, unsigned unit, enum block_op op, uint64_t lba,
             uint32_t sectors, uint32_t offset);
 bool write_fua(struct world_command *wc);
+/* While `order` reads at `lba`, which does not end: the model stays slow. */
+void crash_under_a_read(uint64_t lba);
+/* The same, and the model is slow no more: did the read succeed in that time? */
+bool read_over_a_crash(uint64_t lba, uint64_t limit_ms);
 const struct block_counters *counters(void);
 uint64_t ms_since(uint64_t ns);
 /* As in struct block_model. */

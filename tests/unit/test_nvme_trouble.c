@@ -111,11 +111,7 @@ static void a_fatal_error_means_a_reset_and_a_flush_that_fails(void **state)
 {
     (void)state;
     assert_true(run(BLOCK_WRITE, 1000)); /* in the cache */
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 8);
-    crash();
-    user->is_slow = false;
-    assert_true(user_wait(user, &order, 5000));
+    assert_true(read_over_a_crash(8, 5000));
     assert_memory_equal(order.command.data, model.ns[0].content + 4096, 4096);
     assert_int_equal(counters()->resets, 1);
     assert_false(run(BLOCK_FLUSH, 1000));
@@ -129,11 +125,7 @@ static void a_fatal_error_with_nothing_to_lose(void **state)
     assert_true(run(BLOCK_WRITE, 1000));
     assert_true(run(BLOCK_FLUSH, 1000));
     assert_true(write_fua(&order));
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 8);
-    crash();
-    user->is_slow = false;
-    assert_true(user_wait(user, &order, 5000));
+    assert_true(read_over_a_crash(8, 5000));
     assert_true(run(BLOCK_FLUSH, 1000));
 }
 
@@ -148,19 +140,14 @@ static void a_flush_covers_only_what_was_done_before(void **state)
     complete(0);
     assert_true(user_wait(user, &order, 100));
     assert_true(user_wait(user, &other, 100));
-    submit(&order, BLOCK_READ, 8);
-    crash();
-    user->is_slow = false;
-    assert_true(user_wait(user, &order, 5000));
+    assert_true(read_over_a_crash(8, 5000));
     assert_false(run(BLOCK_FLUSH, 1000));
 }
 
 static void a_controller_that_no_reset_brings_back_is_gone(void **state)
 {
     (void)state;
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     model.fails_when_enabled = true;
     assert_false(user_wait(user, &order, 60000));
     assert_int_equal(order.ends, 1);
@@ -174,9 +161,7 @@ static void a_controller_that_no_reset_brings_back_is_gone(void **state)
 static void nothing_ends_before_the_controller_is_off(void **state)
 {
     (void)state;
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     model.never_off = true;
     assert_false(user_wait(user, &order, 5000));
     assert_int_equal(order.ends, 0);
@@ -188,9 +173,7 @@ static void nothing_ends_before_the_controller_is_off(void **state)
 static void tick_does_not_wait_for_a_reset(void **state)
 {
     (void)state;
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     model.never_off = true;
     for (unsigned i = 0; i < 300; i++) {
         uint64_t begin = user->world.now_ns;

@@ -83,17 +83,11 @@ static void a_device_that_wants_no_notification_gets_none(void **state)
 static void a_device_that_asks_for_it_is_reset(void **state)
 {
     (void)state;
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
-    user->is_slow = false;
-    assert_true(user_wait(user, &order, 1000));
+    assert_true(read_over_a_crash(0, 1000));
     assert_memory_equal(order.command.data, model.content, 4096);
     assert_int_equal(model.starts, 2);
     /* without an interrupt */
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     model.isr = 0;
     user->is_slow = false;
     assert_true(user_wait(user, &order, 2000));
@@ -105,9 +99,7 @@ static void a_device_that_no_reset_brings_back_is_gone(void **state)
     (void)state;
     uint64_t begin = user->world.now_ns;
 
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     model.never_resets = true;
     assert_false(user_wait(user, &order, 60000));
     assert_int_equal(order.ends, 1);
@@ -137,9 +129,7 @@ static void a_device_that_hangs_again_and_again_is_gone(void **state)
 static void a_disk_that_is_another_after_the_reset_is_gone(void **state)
 {
     (void)state;
-    user->is_slow = true;
-    submit(&order, BLOCK_READ, 0);
-    crash();
+    crash_under_a_read(0);
     user->is_slow = false;
     model.id[0] = 'S';
     assert_false(user_wait(user, &order, 5000));
