@@ -37,8 +37,12 @@ static void start_finds_disks_and_leaves_the_rest(void **state)
     assert_true(port->words[ATA_ID_ENABLED_85] & 0x20);
     assert_int_equal(driver->info(&ahci, 5)->queue_depth, 1);
     for (unsigned i = 0; i < 8; i++) {
-        if (i != UNIT && i != 5)
-            assert_null(driver->info(&ahci, i));
+        if (i == UNIT || i == 5)
+            continue;
+        struct world_command wc;
+        assert_null(driver->info(&ahci, i));
+        world_command(&world, &wc, BLOCK_READ, 0, 1, 0);
+        assert_int_equal(driver->submit(&ahci, i, &wc.command), LEAT_EIO);
     }
     assert_int_equal(model.ports[1].commands[ATA_IDENTIFY_DEVICE], 0);
     assert_int_equal(model.bohc, AHCI_BOHC_SYSTEM);
