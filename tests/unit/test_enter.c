@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The way into the guest and out: kicks that are not lost and not sent for nothing, exits that need no
  * lock, INIT and SIPI, and the states of several vCPUs. */
+#include "irq_senders.h"
 #include "vmm_fake.h"
 
 #include "vmm/irq.h"
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 static struct vmm_fake f;
@@ -248,36 +247,15 @@ static void nmi_is_not_lost(void **state)
 
 /* Three threads send to one vCPU without a lock, which takes one after the other: each vector that was
  * sent is taken, and no kick is missing when the vCPU sleeps. */
-#define SENDERS 3u
-#define ROUNDS 20000u
-static uint32_t sent[SENDERS], taken[SENDERS];
-
-static void *send(void *argument)
-{
-    unsigned me = (unsigned)(uintptr_t)argument;
-    for (uint32_t i = 0; i < ROUNDS; i++) {
-        while (__atomic_load_n(&taken[me], __ATOMIC_ACQUIRE) != i)
-            ;
-        sent[me] = i + 1;
-        lapic_receive(f.cpus[0].lapic, LAPIC_FIXED, (uint8_t)(0x40 + me * 0x10), false);
-    }
-    return NULL;
-}
-
 static void parallel(void **state)
 {
-    pthread_t threads[SENDERS];
     struct leat_vcpu *p = &f.pages[0];
-    uint32_t total = 0;
     (void)state;
     start(1);
-    memset(taken, 0, sizeof(taken));
     f.gates_kicks = true;
-    alarm(120); /* a lost kick: nothing moves any more */
     vcpu_prepare(&f.cpus[0]);
-    for (uintptr_t i = 0; i < SENDERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, send, (void *)i), 0);
-    while (total < SENDERS * ROUNDS) {
+    senders_start(f.cpus[0].lapic, 0x10, 20000);
+    while (senders_go_on()) {
         int vector = p->irq_vector;
         uint32_t kicks = __atomic_load_n(&f.kicks[0], __ATOMIC_ACQUIRE);
         if (vector < 0 && !kicks)
@@ -286,16 +264,11 @@ static void parallel(void **state)
         p->irq_vector = -1;
         assert_true(vcpu_handle_alone(&f.cpus[0], LEAT_EXIT_KICK));
         if (vector >= 0) {
-            unsigned sender = ((unsigned)vector - 0x40) / 0x10;
             lapic_eoi(f.cpus[0].lapic);
-            total++;
-            __atomic_store_n(&taken[sender], taken[sender] + 1, __ATOMIC_RELEASE);
+            senders_taken((uint8_t)vector);
         }
         assert_true(vcpu_prepare_alone(&f.cpus[0]));
     }
-    for (unsigned i = 0; i < SENDERS; i++)
-        pthread_join(threads[i], NULL);
-    alarm(0);
     vmm_fake_free(&f);
 }
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A local APIC that the CPU works: what goes into the pages and when, and requests that are never lost. The test is the
  * kernel and the CPU. */
+#include "irq_senders.h"
 #include "vmm_fake.h"
 
 #include "vmm/irq.h"
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #define SVR_ON 0x1ff
@@ -249,34 +248,15 @@ static void begins_again(void **state)
 }
 
 /* Three threads send to one vCPU that looks only when it was told to, or comes in; in between it goes out. */
-#define SENDERS 3u
-#define ROUNDS 5000u
-static uint32_t taken[SENDERS];
-
-static void *send(void *argument)
-{
-    unsigned me = (unsigned)(uintptr_t)argument;
-    for (uint32_t i = 0; i < ROUNDS; i++) {
-        while (__atomic_load_n(&taken[me], __ATOMIC_ACQUIRE) != i)
-            ;
-        lapic_receive(f.cpus[0].lapic, LAPIC_FIXED, (uint8_t)(0x40 + me * 0x21), false);
-    }
-    return NULL;
-}
-
 static void no_request_is_lost(void **state)
 {
-    pthread_t threads[SENDERS];
-    uint32_t total = 0, posts, looks = 0;
+    uint32_t posts, looks = 0;
     (void)state;
     begin(1, true);
-    memset(taken, 0, sizeof(taken));
-    alarm(120); /* a lost notification: nothing moves any more */
     vcpu_prepare(&f.cpus[0]);
     enter(0);
-    for (uintptr_t i = 0; i < SENDERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, send, (void *)i), 0);
-    while (total < SENDERS * ROUNDS) {
+    senders_start(f.cpus[0].lapic, 0x21, 5000);
+    while (senders_go_on()) {
         posts = __atomic_load_n(&f.posts[0], __ATOMIC_ACQUIRE);
         if (posts == looks)
             continue;
@@ -286,16 +266,12 @@ static void no_request_is_lost(void **state)
             assert_true(vcpu_prepare_alone(&f.cpus[0]));
         }
         enter(0);
-        for (int v; (v = lapic_virtual_highest(f.cpus[0].lapic, LAPIC_IRR)) >= 0; total++) {
-            unsigned sender = ((unsigned)v - 0x40) / 0x21;
+        for (int v; (v = lapic_virtual_highest(f.cpus[0].lapic, LAPIC_IRR)) >= 0;) {
             take(0, (uint8_t)v);
             end(0, (uint8_t)v);
-            __atomic_store_n(&taken[sender], taken[sender] + 1, __ATOMIC_RELEASE);
+            senders_taken((uint8_t)v);
         }
     }
-    for (unsigned i = 0; i < SENDERS; i++)
-        pthread_join(threads[i], NULL);
-    alarm(0);
     vmm_fake_free(&f);
 }
 

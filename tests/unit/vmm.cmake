@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-leat_host_library(vmm_fake unit/vmm_fake.c)
+leat_host_library(vmm_fake unit/vmm_fake.c unit/irq_senders.c)
 foreach(test test_bus test_guest_memory test_lapic test_lapic_virtual test_ioapic test_pic test_pit test_rtc test_uart
         test_page_walk test_emulate test_vcpu test_enter test_kvmclock test_cpuid test_linux_loader
         test_multiboot_loader test_acpi_tables)
