@@ -133,3 +133,15 @@ void leat_loop_run(struct leat_loop *loop)
         leat_loop_step(loop);
     }
 }
+
+_Noreturn void leat_loop_run_paced(struct leat_loop *loop, struct pace *rounds)
+{
+    int64_t nobody = leat_notif_create(); /* whom nobody can signal */
+
+    for (;;) {
+        while (nobody > 0 && !pace_take(rounds, leat_clock_ns())) {
+            leat_notif_wait((leat_handle_t)nobody, 1, pace_next_ns(rounds));
+        }
+        leat_loop_step(loop);
+    }
+}

@@ -7,6 +7,7 @@
 #define LIB_LOOP_H
 
 #include <leat/types.h>
+#include "lib/pace.h"
 
 #define LEAT_LOOP_MAX_HANDLERS 64
 #define LEAT_LOOP_MAX_IDLE 8
@@ -63,5 +64,9 @@ int leat_loop_idle(struct leat_loop *loop, leat_loop_idle_fn fn, void *context);
 void leat_loop_step(struct leat_loop *loop);
 
 _Noreturn void leat_loop_run(struct leat_loop *loop);
+
+/* The same at no higher pace than that, for a process that others can wake, also for nothing, at any
+   rate: whoever has a channel to it can. Rounds without a sleep count too. */
+_Noreturn void leat_loop_run_paced(struct leat_loop *loop, struct pace *rounds);
 
 #endif

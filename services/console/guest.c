@@ -15,11 +15,12 @@
 
 #define MAX_GUESTS 64
 #define KEPT (16u << 10)
-#define ROUND_BYTES 2048u       /* of one guest before the others have their turn */
 #define PARTIAL_NS 300000000ull /* a line without an end is shown after so long */
 
 static struct guest {
     char name[32];
+    unsigned number;
+    struct source source; /* in the list while it is there */
     bool is_there;
     uint64_t cookie;
     struct leat_start_entry entry;
@@ -31,6 +32,7 @@ static struct guest {
 } * guests[MAX_GUESTS];
 
 static struct leat_loop *loop;
+static struct sources *sources;
 static struct leat_loop_timer partial_timer;
 
 static struct guest *guest_of(unsigned number)
@@ -95,58 +97,47 @@ static void show_partials(void *context)
     leat_loop_timer_set(loop, &partial_timer, next);
 }
 
-static void take(struct guest *guest, unsigned number, const char *bytes, size_t count)
+static uint32_t take(void *context, uint32_t most)
 {
-    scrollback_add(&guest->past, bytes, count);
-    view_guest_bytes(number, bytes, count);
-    line_feed(&guest->line, bytes, count);
-    arm_partial(guest);
-}
-
-static uint32_t serve_guest(struct guest *guest, unsigned number)
-{
-    char bytes[ROUND_BYTES];
-    uint32_t count = leat_ring_read(&guest->channel.in, bytes, sizeof(bytes));
+    struct guest *guest = context;
+    char bytes[SOURCE_TURN];
+    uint32_t count = leat_ring_read(&guest->channel.in, bytes,
+                                    most < sizeof(bytes) ? most : (uint32_t)sizeof(bytes));
 
     if (count != 0) {
-        take(guest, number, bytes, count);
+        scrollback_add(&guest->past, bytes, count);
+        view_guest_bytes(guest->number, bytes, count);
+        line_feed(&guest->line, bytes, count);
+        arm_partial(guest);
         leat_channel_flush(&guest->channel);
     }
     return count;
 }
 
-static void serve(void *context)
+static bool is_empty(void *context)
 {
-    (void)context;
-    for (unsigned i = 0; i < MAX_GUESTS; i++) {
-        if (guest_is_there(i + 1) && view_has_room()) {
-            serve_guest(guests[i], i + 1);
-        }
-    }
+    struct guest *guest = context;
+
+    return leat_channel_may_sleep(&guest->channel);
 }
 
-static bool has_work(void *context)
+static bool is_shown(void *context)
 {
-    bool more = false;
+    const struct guest *guest = context;
 
-    (void)context;
-    for (unsigned i = 0; i < MAX_GUESTS; i++) {
-        if (guest_is_there(i + 1)) {
-            more |= !leat_channel_may_sleep(&guests[i]->channel);
-        }
-    }
-    if (more && view_has_room()) {
-        serve(NULL);
-        return true;
-    }
-    return false; /* without room the serial line's interrupt brings us back */
+    return view_shows_guest(guest->number);
 }
 
-void guest_init(struct leat_loop *the_loop)
+static void woken(void *context)
+{
+    (void)context; /* main.c looks at all before each sleep */
+}
+
+void guest_init(struct leat_loop *the_loop, struct sources *all)
 {
     loop = the_loop;
+    sources = all;
     leat_loop_timer(loop, &partial_timer, show_partials, NULL);
-    leat_loop_idle(loop, has_work, NULL);
     for (unsigned i = 0; i < MAX_GUESTS; i++) {
         char key[16];
         char name[sizeof(guests[0]->name)];
@@ -160,6 +151,8 @@ void guest_init(struct leat_loop *the_loop)
             break;
         }
         strcpy(guests[i]->name, name);
+        guests[i]->number = i + 1;
+        guests[i]->source = (struct source){guests[i], take, is_empty, is_shown, NULL, {0}};
         scrollback_init(&guests[i]->past, guests[i]->past_bytes, KEPT);
         line_init(&guests[i]->line, emit_line, guests[i]);
     }
@@ -183,8 +176,9 @@ void guest_attach(const struct leat_ctl *message)
                       LEAT_CONSOLE_RING_BYTES, 1, offsetof(struct leat_console_channel, input),
                       LEAT_CONSOLE_RING_BYTES, 1);
     if ((loop->mask & guest->entry.my_bits) == 0) {
-        leat_loop_on(loop, guest->entry.my_bits, serve, NULL);
+        leat_loop_on(loop, guest->entry.my_bits, woken, NULL);
     }
+    sources_add(sources, &guest->source);
 }
 
 bool guest_detach(uint64_t cookie)
@@ -196,8 +190,9 @@ bool guest_detach(uint64_t cookie)
             continue;
         }
         /* Its last words fit in the ring: no endless stream is possible from a dead process. */
-        while (serve_guest(guest, i + 1) != 0) {
+        while (take(guest, SOURCE_TURN) != 0) {
         }
+        sources_remove(sources, &guest->source);
         line_flush(&guest->line);
         guest->partial_ns = 0;
         guest->is_there = false;

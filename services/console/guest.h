@@ -6,9 +6,10 @@
 #include <leat/start.h>
 #include "lib/loop.h"
 #include "services/console/scrollback.h"
+#include "services/console/sources.h"
 
-/* Takes the VMs' names from the arguments. */
-void guest_init(struct leat_loop *loop);
+/* Takes the VMs' names from the arguments. all: where their consoles are added while they are there. */
+void guest_init(struct leat_loop *loop, struct sources *all);
 
 void guest_attach(const struct leat_ctl *message);
 

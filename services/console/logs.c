@@ -14,11 +14,11 @@
 #include "services/console/line.h"
 #include "services/console/view.h"
 
-#define ROUND_BYTES 2048u
 #define KERNEL_LOOK_NS 1000000000ull /* news that nobody signals */
 
 struct log {
     struct log *next;
+    struct source source;
     uint64_t cookie;
     struct leat_start_entry entry;
     struct leat_channel_end channel;
@@ -27,7 +27,9 @@ struct log {
 
 static struct {
     struct leat_loop *loop;
+    struct sources *sources;
     struct log *logs;
+    struct source kernel;
     leat_handle_t machine;
     uint64_t kernel_position;
     uint64_t takeover_position; /* what lies before is on the serial line already */
@@ -56,38 +58,47 @@ static void emit_kernel_line(void *context, const char *text, size_t length)
     view_leat_line(text, length, logs.line_position >= logs.takeover_position);
 }
 
-static void serve_kernel(void *context)
+static uint32_t take_kernel(void *context, uint32_t most)
 {
     uint64_t head = leat_info()->log_head;
-    char bytes[ROUND_BYTES];
+    uint64_t kept = leat_info()->log_size;
+    char bytes[SOURCE_TURN];
+    int64_t count;
 
     (void)context;
-    leat_loop_timer_set(logs.loop, &logs.kernel_timer, leat_clock_ns() + KERNEL_LOOK_NS);
-    while (logs.kernel_position < head && view_has_room()) {
-        uint64_t kept = leat_info()->log_size;
-        int64_t count;
-
-        if (head - logs.kernel_position > kept) {
-            logs.kernel_position = head - kept;
-        }
-        count = leat_log_read(logs.machine, bytes, sizeof(bytes), logs.kernel_position);
-        if (count <= 0) {
-            return;
-        }
-        for (int64_t i = 0; i < count; i++) {
-            line_feed(&logs.kernel_line, bytes + i, 1);
-            logs.kernel_position++;
-            if (bytes[i] == '\n') {
-                logs.line_position = logs.kernel_position;
-            }
+    if (head - logs.kernel_position > kept) {
+        logs.kernel_position = head - kept;
+    }
+    count = leat_log_read(logs.machine, bytes, most < sizeof(bytes) ? most : sizeof(bytes),
+                          logs.kernel_position);
+    for (int64_t i = 0; i < count; i++) {
+        line_feed(&logs.kernel_line, bytes + i, 1);
+        logs.kernel_position++;
+        if (bytes[i] == '\n') {
+            logs.line_position = logs.kernel_position;
         }
     }
+    return count > 0 ? (uint32_t)count : 0;
 }
 
-static uint32_t serve_log(struct log *log)
+static bool is_kernel_empty(void *context)
 {
-    char bytes[ROUND_BYTES];
-    uint32_t count = leat_ring_read(&log->channel.in, bytes, sizeof(bytes));
+    (void)context;
+    return logs.kernel_position >= leat_info()->log_head;
+}
+
+static void look_at_kernel(void *context)
+{
+    (void)context; /* main.c looks at all before each sleep */
+    leat_loop_timer_set(logs.loop, &logs.kernel_timer, leat_clock_ns() + KERNEL_LOOK_NS);
+}
+
+static uint32_t take(void *context, uint32_t most)
+{
+    struct log *log = context;
+    char bytes[SOURCE_TURN];
+    uint32_t count = leat_ring_read(&log->channel.in, bytes,
+                                    most < sizeof(bytes) ? most : (uint32_t)sizeof(bytes));
 
     if (count != 0) {
         line_feed(&log->line, bytes, count);
@@ -96,45 +107,44 @@ static uint32_t serve_log(struct log *log)
     return count;
 }
 
-static void serve(void *context)
+static bool is_empty(void *context)
 {
-    (void)context;
-    for (struct log *log = logs.logs; log != NULL && view_has_room(); log = log->next) {
-        serve_log(log);
-    }
+    struct log *log = context;
+
+    return leat_channel_may_sleep(&log->channel);
 }
 
-static bool has_work(void *context)
+static bool is_shown(void *context)
 {
-    bool more = false;
-
     (void)context;
-    for (struct log *log = logs.logs; log != NULL; log = log->next) {
-        more |= !leat_channel_may_sleep(&log->channel);
-    }
-    if (more && view_has_room()) {
-        serve(NULL);
-        return true;
-    }
-    return false;
+    return view_shows_lines();
 }
 
-void logs_init(struct leat_loop *loop)
+static void woken(void *context)
+{
+    (void)context;
+}
+
+void logs_init(struct leat_loop *loop, struct sources *all)
 {
     const struct leat_start_entry *machine = leat_start_find("machine", NULL);
 
     logs.loop = loop;
-    leat_loop_idle(loop, has_work, NULL);
+    logs.sources = all;
     line_init(&logs.kernel_line, emit_kernel_line, NULL);
     if (machine == NULL) {
         return;
     }
     logs.machine = machine->handle;
-    leat_loop_timer(loop, &logs.kernel_timer, serve_kernel, NULL);
-    leat_loop_on(loop, machine->my_bits, serve_kernel, NULL);
+    leat_loop_timer(loop, &logs.kernel_timer, look_at_kernel, NULL);
+    leat_loop_on(loop, machine->my_bits, woken, NULL);
     leat_log_takeover(logs.machine);
     logs.takeover_position = leat_info()->log_head;
-    serve_kernel(NULL);
+    logs.kernel = (struct source){NULL, take_kernel, is_kernel_empty, is_shown, NULL, {0}};
+    sources_add(all, &logs.kernel);
+    while (!is_kernel_empty(NULL) && take_kernel(NULL, SOURCE_TURN) != 0) {
+    }
+    look_at_kernel(NULL);
 }
 
 void logs_attach(const struct leat_ctl *message)
@@ -156,8 +166,10 @@ void logs_attach(const struct leat_ctl *message)
     log->next = logs.logs;
     logs.logs = log;
     if ((logs.loop->mask & log->entry.my_bits) == 0) {
-        leat_loop_on(logs.loop, log->entry.my_bits, serve, NULL);
+        leat_loop_on(logs.loop, log->entry.my_bits, woken, NULL);
     }
+    log->source = (struct source){log, take, is_empty, is_shown, NULL, {0}};
+    sources_add(logs.sources, &log->source);
 }
 
 bool logs_detach(uint64_t cookie)
@@ -168,8 +180,9 @@ bool logs_detach(uint64_t cookie)
         if (log->cookie != cookie) {
             continue;
         }
-        while (serve_log(log) != 0) {
+        while (take(log, SOURCE_TURN) != 0) {
         }
+        sources_remove(logs.sources, &log->source);
         line_flush(&log->line);
         *link = log->next;
         leat_channel_release(&log->entry);

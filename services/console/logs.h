@@ -5,9 +5,11 @@
 
 #include <leat/start.h>
 #include "lib/loop.h"
+#include "services/console/sources.h"
 
-/* Reads what the kernel has logged so far and takes the serial line over from it. */
-void logs_init(struct leat_loop *loop);
+/* Reads what the kernel has logged so far and takes the serial line over from it. all: where the logs are
+   added while their processes live. */
+void logs_init(struct leat_loop *loop, struct sources *all);
 
 void logs_attach(const struct leat_ctl *message);
 

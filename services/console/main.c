@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/ctl.h"
 #include "lib/log.h"
 #include "lib/start.h"
@@ -19,7 +20,29 @@
 
 int main(void);
 
+/* Of the loop, at most: so many rounds at once, and one each so many nanoseconds. */
+#define ROUNDS 2000u
+#define ROUND_NS 100000ull
+
 static struct leat_loop loop;
+static struct leat_loop_timer held_back; /* when a source that has written too much may again */
+static struct sources sources;
+
+static void woken(void *context)
+{
+    (void)context;
+}
+
+/* What finds no room on the serial line waits for its interrupt. */
+static bool serve(void *context)
+{
+    uint64_t next_ns;
+    bool was_any = sources_serve(&sources, view_has_room, leat_clock_ns(), &next_ns);
+
+    (void)context;
+    leat_loop_timer_set(&loop, &held_back, next_ns);
+    return was_any;
+}
 
 /* The texts are the supervisor's, but it passes on what vmms say. */
 static void on_text(const struct leat_ctl *message)
@@ -62,18 +85,21 @@ static void on_message(const struct leat_ctl *message)
 
 int main(void)
 {
+    struct pace rounds = {.step_ns = ROUND_NS, .burst = ROUNDS};
     char wanted[32] = "leat";
 
     leat_loop_init(&loop, leat_start_notif());
     leat_start_arg("view", wanted, sizeof(wanted));
-    guest_init(&loop);
+    leat_loop_timer(&loop, &held_back, woken, NULL);
+    leat_loop_idle(&loop, serve, NULL);
+    guest_init(&loop, &sources);
     screen_init(&loop);
     uart_init(&loop, view_input);
     view_init(&loop, wanted);
-    logs_init(&loop);
+    logs_init(&loop, &sources);
     if (leat_ctl_init(&loop, on_message) != LEAT_OK) {
         leat_fatal("started without a control channel");
     }
     view_answer("Leat. 'help' lists the commands; Ctrl-] ? the keys.", true);
-    leat_loop_run(&loop);
+    leat_loop_run_paced(&loop, &rounds);
 }

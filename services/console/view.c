@@ -62,9 +62,14 @@ static void show_prompt(void)
     }
 }
 
-static bool shows_lines(void)
+bool view_shows_lines(void)
 {
     return view.kind == VIEW_LEAT || view.kind == VIEW_ALL;
+}
+
+bool view_shows_guest(unsigned number)
+{
+    return view.kind == VIEW_ALL || (view.kind == VIEW_VM && view.number == number);
 }
 
 static void show_line(const char *prefix, const char *text, size_t length)
@@ -101,14 +106,14 @@ void view_leat_line(const char *text, size_t length, bool is_new)
     if (!is_new) {
         screen_write(text, length);
         screen_write("\r\n", 2);
-    } else if (shows_lines()) {
+    } else if (view_shows_lines()) {
         show_line("", text, length);
     }
 }
 
 void view_answer(const char *text, bool is_last)
 {
-    if (text[0] != 0 && shows_lines()) {
+    if (text[0] != 0 && view_shows_lines()) {
         show_line("", text, strlen(text));
     }
     if (is_last && view.command_is_running) {
@@ -119,7 +124,7 @@ void view_answer(const char *text, bool is_last)
 
 void view_guest_bytes(unsigned number, const char *bytes, size_t count)
 {
-    if (view.kind == VIEW_VM && view.number == number) {
+    if (view.kind == VIEW_VM && view_shows_guest(number)) {
         show(bytes, count);
     }
 }

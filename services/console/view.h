@@ -31,6 +31,10 @@ void view_guest_bytes(unsigned number, const char *bytes, size_t count);
 void view_guest_line(const char *name, const char *text, size_t length);
 bool view_is_all(void);
 
+/* That VM's output, or Leat's lines, go to the serial line now. */
+bool view_shows_guest(unsigned number);
+bool view_shows_lines(void);
+
 /* What was typed. */
 void view_input(const uint8_t *bytes, size_t count);
 

@@ -13,7 +13,6 @@
 #include "services/supervisor/keys.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
-#include "services/supervisor/pace.h"
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
 #include "services/supervisor/services.h"
@@ -60,22 +59,9 @@ static bool read_config(void)
     return true;
 }
 
-/* Everybody with a channel can wake the supervisor, also for nothing, at any rate. */
-static _Noreturn void serve(void)
-{
-    struct pace wakes = {.step_ns = WAKE_NS, .burst = WAKES};
-    int64_t nobody = leat_notif_create(); /* whom nobody can signal */
-
-    for (;;) {
-        if (nobody > 0 && !pace_take(&wakes, leat_clock_ns())) {
-            leat_notif_wait((leat_handle_t)nobody, 1, pace_next_ns(&wakes));
-        }
-        leat_loop_step(&supervisor_loop);
-    }
-}
-
 int main(void)
 {
+    struct pace wakes = {.step_ns = WAKE_NS, .burst = WAKES};
     bool can_run;
 
     machine_init();
@@ -94,5 +80,5 @@ int main(void)
     mitigate_start(&config);
     vm_init(&config, can_run);
     vm_autostart();
-    serve();
+    leat_loop_run_paced(&supervisor_loop, &wakes);
 }

@@ -10,7 +10,7 @@
 #include <leat/start.h>
 #include <leat/syscall.h>
 #include "lib/channel.h"
-#include "services/supervisor/pace.h"
+#include "lib/pace.h"
 
 #define PROCESS_BITS 48u     /* of the notification that the supervisor gives out: lib/start.h */
 #define PROCESS_BACKLOG 128u /* messages that wait for room in the control channel */

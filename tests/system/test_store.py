@@ -102,7 +102,8 @@ def second_boot(lab, bus, **options):
         cut_power(run)
     check(outside(disk) == before, "bytes outside of Leat's partition have changed")
     served = [bytes_of(answer, "from the server") for answer in answers]
-    local = [bytes_of(answer, "from the local disk") for answer in answers]
+    # After a start nothing is in memory: what a slow guest reads there has come from the local disk before it asked.
+    local = [bytes_of(answer, "from the local disk") + bytes_of(answer, "read from RAM") for answer in answers]
     check(served[0] > MIB, f"the first boot says that it read {served[0]} bytes from the server")
     check(served[1] <= served[0] / 100, f"the second boot read {served[1]:.0f} bytes from the server")
     check(local[1] > MIB, f"the second boot read {local[1]:.0f} bytes from the local disk")

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "services/supervisor/pace.h"
+#include "lib/pace.h"
 
 static unsigned take_all(struct pace *pace, uint64_t now_ns)
 {
@@ -34,6 +34,24 @@ static void test_burst_and_steps(void **state)
     assert_int_equal(take_all(&pace, now + 1000000), 8);
 }
 
+static void test_many_at_once(void **state)
+{
+    struct pace pace = {.step_ns = 1000, .burst = 8};
+    uint64_t now = 5;
+
+    (void)state;
+    assert_int_equal(pace_left(&pace, now), 8);
+    pace_take_many(&pace, now, 5);
+    assert_int_equal(pace_left(&pace, now), 3);
+    assert_int_equal(pace_left(&pace, now + 999), 3);
+    assert_int_equal(pace_left(&pace, now + 1000), 4);
+    pace_take_many(&pace, now + 1000, 4);
+    assert_int_equal(pace_left(&pace, now + 1000), 0);
+    assert_false(pace_may(&pace, now + 1999));
+    assert_int_equal(take_all(&pace, now + 2000), 1);
+    assert_int_equal(pace_left(&pace, now + 1000000), 8);
+}
+
 static void test_over_time(void **state)
 {
     struct pace pace = {.step_ns = 1000, .burst = 4};
@@ -51,6 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_burst_and_steps),
+        cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_over_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

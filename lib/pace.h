@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * How often something may happen: a bucket that holds `burst` and gains one every `step_ns`. The
- * supervisor runs above all guests, and its time is charged to nobody: a process that signals or
- * sends without end must not keep it busy. Host-testable.
+ * How often something may happen: a bucket that holds `burst` and gains one every `step_ns`. Supervisor
+ * and services run above all guests, and their time is charged to nobody: a process that signals,
+ * sends or writes without end must not keep them busy. Portable.
  */
-#ifndef SUPERVISOR_PACE_H
-#define SUPERVISOR_PACE_H
+#ifndef LIB_PACE_H
+#define LIB_PACE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,5 +25,11 @@ bool pace_may(const struct pace *pace, uint64_t now_ns);
 
 /* From when on there is one again. */
 uint64_t pace_next_ns(const struct pace *pace);
+
+/* How many there are. */
+uint32_t pace_left(const struct pace *pace, uint64_t now_ns);
+
+/* Takes so many, which are there (pace_left). */
+void pace_take_many(struct pace *pace, uint64_t now_ns, uint32_t count);
 
 #endif
