@@ -20,6 +20,7 @@ leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
 leat_unit_test(test_vdisk_channel SOURCES unit/test_vdisk_channel.c unit/tiny_server.c
   LIBS vdisk_channels_host leat_ring_host)
+leat_unit_test(test_rounds SOURCES unit/test_rounds.c LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_net_conn SOURCES unit/test_vdisk_net_conn.c unit/net_channel.c
   LIBS vdisk_channels_host leat_ring_host)
 leat_unit_test(test_vdisk_profiles SOURCES unit/test_vdisk_profiles.c unit/tiny_server.c

@@ -90,6 +90,11 @@ struct store *local_disk_store(void)
     return local.is_decided ? local.start.store : NULL;
 }
 
+bool local_disk_has_moved(void)
+{
+    return local.has_disk && local.disk.is_touched;
+}
+
 void local_disk_flush(void)
 {
     if (local.has_disk)

@@ -24,6 +24,9 @@ bool local_disk_is_decided(void);
 /* The store, open; NULL: there is none. It may have failed meanwhile (store_get_info). */
 struct store *local_disk_store(void);
 
+/* A command was sent or has ended since the last local_disk_flush. */
+bool local_disk_has_moved(void);
+
 /* Wakes the storage service if it is to be woken. */
 void local_disk_flush(void);
 

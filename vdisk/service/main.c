@@ -24,6 +24,7 @@
 #include "vdisk/service/keys.h"
 #include "vdisk/service/local_disk.h"
 #include "vdisk/service/profiles.h"
+#include "vdisk/service/rounds.h"
 #include "vdisk/service/secure_conn.h"
 #include "vdisk/tls/sha256.h"
 
@@ -51,8 +52,10 @@ static struct {
     struct net_conns net;
     struct leat_start_entry net_entry;
     struct attached *disks[MAX_DISKS];
-    bool has_store;   /* the engine knows whether there is one */
-    uint64_t stop_ns; /* not 0: the service ends, at this time at the latest */
+    bool has_store; /* the engine knows whether there is one */
+    struct rounds rounds;
+    uint64_t next_round_ns; /* not before; 0: at once */
+    uint64_t stop_ns;       /* not 0: the service ends, at this time at the latest */
     uint64_t random;
 } service;
 
@@ -366,6 +369,17 @@ static void stop_when_drained(void)
     exit(1);
 }
 
+/* Requests, answers or bytes since the last flush. */
+static bool has_moved(void)
+{
+    bool has = net_conns_have_moved(&service.net) || local_disk_has_moved();
+    for (unsigned i = 0; i < MAX_DISKS && !has; i++) {
+        const struct attached *a = service.disks[i];
+        has = a && a->is_used && a->channel.is_touched;
+    }
+    return has;
+}
+
 static bool pump(void *ctx)
 {
     (void)ctx;
@@ -379,6 +393,7 @@ static bool pump(void *ctx)
         if (service.disks[i] && service.disks[i]->is_used)
             channel_serve(&service.disks[i]->channel);
     uint64_t when = vdisk_run(service.engine);
+    service.next_round_ns = rounds_next(&service.rounds, has_moved(), leat_clock_ns());
     bool may_sleep = true;
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         struct attached *a = service.disks[i];
@@ -399,6 +414,18 @@ static bool pump(void *ctx)
     if (service.stop_ns)
         stop_when_drained();
     return !may_sleep;
+}
+
+static _Noreturn void serve(void)
+{
+    int64_t nobody = leat_notif_create(); /* whom nobody can signal */
+    rounds_init(&service.rounds);
+    leat_loop_idle(&service.loop, pump, NULL);
+    for (;;) {
+        if (nobody > 0 && service.next_round_ns)
+            leat_notif_wait((leat_handle_t)nobody, 1, service.next_round_ns);
+        leat_loop_step(&service.loop);
+    }
 }
 
 static void start_net(void)
@@ -468,6 +495,5 @@ int main(void)
     for (const struct leat_start_entry *e = leat_start_next("disk", NULL); e;
          e = leat_start_next("disk", e))
         attach(e, 0, "");
-    leat_loop_idle(&service.loop, pump, NULL);
-    leat_loop_run(&service.loop);
+    serve();
 }

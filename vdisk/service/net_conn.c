@@ -162,6 +162,14 @@ void net_conns_run(struct net_conns *n)
     }
 }
 
+bool net_conns_have_moved(const struct net_conns *n)
+{
+    bool have = n->is_touched;
+    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++)
+        have |= n->conns[i].is_touched;
+    return have;
+}
+
 void net_conns_flush(struct net_conns *n)
 {
     bool must = false;

@@ -60,5 +60,7 @@ void net_conns_run(struct net_conns *n);
 void net_conns_flush(struct net_conns *n);
 /* Announces that this side sleeps. False: there is work. */
 bool net_conns_may_sleep(struct net_conns *n);
+/* Something came or went since the last net_conns_flush. */
+bool net_conns_have_moved(const struct net_conns *n);
 
 #endif
