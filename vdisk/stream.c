@@ -203,7 +203,11 @@ bool stream_next(struct vdisk_export *e)
 uint64_t stream_deadline(const struct vdisk_export *e)
 {
     uint64_t when = recorder_deadline(&e->stream.recorder);
-    if (e->link == LINK_UP && !e->flying && is_fill_wanted(e) && fill_time(e) < when)
+    /* What is kept back, here or for the sake of another export, goes on by an answer to somebody. */
+    bool is_kept_back =
+        !e->engine->is_ahead_time || !list_is_empty(&e->demand) || !list_is_empty(&e->ahead);
+    if (e->link == LINK_UP && !e->flying && !is_kept_back && is_fill_wanted(e) &&
+        fill_time(e) < when)
         when = fill_time(e);
     return when;
 }

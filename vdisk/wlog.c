@@ -318,7 +318,8 @@ static bool send_part(struct vdisk_export *e)
         return edges_read(e, w);
     uint64_t left = w->length - w->done;
     uint32_t most = e->identity.max_block, part = sharing_piece(e->engine, SHARE_UP, PART_BYTES);
-    part = part > e->identity.min_block ? part - part % e->identity.min_block : part;
+    uint32_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
+    part = part > unit ? part - part % unit : unit; /* no sector is cut in two */
     if (w->type == NBD_CMD_WRITE && most > part)
         most = part;
     uint32_t length = left < most ? (uint32_t)left : most;
