@@ -131,7 +131,7 @@ static void connect_now(struct vdisk_export *e)
 {
     e->tries++;
     e->has_changed = true;
-    const struct nbd_target target = {e->host, e->port, e->name, e->tls};
+    const struct nbd_target target = {e->host, e->port, e->name, e->tls, false};
     if (nbd_session_start(&e->session, &target, e->engine->now_ns)) {
         e->link = LINK_TRYING;
         return;

@@ -57,7 +57,7 @@ static void send_commands(struct nbd_session *session)
                   : i == 6 ? NBD_CMD_FLUSH
                   : i == 7 ? NBD_CMD_BLOCK_STATUS
                            : NBD_CMD_READ;
-        c->extent = got_extent;
+        c->extent = c->depth = got_extent;
         c->offset = i * 65536u;
         c->length = i == 6 ? 0 : i == 4 ? 512 : PAGES * NBD_PAGE_BYTES;
         c->done = command_done;
@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct nbd_session session;
     if (size < 2)
         return 0;
-    /* First byte: skip the negotiation? structured? TLS? second: how the bytes arrive. */
+    /* First byte: skip the negotiation? structured? TLS? two contexts? second: how the bytes arrive. */
     bool is_negotiated = data[0] & 1;
     bool is_structured = data[0] & 2;
     peer = (struct nbd_peer){
@@ -90,12 +90,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     finished = 0;
     static const struct nbd_patience patience = {1000, 1000, 1000};
     nbd_session_init(&session, &peer_platform, &patience);
-    const struct nbd_target target = {"h", 1, "e", data[0] & 4 ? &fake_tls : NULL};
+    const struct nbd_target target = {"h", 1, "e", data[0] & 4 ? &fake_tls : NULL, data[0] & 8};
     nbd_session_start(&session, &target, peer.now);
     session.state = is_negotiated ? NBD_READY : NBD_NEGOTIATING;
     if (is_negotiated) {
         session.handshake.result.has_structured_replies = is_structured;
         session.handshake.result.has_block_status = is_structured;
+        session.handshake.result.has_depth = is_structured && target.wants_depth;
+        session.handshake.result.depth_id = 1;
     }
     bool is_sent = false;
     for (unsigned round = 0;

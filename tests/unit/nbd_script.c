@@ -67,6 +67,11 @@ void say_meta(void)
     say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, 4 + 15);
     say32(42);
     say("base:allocation", 15);
+    if (wants_depth) {
+        say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, 4 + 21);
+        say32(43);
+        say("qemu:allocation-depth", 21);
+    }
     say_option(NBD_OPT_SET_META_CONTEXT, NBD_REP_ACK, 0);
 }
 /* The greeting and all that goes before NBD_OPT_GO. */
@@ -150,12 +155,14 @@ static const char *fake_tls_start(const struct vdisk_tls *tls, void *conn, const
 }
 const struct vdisk_tls fake_tls = {fake_tls_start};
 
+bool wants_depth;
+
 void begin_with(const struct vdisk_tls *tls)
 {
     peer = (struct nbd_peer){.in = said, .out = heard, .piece = SIZE_MAX, .now = 1000};
     done_count = 0;
     nbd_session_init(&session, &peer_platform, &patience);
-    const struct nbd_target target = {"h", 1, "root1", tls};
+    const struct nbd_target target = {"h", 1, "root1", tls, wants_depth};
     assert_true(nbd_session_start(&session, &target, peer.now));
     peer.events->connected(peer.owner);
 }

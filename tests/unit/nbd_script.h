@@ -27,6 +27,7 @@ extern const struct vdisk_tls fake_tls;
 extern const char *fake_tls_answer; /* of its start(); NULL: started */
 extern int tls_starts;
 
+extern bool wants_depth; /* it asks for qemu:allocation-depth, and the server has it as number 43 */
 /* A new client is connected; its server has said nothing yet. */
 void begin(void);
 void begin_with(const struct vdisk_tls *tls);

@@ -8,6 +8,7 @@ foreach(what handshake replies status)
   leat_unit_test(test_nbd_${what} SOURCES unit/test_nbd_${what}.c unit/nbd_script.c unit/nbd_peer.c
     LIBS vdisk_engine_host)
 endforeach()
+target_compile_definitions(test_nbd_status PRIVATE _GNU_SOURCE)
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_limit SOURCES unit/test_limit.c unit/tiny_server.c LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)

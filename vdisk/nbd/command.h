@@ -24,6 +24,8 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
     /* Of a block status: each extent in its order, without gaps, cut at the end of the range;
        flags: NBD_STATE_*. The extents may end before the range does. */
     void (*extent)(struct nbd_command *command, uint64_t offset, uint32_t length, uint32_t flags);
+    /* The same by qemu:allocation-depth, with the depth in place of the flags. Either may be NULL. */
+    void (*depth)(struct nbd_command *command, uint64_t offset, uint32_t length, uint32_t depth);
     /* error: enum nbd_error as the server sent it, 0: success */
     void (*done)(struct nbd_command *command, uint32_t error);
     /* NULL, or what its owner does when the session was lost before the answer */
@@ -35,7 +37,8 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
     uint64_t sent_ns;
     bool is_sent; /* its last byte has left */
     uint32_t error;
-    uint32_t described; /* of a block status: bytes of the range whose extents have come */
+    uint32_t described;       /* of a block status: bytes of the range whose extents have come */
+    uint32_t depth_described; /* the same of its depths */
     uint32_t piece_count;
     struct nbd_piece
         pieces[NBD_MAX_PIECES]; /* received so far: sorted, neither touching nor overlapping */

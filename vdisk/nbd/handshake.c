@@ -15,14 +15,17 @@ enum { AT_GREETING, AT_TLS, AT_STRUCTURED, AT_META, AT_GO };
 #define INFO_EXPORT_BYTES 12u
 #define INFO_BLOCK_SIZE_BYTES 14u
 #define BASE_NAME_BYTES ((uint32_t)sizeof NBD_BASE_ALLOCATION - 1)
+#define DEPTH_NAME_BYTES ((uint32_t)sizeof NBD_ALLOCATION_DEPTH - 1)
 #define MAX_MIN_BLOCK 65536u /* proto.md, "Block size constraints": at most 64 KiB */
 #define MIN_MAX_BLOCK 4096u  /* the engine's own smallest read */
 
-void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls)
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls,
+                        bool wants_depth)
 {
     memset(h, 0, sizeof *h);
     h->export_name = export_name;
     h->wants_tls = wants_tls;
+    h->wants_depth = wants_depth;
     h->state = AT_GREETING;
     h->result.min_block = NBD_DEFAULT_MIN_BLOCK;
     h->result.max_block = NBD_DEFAULT_MAX_BLOCK;
@@ -46,17 +49,24 @@ static void put_option(struct nbd_stream *s, uint32_t option, const uint8_t *dat
         nbd_stream_put(s, data, size);
 }
 
-/* proto.md, NBD_OPT_SET_META_CONTEXT: the name of the export, then one query. */
+/* A length and so many bytes. Returns what follows them. */
+static uint8_t *put_string(uint8_t *to, const char *text, uint32_t size)
+{
+    be32_put(to, size);
+    memcpy(to + 4, text, size);
+    return to + 4 + size;
+}
+
+/* proto.md, NBD_OPT_SET_META_CONTEXT: the name of the export, then a query or two. */
 static void put_meta(struct nbd_handshake *h, struct nbd_stream *s)
 {
-    uint8_t data[4 + 255 + 4 + 4 + BASE_NAME_BYTES];
-    uint32_t length = (uint32_t)strlen(h->export_name);
-    be32_put(data, length);
-    memcpy(data + 4, h->export_name, length);
-    be32_put(data + 4 + length, 1);
-    be32_put(data + 8 + length, BASE_NAME_BYTES);
-    memcpy(data + 12 + length, NBD_BASE_ALLOCATION, BASE_NAME_BYTES);
-    put_option(s, NBD_OPT_SET_META_CONTEXT, data, 12 + length + BASE_NAME_BYTES);
+    uint8_t data[4 + 255 + 4 + 4 + BASE_NAME_BYTES + 4 + DEPTH_NAME_BYTES];
+    uint8_t *end = put_string(data, h->export_name, (uint32_t)strlen(h->export_name));
+    be32_put(end, h->wants_depth ? 2 : 1);
+    end = put_string(end + 4, NBD_BASE_ALLOCATION, BASE_NAME_BYTES);
+    if (h->wants_depth)
+        end = put_string(end, NBD_ALLOCATION_DEPTH, DEPTH_NAME_BYTES);
+    put_option(s, NBD_OPT_SET_META_CONTEXT, data, (uint32_t)(end - data));
     h->state = AT_META;
 }
 
@@ -200,16 +210,33 @@ static enum nbd_step take_info(struct nbd_handshake *h, const uint8_t *p, uint32
     }
 }
 
-/* A server that knows no contexts, or not this one, is used without. */
+/* One of the contexts that were asked for, once. False: it is not. */
+static bool take_context(struct nbd_handshake *h, const uint8_t *p, uint32_t size)
+{
+    struct nbd_export *x = &h->result;
+    uint32_t id = size < 4 ? 0 : be32_get(p);
+    if (size == 4 + BASE_NAME_BYTES && !memcmp(p + 4, NBD_BASE_ALLOCATION, BASE_NAME_BYTES) &&
+        !x->has_block_status && !(x->has_depth && x->depth_id == id)) {
+        x->has_block_status = true;
+        x->context_id = id;
+        return true;
+    }
+    if (size == 4 + DEPTH_NAME_BYTES && !memcmp(p + 4, NBD_ALLOCATION_DEPTH, DEPTH_NAME_BYTES) &&
+        h->wants_depth && !x->has_depth && !(x->has_block_status && x->context_id == id)) {
+        x->has_depth = true;
+        x->depth_id = id;
+        return true;
+    }
+    return false;
+}
+
+/* A server that knows no contexts, or not these, is used without. */
 static enum nbd_step take_meta(struct nbd_handshake *h, struct nbd_stream *s, uint32_t type,
                                const uint8_t *p, uint32_t size)
 {
     if (type == NBD_REP_META_CONTEXT) {
-        if (size != 4 + BASE_NAME_BYTES || memcmp(p + 4, NBD_BASE_ALLOCATION, BASE_NAME_BYTES) ||
-            h->result.has_block_status)
+        if (!take_context(h, p, size))
             return fail(h, "the server names a metadata context that was not asked for");
-        h->result.has_block_status = true;
-        h->result.context_id = be32_get(p);
         return NBD_MORE;
     }
     bool is_error = type >> 31;
@@ -218,7 +245,7 @@ static enum nbd_step take_meta(struct nbd_handshake *h, struct nbd_stream *s, ui
     if (type == NBD_REP_ERR_TLS_REQD || type == NBD_REP_ERR_SHUTDOWN || type == NBD_REP_ERR_UNKNOWN)
         return refuse(h, type, p, size);
     if (is_error)
-        h->result.has_block_status = false;
+        h->result.has_block_status = h->result.has_depth = false;
     put_go(h, s);
     return NBD_MORE;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Fixed newstyle negotiation of one connection, as the client: TLS if it is wanted, then structured
- * replies and block status (base:allocation) if the server has them, then NBD_OPT_GO with the
- * request for block sizes. One option at a time.
+ * replies and block status (base:allocation, and qemu:allocation-depth where it is wanted) if the
+ * server has them, then NBD_OPT_GO with the request for block sizes. One option at a time.
  */
 #ifndef VDISK_NBD_HANDSHAKE_H
 #define VDISK_NBD_HANDSHAKE_H
@@ -18,6 +18,8 @@ struct nbd_export { /* checked: see the comments */
     bool has_structured_replies;
     bool has_block_status; /* NBD_CMD_BLOCK_STATUS may be sent */
     uint32_t context_id;   /* of base:allocation in its answers */
+    bool has_depth;        /* each answer has extents of qemu:allocation-depth too */
+    uint32_t depth_id;
 };
 
 enum nbd_step {
@@ -30,7 +32,7 @@ enum nbd_step {
 struct nbd_handshake {
     const char *export_name;
     uint8_t state;
-    bool wants_tls;
+    bool wants_tls, wants_depth;
     bool has_export_info;
     uint32_t info_count;
     struct nbd_export result;
@@ -38,8 +40,9 @@ struct nbd_handshake {
 };
 
 /* export_name: at most 255 bytes, must stay valid. wants_tls: nothing but NBD_OPT_STARTTLS is said
-   in plain text. */
-void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls);
+   in plain text. wants_depth: qemu:allocation-depth is asked for. */
+void nbd_handshake_init(struct nbd_handshake *h, const char *export_name, bool wants_tls,
+                        bool wants_depth);
 /* Takes what has arrived, queues answers. NBD_FAILED: close the connection; `why` says the reason.
  */
 enum nbd_step nbd_handshake_step(struct nbd_handshake *h, struct nbd_stream *s);

@@ -106,6 +106,10 @@ enum nbd_error { /* "Error values" */
 #define NBD_BASE_ALLOCATION "base:allocation"
 #define NBD_STATE_HOLE (1u << 0)
 #define NBD_STATE_ZERO (1u << 1) /* reads as zeros */
+/* QEMU, docs/interop/nbd.rst: in which layer of a chain of images an extent lies. 0: in none; 1: in the
+   topmost, the export's own; 2 and up: in one below it. */
+#define NBD_ALLOCATION_DEPTH "qemu:allocation-depth"
+#define NBD_DEPTH_OWN 1u
 
 /* What a client may assume when the server says nothing: "Block size constraints". */
 #define NBD_DEFAULT_MIN_BLOCK 512u

@@ -31,7 +31,10 @@ static void finish(struct nbd_session *s, struct nbd_command *c)
         nbd_session_lose(s, "the server left out a part of a read");
         return;
     }
-    if (c->type == NBD_CMD_BLOCK_STATUS && !c->error && !c->described) {
+    const struct nbd_export *x = &s->handshake.result;
+    bool lacks_extents =
+        (x->has_block_status && !c->described) || (x->has_depth && !c->depth_described);
+    if (c->type == NBD_CMD_BLOCK_STATUS && !c->error && lacks_extents) {
         nbd_session_lose(s, "the server left out the extents of a block status");
         return;
     }
@@ -147,12 +150,15 @@ static bool take_error(struct nbd_session *s, struct nbd_command *c, const struc
 static bool take_status(struct nbd_session *s, struct nbd_command *c, const struct chunk *k,
                         const uint8_t *head)
 {
-    if (c->type != NBD_CMD_BLOCK_STATUS || c->described ||
-        be32_get(head) != s->handshake.result.context_id) {
+    const struct nbd_export *x = &s->handshake.result;
+    bool is_base = x->has_block_status && be32_get(head) == x->context_id && !c->described;
+    bool is_depth = x->has_depth && be32_get(head) == x->depth_id && !c->depth_described;
+    if (c->type != NBD_CMD_BLOCK_STATUS || (!is_base && !is_depth)) {
         nbd_session_lose(s, "the server sent a block status that was not asked for");
         return false;
     }
     s->reply.at = AT_EXTENTS;
+    s->reply.is_depth = is_depth;
     s->reply.left = k->length - STATUS_HEAD;
     return true;
 }
@@ -162,11 +168,12 @@ static bool take_extents(struct nbd_session *s)
 {
     struct nbd_reply_state *r = &s->reply;
     struct nbd_command *c = r->command;
+    uint32_t *described = r->is_depth ? &c->depth_described : &c->described;
     while (r->left) {
         const uint8_t *p = nbd_stream_peek(&s->stream, EXTENT_BYTES);
         if (!p)
             return false;
-        uint32_t length = be32_get(p), flags = be32_get(p + 4), rest = c->length - c->described;
+        uint32_t length = be32_get(p), flags = be32_get(p + 4), rest = c->length - *described;
         if (!length || !rest) {
             nbd_session_lose(s, length ? "the server sent extents beyond what was asked"
                                        : "the server sent an empty extent");
@@ -174,11 +181,14 @@ static bool take_extents(struct nbd_session *s)
         }
         if (length > rest)
             length = rest;
-        uint64_t offset = c->offset + c->described;
-        c->described += length;
+        uint64_t offset = c->offset + *described;
+        *described += length;
         r->left -= EXTENT_BYTES;
         nbd_stream_skip(&s->stream, EXTENT_BYTES);
-        c->extent(c, offset, length, flags);
+        if (r->is_depth && c->depth)
+            c->depth(c, offset, length, flags);
+        if (!r->is_depth && c->extent)
+            c->extent(c, offset, length, flags);
     }
     end_chunk(s);
     return s->state == NBD_READY;

@@ -51,7 +51,8 @@ bool nbd_session_start(struct nbd_session *s, const struct nbd_target *target, u
     if (!conn)
         return false;
     nbd_stream_init(&s->stream, s->platform, conn);
-    nbd_handshake_init(&s->handshake, target->export_name, target->tls != NULL);
+    nbd_handshake_init(&s->handshake, target->export_name, target->tls != NULL,
+                       target->wants_depth);
     memset(&s->reply, 0, sizeof s->reply);
     s->queue_sent = 0;
     s->serial = s->platform->random(s->platform->ctx) / NBD_SESSION_SLOTS;
@@ -109,7 +110,7 @@ void nbd_session_send(struct nbd_session *s, struct nbd_command *c, uint64_t now
     c->is_sent = false;
     c->error = 0;
     c->piece_count = 0;
-    c->described = 0;
+    c->described = c->depth_described = 0;
     s->in_flight++;
     s->bytes_in_flight += payload_bytes(c);
     list_push_back(&s->queue, &c->node);

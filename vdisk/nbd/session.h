@@ -32,12 +32,14 @@ struct nbd_target { /* strings and tls must stay valid */
     uint16_t port;
     const char *export_name;
     const struct vdisk_tls *tls; /* NULL: plain text */
+    bool wants_depth;            /* qemu:allocation-depth is asked for */
 };
 
 /* How far the answer that is arriving has been read: reply.c. */
 struct nbd_reply_state {
     uint8_t at;
     bool is_done;                /* the chunk is the last of its command */
+    bool is_depth;               /* the extents that are arriving are of qemu:allocation-depth */
     struct nbd_command *command; /* whose payload is arriving */
     uint32_t position;           /* of the next payload byte in the command's range */
     uint32_t left;               /* payload bytes still to come */
