@@ -26,10 +26,11 @@ static void fetch_missing(struct vdisk_export *e, uint64_t first, uint64_t end,
     for (uint64_t b = first; b < end; b++) {
         if (!fetch_is_missing(e, b))
             continue;
-        uint32_t count = fetch_ahead(e, b, end, source);
+        uint64_t stop = layers_run_end(e, b, end); /* the rest is below: mode server */
+        uint32_t count = stop > b ? fetch_ahead(e, b, stop, source) : 1;
         if (!count)
             return;
-        if (source == CACHE_AROUND)
+        if (source == CACHE_AROUND && stop > b)
             e->around.fetched += count;
         b += count - 1;
     }

@@ -29,7 +29,7 @@ static bool is_same(const struct nbd_export *a, const struct nbd_export *b)
 {
     return a->size_bytes == b->size_bytes && a->flags == b->flags && a->min_block == b->min_block &&
            a->max_block == b->max_block && a->has_block_status == b->has_block_status &&
-           a->has_structured_replies == b->has_structured_replies;
+           a->has_depth == b->has_depth && a->has_structured_replies == b->has_structured_replies;
 }
 
 struct nbd_session *link_room(struct vdisk_export *e, uint32_t bytes)

@@ -6,16 +6,27 @@
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
+/* What it writes goes to its export. */
+static bool is_at_server(const struct vdisk_disk *d)
+{
+    return d->config.mode == VDISK_PRIVATE || d->config.mode == VDISK_SERVER;
+}
+
 bool disk_is_writer(const struct vdisk_disk *d)
 {
-    return !d->refusal && d->config.mode == VDISK_PRIVATE && !d->config.is_read_only;
+    return !d->refusal && is_at_server(d) && !d->config.is_read_only;
+}
+
+bool disk_has_failed(const struct vdisk_disk *d)
+{
+    return d->refusal || d->export->link == LINK_FAILED || (d->below && disk_has_failed(d->below));
 }
 
 uint32_t disk_features(const struct vdisk_disk *d)
 {
     const struct vdisk_export *e = d->export;
     uint32_t flags = e->identity.flags;
-    if (d->config.mode != VDISK_PRIVATE && !d->config.is_read_only)
+    if (!is_at_server(d) && !d->config.is_read_only)
         return LEAT_BLK_CAN_FLUSH | LEAT_BLK_CAN_DISCARD | LEAT_BLK_CAN_ZERO | LEAT_BLK_CAN_FUA;
     if (d->config.is_read_only || (flags & NBD_FLAG_READ_ONLY))
         return LEAT_BLK_READ_ONLY;
@@ -70,6 +81,7 @@ void disk_complete(struct vdisk_request *r, int status)
     d->counters.stall_ns += took_ns;
     meter_count(d->counters.latency, took_ns);
     diff_forget(r);
+    composed_forget(r);
     if (!--d->counters.waiting)
         d->counters.blocked_ns += now_ns - d->blocked_since_ns;
     list_remove(&r->disk_node);
@@ -161,7 +173,7 @@ static void start(struct vdisk_disk *d, struct vdisk_request *r)
     else if (d->config.mode == VDISK_LOCAL)
         diff_submit(d->diff, r);
     else if (r->op == LEAT_BLK_READ)
-        disk_read_below(d, r);
+        d->below ? composed_read(r) : disk_read_below(d, r);
     else if (r->op == LEAT_BLK_FLUSH)
         wlog_flush(e, r);
     else
@@ -184,24 +196,29 @@ static void make_overlay(struct vdisk_disk *d)
 
 bool disk_is_opening(const struct vdisk_disk *d)
 {
-    return d->config.mode == VDISK_LOCAL && d->diff && !d->diff->object;
+    return (d->below && !d->is_joined) ||
+           (d->config.mode == VDISK_LOCAL && d->diff && !d->diff->object);
 }
 
 void disk_wake(struct vdisk_disk *d)
 {
     make_overlay(d);
-    if (d->refusal || d->export->link == LINK_FAILED)
+    if (d->below)
+        composed_join(d);
+    if (disk_has_failed(d))
         tenant_let_all_go(d);
-    if (disk_is_opening(d) && !d->refusal && d->export->link != LINK_FAILED)
+    if (disk_is_opening(d) && !disk_has_failed(d))
         return;
     struct list *node;
     while ((node = list_pop(&d->early))) {
         struct vdisk_request *r = LIST_ENTRY(node, struct vdisk_request, node);
-        if (d->refusal || d->export->link == LINK_FAILED)
+        if (disk_has_failed(d))
             disk_complete(r, LEAT_EIO);
         else
             start(d, r);
     }
+    if (d->above)
+        disk_wake(d->above);
 }
 
 /* What the local store or the overlay takes, or gives: it needs nobody else. */
@@ -243,7 +260,7 @@ void disk_give_up(struct vdisk_disk *d, const char *what)
 void disk_go(struct vdisk_request *r)
 {
     struct vdisk_disk *d = r->disk;
-    if (d->refusal || d->export->link == LINK_FAILED)
+    if (disk_has_failed(d))
         disk_complete(r, LEAT_EIO);
     else if (!d->export->has_begun || disk_is_opening(d))
         list_push_back(&d->early, &r->node);
@@ -272,13 +289,14 @@ uint64_t disk_fail_old(struct vdisk_disk *d)
     return when;
 }
 
-void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
+void disk_take(struct vdisk_disk *d, struct vdisk_request *r)
 {
     r->disk = d;
     r->submitted_ns = d->export->engine->now_ns;
     r->pieces = 0;
     r->next_block = r->offset / CACHE_BLOCK_BYTES;
     r->diff = NULL;
+    r->below = NULL;
     r->held = NULL;
     r->held_bytes = 0;
     r->taken = 0;
@@ -287,6 +305,11 @@ void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
     d->counters.requests++;
     if (!d->counters.waiting++)
         d->blocked_since_ns = r->submitted_ns;
-    if (d->refusal || d->export->link == LINK_FAILED || !tenant_holds(d, r))
+}
+
+void vdisk_submit(struct vdisk_disk *d, struct vdisk_request *r)
+{
+    disk_take(d, r);
+    if (disk_has_failed(d) || !tenant_holds(d, r))
         disk_go(r);
 }

@@ -45,6 +45,7 @@ static void free_export(struct vdisk_export *e)
     wlog_fail_all(e);
     cache_drop_export(&e->engine->cache, e->id);
     extents_free(e);
+    layers_free(e);
     notes_free(e);
     identity_end(e);
     free(e->conns);
@@ -173,6 +174,9 @@ static struct vdisk_export *make_plain(struct vdisk *v, const struct vdisk_confi
     memcpy(e->content_id, config->content, CONTENT_BYTES);
     list_init(&e->disks);
     fetch_init(e);
+    list_init(&e->layers.waiting);
+    e->layers.is_wanted = config->mode == VDISK_SERVER;
+    e->layers.by_holes = config->below_is_hole;
     wlog_init(e);
     link_init(e);
     list_push_back(&v->exports, &e->node);
@@ -234,10 +238,15 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     d->owner = owner;
     list_init(&d->requests);
     list_init(&d->early);
+    if (config->mode == VDISK_SERVER && !composed_attach(v, d)) {
+        free(d);
+        return NULL;
+    }
     if (!d->config.hash_export[0])
         snprintf(d->config.hash_export, sizeof d->config.hash_export, "%.248s.verity",
                  d->config.export_name);
-    d->refusal = verify_objection(v, &d->config);
+    if (!d->refusal)
+        d->refusal = verify_objection(v, &d->config);
     d->config.has_root &= !d->refusal;
     if (d->config.has_root) { /* what is kept of it is named by its root hash */
         memcpy(d->config.content, d->config.root.hash, sizeof d->config.content);
@@ -247,6 +256,8 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
     if (!d->export)
         d->export = make_export(v, &d->config);
     if (!d->export || !tenant_join(v, d)) {
+        if (d->below)
+            composed_detach(d);
         free(d);
         return NULL;
     }
@@ -265,7 +276,7 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
         identity_forget(d->export);
     if (list_is_empty(&d->export->disks))
         stream_restart(d->export, d);
-    d->export->stream.is_profiled |= config->is_profiled;
+    d->export->stream.is_profiled |= d->config.is_profiled;
     list_push_back(&d->export->disks, &d->node);
     d->export->has_changed = true;
     disk_wake(d);
@@ -281,7 +292,10 @@ void vdisk_detach(struct vdisk_disk *d)
         wlog_forget(e, r);
         read_forget(e, r);
         diff_forget(r);
+        composed_forget(r);
     }
+    if (d->below)
+        composed_detach(d);
     if (d->diff)
         diff_leave(d->diff);
     list_remove(&d->node);

@@ -4,7 +4,7 @@
  * tenant.c (limits), sharing.c (whose turn it is), link.c (the way to the server), conns.c (more
  * connections), offer.c (what it offers), read.c, fetch.c (what is on its way), local_cache.c (the
  * local disk), verify.c and refute.c (are they what the root hash says?), ahead.c and stream.c
- * (what nobody asked for yet), extents.c (holes), identity.c (is it the same image?), wlog.c and
+ * (what nobody asked for yet), extents.c (holes), layers.c and composed.c (mode server), identity.c (is it the same image?), wlog.c and
  * edges.c (writes to the server), and difference.c, difference_ops.c and spill.c (writes to the
  * local store).
  */
@@ -12,10 +12,12 @@
 #define VDISK_ENGINE_H
 
 #include "vdisk/cache.h"
+#include "vdisk/composed.h"
 #include "vdisk/difference.h"
 #include "vdisk/edges.h"
 #include "vdisk/extents.h"
 #include "vdisk/identity.h"
+#include "vdisk/layers.h"
 #include "vdisk/local_cache.h"
 #include "vdisk/local_notes.h"
 #include "vdisk/nbd/session.h"
@@ -164,6 +166,7 @@ struct vdisk_export {
     bool is_busy;           /* there is much to do for the first one */
     uint64_t conns_when_ns; /* not before: more connections */
     struct extents extents;
+    struct layers layers;
     struct identity content;
     uint8_t content_id[CONTENT_BYTES];
     bool has_content;
@@ -225,7 +228,11 @@ struct vdisk_disk {
     struct vdisk_config config;
     void (*changed)(void *owner);
     void *owner;
-    const char *refusal;  /* not NULL: it can never work; why */
+    const char *refusal; /* not NULL: it can never work; why */
+    /* Mode server: the disk on the shared export; of that one: whose it is. Else NULL. */
+    struct vdisk_disk *below, *above;
+    bool is_joined;       /* the two exports have been compared */
+    char why[320];        /* of a refusal that has to be put together */
     struct list requests; /* all under way */
     struct list early;    /* that came before the size was known */
     struct tenant *tenant;
@@ -316,7 +323,12 @@ void disk_complete(struct vdisk_request *r, int status);
 /* The export's size has become known, or it failed: requests that waited for that go on. */
 void disk_wake(struct vdisk_disk *d);
 bool disk_is_writer(const struct vdisk_disk *d);
-/* Mode local: the difference is still to be opened, requests wait unless the disk has failed. */
+/* It will never work (again). */
+bool disk_has_failed(const struct vdisk_disk *d);
+/* A new request is counted; no limit holds it back. */
+void disk_take(struct vdisk_disk *d, struct vdisk_request *r);
+/* Mode local: the difference is still to be opened; mode server: one of the exports is not known yet.
+   Requests wait unless the disk has failed. */
 bool disk_is_opening(const struct vdisk_disk *d);
 /* The server (or `what`) has been away for longer than the disk's configuration allows: what waits
    for it fails. */

@@ -7,17 +7,13 @@
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
-#define REGION_BYTES ((uint64_t)EXTENTS_REGION_BLOCKS * CACHE_BLOCK_BYTES)
+#define REGION_BYTES ((uint64_t)BLOCKMAP_REGION_BLOCKS * CACHE_BLOCK_BYTES)
 #define SPAN_BYTES (REGION_BYTES * EXTENTS_SPAN_REGIONS)
-#define BITMAP_WORDS (EXTENTS_REGION_BLOCKS / 64)
-#define MAX_REGIONS 131072u /* 16 TiB; 1 MiB of pointers */
-#define MAX_BITMAPS 1024u   /* 4 MiB; regions that are all zeros need none of their own */
-#define MAX_ROUNDS 64u      /* a server that tells it in smaller pieces is not asked on */
-#define EAGER_SPANS 64u     /* of a larger image, the rest is asked about only when it is read */
+#define MAX_BITMAPS 1024u /* 4 MiB; regions that are all zeros need none of their own */
+#define MAX_ROUNDS 64u    /* a server that tells it in smaller pieces is not asked on */
+#define EAGER_SPANS 64u   /* of a larger image, the rest is asked about only when it is read */
 
 enum span_state { SPAN_NEW, SPAN_ASKED, SPAN_DONE };
-
-static uint64_t all_zeros[BITMAP_WORDS]; /* the bitmap of every region that is only zeros */
 
 static void got_extent(struct nbd_command *command, uint64_t offset, uint32_t length,
                        uint32_t flags);
@@ -34,19 +30,14 @@ void extents_init(struct vdisk_export *e)
 {
     struct extents *x = &e->extents;
     uint64_t blocks = (e->identity.size_bytes + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
-    uint64_t regions = (blocks + EXTENTS_REGION_BLOCKS - 1) / EXTENTS_REGION_BLOCKS;
-    if (!e->identity.has_block_status || regions > MAX_REGIONS)
+    if (!e->identity.has_block_status || !blockmap_init(&x->zeros, blocks, MAX_BITMAPS, false))
         return;
-    uint32_t spans = (uint32_t)(regions + EXTENTS_SPAN_REGIONS - 1) / EXTENTS_SPAN_REGIONS;
-    x->regions = calloc(regions, sizeof x->regions[0]);
+    uint32_t spans = (x->zeros.region_count + EXTENTS_SPAN_REGIONS - 1) / EXTENTS_SPAN_REGIONS;
     x->spans = calloc(spans, 1);
-    if (!x->regions || !x->spans) {
+    if (!x->spans) {
         extents_free(e);
         return;
     }
-    memset(all_zeros, 0xff, sizeof all_zeros);
-    x->block_count = blocks;
-    x->region_count = (uint32_t)regions;
     x->span_count = spans;
     for (uint32_t i = 0; i < EXTENTS_QUERIES; i++) {
         struct extents_query *q = &x->queries[i];
@@ -62,86 +53,15 @@ void extents_init(struct vdisk_export *e)
 void extents_free(struct vdisk_export *e)
 {
     struct extents *x = &e->extents;
-    for (uint32_t i = 0; i < x->region_count; i++)
-        if (x->regions[i] != all_zeros)
-            free(x->regions[i]);
-    free(x->regions);
+    blockmap_free(&x->zeros);
     free(x->spans);
     memset(x, 0, sizeof *x);
-}
-
-/* A region's own bitmap. NULL: no more memory for bitmaps. */
-static uint64_t *own_bitmap(struct extents *x, uint32_t region)
-{
-    uint64_t *old = x->regions[region];
-    if (old && old != all_zeros)
-        return old;
-    uint64_t *map = x->bitmap_count < MAX_BITMAPS ? malloc(sizeof all_zeros) : NULL;
-    if (!map)
-        return NULL;
-    memset(map, old ? 0xff : 0, sizeof all_zeros);
-    x->bitmap_count++;
-    x->regions[region] = map;
-    return map;
-}
-
-static uint32_t blocks_in(const struct extents *x, uint32_t region)
-{
-    uint64_t left = x->block_count - (uint64_t)region * EXTENTS_REGION_BLOCKS;
-    return left < EXTENTS_REGION_BLOCKS ? (uint32_t)left : EXTENTS_REGION_BLOCKS;
-}
-
-static void set_bits(uint64_t *map, uint32_t from, uint32_t to, bool is_zero)
-{
-    for (uint32_t bit = from; bit < to;) {
-        uint32_t end = (bit | 63) + 1 < to ? (bit | 63) + 1 : to;
-        uint64_t mask = UINT64_MAX >> (63 - (end - 1) % 64) & UINT64_MAX << bit % 64;
-        map[bit / 64] = is_zero ? map[bit / 64] | mask : map[bit / 64] & ~mask;
-        bit = end;
-    }
-}
-
-static void mark_region(struct extents *x, uint32_t region, uint32_t from, uint32_t to,
-                        bool is_zero)
-{
-    uint64_t *map = x->regions[region];
-    bool is_whole = from == 0 && to == blocks_in(x, region);
-    if (is_whole || (!is_zero && !map)) {
-        if (map && map != all_zeros) {
-            free(map);
-            x->bitmap_count--;
-        }
-        x->regions[region] = is_zero ? all_zeros : NULL;
-        return;
-    }
-    map = own_bitmap(x, region);
-    if (map)
-        set_bits(map, from, to, is_zero);
-    else if (!is_zero)
-        x->regions[region] = NULL; /* without memory, all of it is data */
-}
-
-static void mark(struct extents *x, uint64_t first, uint64_t end, bool is_zero)
-{
-    while (first < end) {
-        uint32_t region = (uint32_t)(first / EXTENTS_REGION_BLOCKS);
-        uint64_t start = (uint64_t)region * EXTENTS_REGION_BLOCKS;
-        uint64_t stop = end < start + EXTENTS_REGION_BLOCKS ? end : start + EXTENTS_REGION_BLOCKS;
-        mark_region(x, region, (uint32_t)(first - start), (uint32_t)(stop - start), is_zero);
-        first = stop;
-    }
 }
 
 void extents_mark_zero(struct extents *x, uint64_t first, uint64_t end)
 {
     if (first < end)
-        mark(x, first, end, true);
-}
-
-bool extents_is_plain(const struct extents *x, uint64_t block)
-{
-    const uint64_t *map = x->regions[block / EXTENTS_REGION_BLOCKS];
-    return !map || map == all_zeros;
+        blockmap_set(&x->zeros, first, end, true);
 }
 
 /* The run of zeros is at its end: the blocks that lie in it whole. */
@@ -150,9 +70,9 @@ static void end_run(struct extents_query *q)
     struct extents *x = &q->export->extents;
     uint64_t size = q->export->identity.size_bytes, end = q->zero_from + q->zeros;
     uint64_t first = (q->zero_from + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;
-    uint64_t last = end == size ? x->block_count : end / CACHE_BLOCK_BYTES;
+    uint64_t last = end == size ? x->zeros.block_count : end / CACHE_BLOCK_BYTES;
     if (q->zeros && !q->is_stale && first < last)
-        mark(x, first, last, true);
+        blockmap_set(&x->zeros, first, last, true);
     x->has_news |= q->zeros != 0;
     q->zeros = 0;
 }
@@ -195,7 +115,7 @@ static void answered(struct nbd_command *command, uint32_t error)
 void extents_touch(struct vdisk_export *e, uint64_t block)
 {
     struct extents *x = &e->extents;
-    uint64_t span = block / EXTENTS_REGION_BLOCKS / EXTENTS_SPAN_REGIONS;
+    uint64_t span = block / BLOCKMAP_REGION_BLOCKS / EXTENTS_SPAN_REGIONS;
     if (span >= x->span_count || x->spans[span] != SPAN_NEW)
         return;
     for (uint32_t i = 0; i < EXTENTS_QUERIES; i++) {
@@ -221,7 +141,8 @@ void extents_written(struct vdisk_export *e, uint64_t offset, uint64_t length)
     if (!x->span_count || !length)
         return;
     uint64_t end = offset + length;
-    mark(x, offset / CACHE_BLOCK_BYTES, (end + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES, false);
+    blockmap_set(&x->zeros, offset / CACHE_BLOCK_BYTES,
+                 (end + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES, false);
     for (uint64_t span = offset / SPAN_BYTES; span <= (end - 1) / SPAN_BYTES; span++) {
         if (x->spans[span] != SPAN_ASKED)
             x->spans[span] = SPAN_DONE;
@@ -239,7 +160,7 @@ static void ask_on(struct vdisk_export *e)
     while (x->next_span < most && x->spans[x->next_span] != SPAN_NEW)
         x->next_span++;
     if (x->next_span < most)
-        extents_touch(e, (uint64_t)x->next_span * EXTENTS_REGION_BLOCKS * EXTENTS_SPAN_REGIONS);
+        extents_touch(e, (uint64_t)x->next_span * BLOCKMAP_REGION_BLOCKS * EXTENTS_SPAN_REGIONS);
 }
 
 bool extents_are_settled(const struct vdisk_export *e)

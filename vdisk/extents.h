@@ -15,11 +15,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vdisk/blockmap.h"
 #include "vdisk/nbd/command.h"
 
-#define EXTENTS_REGION_BLOCKS 32768u /* 128 MiB: one bitmap of 4 KiB */
-#define EXTENTS_SPAN_REGIONS 8u      /* of one question */
-#define EXTENTS_QUERIES 4u           /* questions on their way at a time */
+#define EXTENTS_SPAN_REGIONS 8u /* of one question */
+#define EXTENTS_QUERIES 4u      /* questions on their way at a time */
 
 struct vdisk_export;
 
@@ -34,13 +34,11 @@ struct extents_query {
 };
 
 struct extents {
-    uint64_t block_count;
-    uint32_t region_count, span_count; /* 0: the map is not in use */
-    uint32_t next_span;                /* spans before it have been asked about */
-    uint32_t bitmap_count;
-    bool has_news;      /* holes have been found since local_notes.c looked */
-    uint64_t **regions; /* bit set: reads as zeros; NULL: nothing known to */
-    uint8_t *spans;     /* enum span_state */
+    struct blockmap zeros;
+    uint32_t span_count; /* 0: the map is not in use */
+    uint32_t next_span;  /* spans before it have been asked about */
+    bool has_news;       /* holes have been found since local_notes.c looked */
+    uint8_t *spans;      /* enum span_state */
     struct extents_query queries[EXTENTS_QUERIES];
 };
 
@@ -51,13 +49,9 @@ void extents_free(struct vdisk_export *e);
 
 static inline bool extents_is_zero(const struct extents *x, uint64_t block)
 {
-    uint64_t region = block / EXTENTS_REGION_BLOCKS, bit = block % EXTENTS_REGION_BLOCKS;
-    const uint64_t *map = region < x->region_count ? x->regions[region] : NULL;
-    return map && (map[bit / 64] >> (bit % 64) & 1);
+    return blockmap_has(&x->zeros, block);
 }
 
-/* Nothing is known to be zeros in the whole region of the block, or all of it is. */
-bool extents_is_plain(const struct extents *x, uint64_t block);
 void extents_mark_zero(struct extents *x, uint64_t first, uint64_t end);
 /* The server has told all that it is asked. */
 bool extents_are_settled(const struct vdisk_export *e);

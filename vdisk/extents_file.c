@@ -11,18 +11,18 @@ static uint64_t run_end(const struct extents *x, uint64_t from)
 {
     bool is_zero = extents_is_zero(x, from);
     uint64_t at = from;
-    while (at < x->block_count && extents_is_zero(x, at) == is_zero) {
-        uint64_t end = (at / EXTENTS_REGION_BLOCKS + 1) * EXTENTS_REGION_BLOCKS;
-        at = extents_is_plain(x, at) ? end : at + 1;
+    while (at < x->zeros.block_count && extents_is_zero(x, at) == is_zero) {
+        uint64_t end = (at / BLOCKMAP_REGION_BLOCKS + 1) * BLOCKMAP_REGION_BLOCKS;
+        at = blockmap_is_plain(&x->zeros, at) ? end : at + 1;
     }
-    return at < x->block_count ? at : x->block_count;
+    return at < x->zeros.block_count ? at : x->zeros.block_count;
 }
 
 size_t extents_encode(const struct vdisk_export *e, uint8_t *data, size_t most)
 {
     const struct extents *x = &e->extents;
     uint32_t runs = 0;
-    for (uint64_t at = 0; at < x->block_count;) {
+    for (uint64_t at = 0; at < x->zeros.block_count;) {
         uint64_t end = run_end(x, at);
         if (HEADER_BYTES + (runs + 1ull) * RUN_BYTES > most)
             break; /* what does not fit counts as data */
@@ -48,7 +48,7 @@ bool extents_decode(struct vdisk_export *e, const uint8_t *data, size_t size)
     for (uint64_t i = 0; i < runs; i++) {
         const uint8_t *run = data + HEADER_BYTES + i * RUN_BYTES;
         uint64_t first = bytes_get(run, 4), count = bytes_get(run + 4, 4);
-        if (first < after || first + count > x->block_count)
+        if (first < after || first + count > x->zeros.block_count)
             return false;
         after = first + count;
         extents_mark_zero(x, first, after);

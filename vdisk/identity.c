@@ -49,8 +49,10 @@ static void taken(struct nbd_command *command, uint32_t error)
         s->sum = sum;
     }
     s->is_wanted = false;
-    if (--e->content.wanted == 0)
+    if (--e->content.wanted == 0) {
         identity_end(e);
+        e->engine->is_stirred = true; /* a disk on two exports waits for the sums of both */
+    }
 }
 
 static void begin_sample(struct vdisk_export *e, uint32_t i)
@@ -81,7 +83,9 @@ static void begin(struct vdisk_export *e)
 
 void identity_begin(struct vdisk_export *e)
 {
-    if (!e->verify && !export_is_written(e)) /* a root hash says more */
+    if (e->layers.is_wanted)
+        identity_forget(e);
+    if (!e->verify && (e->layers.is_wanted || !export_is_written(e))) /* a root hash says more */
         begin(e);
 }
 
@@ -114,6 +118,13 @@ bool identity_is_judged(const struct vdisk_export *e)
         if (e->content.samples[i].is_wanted && e->content.samples[i].is_known)
             return false;
     return true;
+}
+
+bool identity_sample(const struct vdisk_export *e, uint32_t i, uint64_t *offset, uint64_t *sum)
+{
+    *offset = sample_offset(e, i);
+    *sum = e->content.samples[i].sum;
+    return e->content.samples[i].is_known;
 }
 
 bool identity_content(const struct vdisk_export *e, uint8_t content[CONTENT_BYTES])

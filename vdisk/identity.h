@@ -5,7 +5,9 @@
  * the content: the first block, the one at 1 MiB (where the first partition begins) and others
  * spread over the image, taken behind the first connect. This finds mistakes, not malice.
  *
- * An image that this engine writes to changes: of such one only the size is compared.
+ * An image that this engine writes to changes: of such one only the size is compared. Of a client's
+ * export in mode server the samples are taken at each connect for composed.c, which compares them with the
+ * shared image's.
  */
 #ifndef VDISK_IDENTITY_H
 #define VDISK_IDENTITY_H
@@ -54,6 +56,9 @@ void identity_put(const struct vdisk_export *e, uint8_t *data);
 void identity_adopt(struct vdisk_export *e, const uint8_t *data);
 /* Nothing is wanted any more, and a sum is known that this server has confirmed. */
 bool identity_is_taken(const struct vdisk_export *e);
+
+/* The sum of a sample, and where it lies, if it is known. */
+bool identity_sample(const struct vdisk_export *e, uint32_t i, uint64_t *offset, uint64_t *sum);
 
 /* False: what was taken before has not been compared yet. */
 bool identity_is_judged(const struct vdisk_export *e);

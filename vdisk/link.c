@@ -100,6 +100,7 @@ static void fail_for_good(struct vdisk_export *e, const char *why)
     link_say(e, "failed", e->why);
     fetch_fail_all(e);
     wlog_fail_all(e);
+    layers_fail_all(e);
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
         disk_wake(LIST_ENTRY(n, struct vdisk_disk, node));
 }
@@ -131,7 +132,8 @@ static void connect_now(struct vdisk_export *e)
 {
     e->tries++;
     e->has_changed = true;
-    const struct nbd_target target = {e->host, e->port, e->name, e->tls, false};
+    const struct nbd_target target = {e->host, e->port, e->name, e->tls,
+                                      e->layers.is_wanted && !e->layers.by_holes};
     if (nbd_session_start(&e->session, &target, e->engine->now_ns)) {
         e->link = LINK_TRYING;
         return;
@@ -257,6 +259,7 @@ static bool step(struct vdisk_export *e)
     any = (link_is_connected(e) && identity_pump(e)) || any;
     if (e->link == LINK_UP) {
         any = extents_pump(e) || any;
+        any = layers_pump(e) || any;
         any = fetch_pump(e) || any;
     }
     return any;
@@ -274,7 +277,7 @@ static uint64_t give_up_waiting(struct vdisk_export *e)
         if (!d->config.give_up_ns)
             continue;
         if (end <= e->engine->now_ns)
-            disk_give_up(d, "server");
+            disk_give_up(d->above && disk_is_opening(d->above) ? d->above : d, "server");
         else if (end < when)
             when = end;
     }

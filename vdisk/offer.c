@@ -43,6 +43,7 @@ const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x
     e->was_up = true;
     if (!verify_is_tree(e))
         extents_init(e);
+    layers_init(e);
     return NULL;
 }
 

@@ -118,11 +118,36 @@ static void add_difference(struct text *t, const struct difference *l)
     add(t, "}");
 }
 
+/* The way to an export, and what came by it. */
+static void add_export(struct text *t, const struct vdisk_export *e)
+{
+    add_number(t, "connects", e->connects);
+    add_number(t, "rtt_us", meter_rtt_ns(&e->meter) / 1000);
+    add_number(t, "rate_bytes_per_s", meter_rate(&e->meter));
+    add_number(t, "window_bytes", meter_window(&e->meter));
+    add_sources(t, e);
+    add_local(t, &e->local);
+    add_stream(t, e);
+}
+
+static void add_below(struct text *t, const struct vdisk_disk *below)
+{
+    add(t, ", \"shared\": {\"export\": \"");
+    add_name(t, below->export->name);
+    add(t, "\"");
+    add_number(t, "requests", below->counters.requests);
+    add_number(t, "network_bytes", below->counters.network_bytes);
+    add_export(t, below->export);
+    add(t, "}");
+}
+
 size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
 {
-    const struct vdisk_counters *c = &d->counters;
     const struct vdisk_export *e = d->export;
+    struct vdisk_counters sum;
+    const struct vdisk_counters *c = &sum;
     struct text t = {text, size, 0};
+    composed_counters(d, &sum);
     uint64_t since = c->waiting ? e->engine->now_ns - d->blocked_since_ns : 0;
     add(&t, "{\"disk\": \"");
     add_name(&t, d->config.name);
@@ -138,15 +163,11 @@ size_t vdisk_json(const struct vdisk_disk *d, char *text, size_t size)
     add_number(&t, "waiting", c->waiting);
     add_number(&t, "held", c->held);
     add_number(&t, "held_us", c->held_ns / 1000);
-    add_number(&t, "connects", e->connects);
     add_number(&t, "blocked_us", (c->blocked_ns + since) / 1000);
     add_number(&t, "stall_us", c->stall_ns / 1000);
-    add_number(&t, "rtt_us", meter_rtt_ns(&e->meter) / 1000);
-    add_number(&t, "rate_bytes_per_s", meter_rate(&e->meter));
-    add_number(&t, "window_bytes", meter_window(&e->meter));
-    add_sources(&t, e);
-    add_local(&t, &e->local);
-    add_stream(&t, e);
+    add_export(&t, e);
+    if (d->below)
+        add_below(&t, d->below);
     if (d->diff && d->diff->object)
         add_difference(&t, d->diff);
     add_verify(&t, e);
@@ -162,7 +183,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 
 void vdisk_figures_of(const struct vdisk_disk *d, struct vdisk_figures *f)
 {
-    const struct vdisk_export *e = d->export;
+    const struct vdisk_export *e = d->below ? d->below->export : d->export;
     const struct vdisk_counters *c = &d->counters;
     const struct stream *s = &e->stream;
     uint64_t since = c->waiting ? e->engine->now_ns - d->blocked_since_ns : 0;

@@ -26,14 +26,33 @@ static void size_text(uint64_t bytes, char *to, size_t size)
     snprintf(to, size, "%u.%u %s", (unsigned)(tenths / 10), (unsigned)(tenths % 10), units[unit]);
 }
 
-static uint32_t state_of(const struct vdisk_disk *d)
+/* In mode server: of the client's export. */
+static uint32_t own_state(const struct vdisk_disk *d)
 {
     const struct vdisk_export *e = d->export;
     if (d->refusal || e->link == LINK_FAILED)
         return LEAT_BLK_FAILED;
-    if (!e->was_up || disk_is_opening(d))
+    if (!e->was_up || (!d->below && disk_is_opening(d)))
         return LEAT_BLK_CONNECTING;
     return e->link == LINK_UP && !verify_trouble(e) ? LEAT_BLK_READY : LEAT_BLK_STALLED;
+}
+
+/* The disk is as well off as the worse of its two exports. */
+static bool is_trouble_below(const struct vdisk_disk *d)
+{
+    static const unsigned ranks[] = {[LEAT_BLK_READY] = 0,
+                                     [LEAT_BLK_STALLED] = 1,
+                                     [LEAT_BLK_CONNECTING] = 2,
+                                     [LEAT_BLK_FAILED] = 3};
+    return d->below && ranks[own_state(d->below)] > ranks[own_state(d)];
+}
+
+static uint32_t state_of(const struct vdisk_disk *d)
+{
+    if (is_trouble_below(d))
+        return own_state(d->below);
+    uint32_t state = own_state(d);
+    return state == LEAT_BLK_READY && disk_is_opening(d) ? LEAT_BLK_CONNECTING : state;
 }
 
 /* The line without the disk's name. */
@@ -42,11 +61,15 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
     const struct vdisk_export *e = d->export;
     char number[24];
     size_t n;
+    if (is_trouble_below(d)) {
+        n = written(snprintf(to, size, "shared image: "), size);
+        return n + state_text(d->below, to + n, size - n);
+    }
     switch (state_of(d)) {
     case LEAT_BLK_FAILED:
         return written(snprintf(to, size, "failed: %s", d->refusal ? d->refusal : e->why), size);
     case LEAT_BLK_CONNECTING:
-        if (e->was_up && d->diff->waits_for)
+        if (e->was_up && d->diff && d->diff->waits_for)
             return written(snprintf(to, size, "waits for %s", d->diff->waits_for), size);
         return written(snprintf(to, size, "connecting to %s:%u export '%s', try %u%s%s", e->host,
                                 e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "",
@@ -100,7 +123,11 @@ void vdisk_info(const struct vdisk_disk *d, struct leat_blk_info *info)
 
 static const char *mode_text(enum vdisk_mode mode)
 {
-    return mode == VDISK_RAM ? "ram" : mode == VDISK_LOCAL ? "local" : "private";
+    static const char *const names[] = {[VDISK_PRIVATE] = "private",
+                                        [VDISK_RAM] = "ram",
+                                        [VDISK_LOCAL] = "local",
+                                        [VDISK_SERVER] = "server"};
+    return names[mode];
 }
 
 size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
@@ -109,14 +136,22 @@ size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
     size_t n = vdisk_status_line(d, line, size);
     if (state_of(d) == LEAT_BLK_CONNECTING) /* says already where to */
         return n;
-    return n + written(snprintf(line + n, size - n, "; %s, %s:%u/%s", mode_text(d->config.mode),
-                                e->host, e->port, e->name),
+    n += written(snprintf(line + n, size - n, "; %s, %s:%u/%s", mode_text(d->config.mode), e->host,
+                          e->port, e->name),
+                 size - n);
+    if (!d->below)
+        return n;
+    e = d->below->export;
+    return n + written(snprintf(line + n, size - n, " over %s:%u/%s", e->host, e->port, e->name),
                        size - n);
 }
 
 size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
 {
-    const struct vdisk_counters *c = &d->counters;
+    const struct vdisk_export *streamed = d->below ? d->below->export : d->export;
+    struct vdisk_counters sum;
+    const struct vdisk_counters *c = &sum;
+    composed_counters(d, &sum);
     const struct {
         const char *what;
         uint64_t count;
@@ -134,8 +169,10 @@ size_t vdisk_traffic_line(const struct vdisk_disk *d, char *line, size_t size)
         {"waiting", c->waiting},
         {"held back by limits", c->held},
         {"connects", d->export->connects},
-        {"KiB ahead by the boot profile", d->export->source_bytes[CACHE_PROFILE] >> 10},
-        {"KiB of that used", d->export->used_bytes[CACHE_PROFILE] >> 10},
+        {"connects to the shared image", d->below ? streamed->connects : 0},
+        {"KiB from the client's export", d->below ? d->counters.network_bytes >> 10 : 0},
+        {"KiB ahead by the boot profile", streamed->source_bytes[CACHE_PROFILE] >> 10},
+        {"KiB of that used", streamed->used_bytes[CACHE_PROFILE] >> 10},
     };
     size_t n = written(snprintf(line, size, "  "), size);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
@@ -181,10 +218,10 @@ size_t vdisk_speed_line(const struct vdisk_disk *d, char *line, size_t size)
 
 void vdisk_counters_of(const struct vdisk_disk *d, struct vdisk_counters *counters)
 {
-    *counters = d->counters;
+    composed_counters(d, counters);
 }
 
 const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *d)
 {
-    return &d->config;
+    return d->below ? &d->below->config : &d->config;
 }

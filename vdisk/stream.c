@@ -133,7 +133,8 @@ bool stream_is_done(const struct vdisk_export *e)
 
 static bool is_fill_wanted(const struct vdisk_export *e)
 {
-    return e->engine->limits.fill_rate && stream_is_done(e) && !list_is_empty(&e->disks) &&
+    return e->engine->limits.fill_rate && !e->layers.is_wanted && stream_is_done(e) &&
+           !list_is_empty(&e->disks) &&
            (e->engine->cache.free != CACHE_NONE || local_has_room(e)) &&
            e->stream.fill_block * CACHE_BLOCK_BYTES < e->identity.size_bytes;
 }
@@ -212,9 +213,15 @@ uint64_t stream_deadline(const struct vdisk_export *e)
     return when;
 }
 
+/* The export whose boots are recorded: in mode server the shared one. */
+static struct vdisk_export *profiled(const struct vdisk_disk *d)
+{
+    return d->below ? d->below->export : d->export;
+}
+
 const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t size)
 {
-    struct stream *s = &d->export->stream;
+    struct stream *s = &profiled(d)->stream;
     struct profile p = {0};
     const char *why = profile_decode(data, size, &p);
     if (why)
@@ -229,22 +236,22 @@ const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t siz
 const char *vdisk_profile_suggest(struct vdisk_disk *d, const void *data, size_t size)
 {
     const char *why = NULL;
-    if (!d->export->stream.known.count) {
+    if (!profiled(d)->stream.known.count) {
         why = vdisk_profile_put(d, data, size);
-        d->export->stream.is_suggested = !why;
+        profiled(d)->stream.is_suggested = !why;
     }
     return why;
 }
 
 void vdisk_profile_end(struct vdisk_disk *d)
 {
-    if (d->export->stream.recorder.is_on)
-        end_recording(d->export);
+    if (profiled(d)->stream.recorder.is_on)
+        end_recording(profiled(d));
 }
 
 size_t vdisk_profile_take(struct vdisk_disk *d, void **data)
 {
-    struct stream *s = &d->export->stream;
+    struct stream *s = &profiled(d)->stream;
     size_t size = profile_encoded_bytes(&s->known);
     if (!s->known.count) /* one that was put after it turned out to be for another image */
         s->has_news = false;

@@ -23,6 +23,7 @@ enum vdisk_mode {
     VDISK_PRIVATE = 0, /* writes go to the server's image */
     VDISK_RAM = 1,     /* writes stay in memory and are gone at detach */
     VDISK_LOCAL = 2,   /* writes go to a difference in the local store, which stays: difference.h */
+    VDISK_SERVER = 3,  /* writes go to the client's own export over the shared one: composed.h */
 };
 
 struct vdisk_limits {
@@ -63,9 +64,15 @@ struct vdisk_config { /* of one disk */
     struct limit_rates rates, tenant_rates;
     char tenant[64];      /* empty: the disk's name, so a tenant of its own */
     uint32_t link_weight; /* the tenant's part of a busy link (share.h); 0: 100 */
-    bool has_root;        /* every block must match `root`: verify.h. Not with VDISK_PRIVATE */
+    bool has_root; /* every block must match `root`: verify.h. Not where the image is written */
     struct verity_root root;
     char hash_export[256]; /* the hash tree, on the same servers; empty: EXPORT.verity */
+    /* Mode server: the client's own export, a layer over the shared one that the names above are of. It
+       is used with `tls` too. */
+    char client_export[256];
+    struct vdisk_server client_servers[VDISK_SERVERS];
+    uint32_t client_count; /* 0: those of the shared export */
+    bool below_is_hole;    /* holes that are not zeros are the shared image's: layers.h */
 };
 
 struct vdisk_counters { /* since attach */
@@ -111,9 +118,10 @@ struct vdisk_request {
     /* Of a read: the sectors of each 4 KiB block that are there already (NULL: none), in all. */
     const uint8_t *held;
     uint64_t held_bytes;
-    struct diff_op *diff; /* in mode local: its operation at the store */
-    uint64_t taken;       /* of a write to the overlay: bytes that it has */
-    uint32_t pieces;      /* waiters of it in fetches */
+    struct diff_op *diff;        /* in mode local: its operation at the store */
+    struct vdisk_request *below; /* in mode server: its read of the shared export */
+    uint64_t taken;              /* of a write to the overlay: bytes that it has */
+    uint32_t pieces;             /* waiters of it in fetches */
     int status;
 };
 
@@ -178,6 +186,7 @@ void vdisk_submit(struct vdisk_disk *disk, struct vdisk_request *request);
 
 /* Fills all of *info. */
 void vdisk_info(const struct vdisk_disk *disk, struct leat_blk_info *info);
+/* In mode server: that of the shared image. */
 const struct vdisk_config *vdisk_config_of(const struct vdisk_disk *disk);
 /* One line for people: "disk 'web1/root': ready, 2.0 GiB". Returns its length. */
 size_t vdisk_status_line(const struct vdisk_disk *disk, char *line, size_t size);
@@ -187,7 +196,7 @@ size_t vdisk_query_line(const struct vdisk_disk *disk, char *line, size_t size);
 size_t vdisk_traffic_line(const struct vdisk_disk *disk, char *line, size_t size);
 size_t vdisk_speed_line(const struct vdisk_disk *disk, char *line, size_t size);
 /* One JSON object with everything that is counted; at most VDISK_JSON_BYTES. */
-#define VDISK_JSON_BYTES 4096u
+#define VDISK_JSON_BYTES 6144u
 size_t vdisk_json(const struct vdisk_disk *disk, char *text, size_t size);
 /* What people look at, at this moment. */
 struct vdisk_figures {

@@ -131,6 +131,7 @@ static bool add_record(struct vdisk_export *e, struct vdisk_request *r)
 void wlog_submit(struct vdisk_export *e, struct vdisk_request *r)
 {
     extents_written(e, r->offset, r->length);
+    layers_written(e, r->offset, r->length);
     if (!list_is_empty(&e->write_wait) || !add_record(e, r))
         list_push_back(&e->write_wait, &r->node);
 }

@@ -13,8 +13,11 @@
 #include "vdisk/vdisk.h"
 
 #define SIM_SECTOR 512u
-#define SIM_CONNS 8u
+#define SIM_CONNS 16u
+#define SIM_CLIENTS 2u /* exports of their own over the image */
 #define SIM_MS 1000000ull
+
+struct sim_model;
 
 /* -- world: time, chance, events, connections (sim_world.c) -- */
 struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
@@ -24,6 +27,7 @@ struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
     bool structured, has_fua, has_flush, has_trim;
     bool has_multi_conn;
     bool is_sparse, has_status; /* the image has holes; the server says where */
+    bool has_depth, by_holes; /* and what of a client's export is of the image, by depth or holes */
     uint32_t min_block, max_block;
     bool has_root;                          /* the image has a hash tree */
     uint32_t lie_data, lie_tree, lie_other; /* blocks; status and size */
@@ -76,6 +80,16 @@ void sim_server_new_image(void); /* sim_version has changed */
 extern bool sim_server_may_change;
 bool sim_server_was_changed(void); /* it has an image that the model knows nothing of */
 
+/* -- the clients' layers over the image (sim_client.c) -- */
+void sim_clients_init(unsigned count, uint64_t sectors); /* empty; exports "c0", "c1" */
+void sim_clients_end(void);
+void sim_client_fill(unsigned client, struct sim_model *model); /* it has been written to before */
+bool sim_client_holds(unsigned client, uint64_t sector);
+uint64_t sim_client_tag(unsigned client, uint64_t sector); /* in the full view */
+void sim_client_write(unsigned client, uint64_t sector, uint64_t tag, bool is_durable);
+void sim_client_flush(unsigned client);
+void sim_clients_crash(void);
+
 /* -- the hash tree and what is not true (sim_tree.c) -- */
 void sim_tree_init(uint64_t sectors, struct verity_root *root);
 void sim_tree_end(void);
@@ -94,7 +108,6 @@ uint64_t sim_sector_tag(const uint8_t *data, uint64_t sector,
                         const char *who); /* fails when torn */
 
 /* -- what may be read: a history of writes for each sector -- */
-struct sim_model;
 struct sim_model *sim_model_new(uint64_t sectors);
 void sim_model_free(struct sim_model *m);
 /* Returns the operation's number. is_weak: the old content may stay (discard). */

@@ -152,7 +152,7 @@ static void choose_range(struct vdisk_request *r)
     uint64_t first = sim_random() % area / unit * unit;
     uint64_t count = (1 + sim_random() % most + unit - 1) / unit * unit;
     bool has_data = r->op == LEAT_BLK_READ || r->op == LEAT_BLK_WRITE;
-    bool is_sent = sim_machine.disks[0].config.mode == VDISK_PRIVATE;
+    bool is_sent = sim_writes_to_server(&sim_machine.disks[0]);
     if (!has_data && !is_sent && sectors > 8 && sim_random() % 6 == 0) /* nearly everything */
         first = sim_random() % 2 * 8, count = sectors;
     if (first + count > sectors)
@@ -177,7 +177,7 @@ static void choose_operation(struct guest *g)
         r->op = LEAT_BLK_READ;
     if (r->op == LEAT_BLK_DISCARD && !sim_profile.has_trim)
         r->op = LEAT_BLK_READ;
-    bool is_coarse = sim_profile.min_block > 4096 && g->disk->config.mode == VDISK_PRIVATE;
+    bool is_coarse = sim_profile.min_block > 4096 && sim_writes_to_server(g->disk);
     if (is_coarse && (r->op == LEAT_BLK_DISCARD || r->op == LEAT_BLK_WRITE_ZEROES))
         r->op = LEAT_BLK_WRITE;
     if (r->op == LEAT_BLK_FLUSH)
@@ -201,7 +201,7 @@ static void note_write(struct guest *g)
             sim_sector_fill(g->data + s * SIM_SECTOR, first + s, tag);
     }
     g->writes[g->write_count++] = sim_model_write(m, first, count, tag, is_weak);
-    if (is_weak && g->disk->config.mode != VDISK_PRIVATE) /* the disk below shows again */
+    if (is_weak && !sim_writes_to_server(g->disk)) /* the disk below shows again */
         g->writes[g->write_count++] = sim_model_write(m, first, count, SIM_INITIAL, true);
 }
 

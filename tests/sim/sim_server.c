@@ -11,6 +11,7 @@
 #include "vdisk/nbd/proto.h"
 
 #define SIM_CONTEXT 7u /* the number that this server gives base:allocation */
+#define SIM_DEPTHS 8u  /* and qemu:allocation-depth */
 
 struct job {
     struct job *next;
@@ -18,6 +19,9 @@ struct job {
     uint32_t error;
     uint8_t *result; /* of a read: the data; of a block status: the chunk's payload */
     uint32_t result_size;
+    uint8_t *depths; /* of a block status: the second chunk's */
+    uint32_t depths_size;
+    int client; /* whose export it is for; -1: the image's */
     struct sim_conn *conn;
     uint64_t generation;
     uint16_t type, flags;
@@ -32,11 +36,12 @@ static uint64_t shown; /* sectors of the size that is told */
 bool sim_server_may_change;
 /* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
 static uint8_t phase[SIM_CONNS];
-static bool has_context[SIM_CONNS];
+static bool has_context[SIM_CONNS], has_depths[SIM_CONNS];
 static bool was_told_structured[SIM_CONNS]; /* by a reply as it was delivered, damaged or not */
 static bool has_hidden_limits[SIM_CONNS];   /* what was to tell them arrived as something else */
 static bool is_mute[SIM_CONNS];
-static bool is_tree[SIM_CONNS]; /* it is the hash tree's export that it asked for */
+static bool is_tree[SIM_CONNS];  /* it is the hash tree's export that it asked for */
+static int client_of[SIM_CONNS]; /* -1: the image */
 static struct sim_conn *open_conns[SIM_CONNS];
 static struct job *jobs;
 
@@ -69,13 +74,19 @@ void sim_server_new_image(void)
         current[i] = durable[i] = sim_initial_tag(i);
 }
 
+static void free_job(struct job *j)
+{
+    free(j->result);
+    free(j->depths);
+    free(j);
+}
+
 void sim_server_end(void)
 {
     while (jobs) {
         struct job *j = jobs;
         jobs = j->next;
-        free(j->result);
-        free(j);
+        free_job(j);
     }
     free(current);
     free(durable);
@@ -126,6 +137,7 @@ void sim_server_crash(bool restart)
             durable[s] = current[s];
         current[s] = durable[s];
     }
+    sim_clients_crash();
     is_up = false;
     if (restart)
         sim_at(sim_random() % 20000 * SIM_MS, come_back, NULL, 0);
@@ -139,7 +151,8 @@ void sim_server_accept(struct sim_conn *c)
     open_conns[i] = c;
     phase[i] = 0;
     is_mute[i] = is_tree[i] = false;
-    has_context[i] = has_hidden_limits[i] = false;
+    has_context[i] = has_depths[i] = has_hidden_limits[i] = false;
+    client_of[i] = -1;
     uint8_t greeting[18];
     be64_put(greeting, NBD_MAGIC);
     be64_put(greeting + 8, NBD_OPTION_MAGIC);
@@ -148,6 +161,11 @@ void sim_server_accept(struct sim_conn *c)
 }
 
 /* -- what requests do -- */
+
+static uint64_t tag_at(const struct job *j, uint64_t sector)
+{
+    return j->client < 0 ? current[sector] : sim_client_tag((unsigned)j->client, sector);
+}
 
 static void do_write(const struct job *j)
 {
@@ -161,8 +179,13 @@ static void do_write(const struct job *j)
             tag = sim_sector_tag(j->data + s * SIM_SECTOR, first + s, "server");
         if (j->type == NBD_CMD_TRIM && sim_random() % 2)
             continue;
+        bool is_durable = (j->flags & NBD_CMD_FLAG_FUA) || !sim_profile.has_flush;
+        if (j->client >= 0) {
+            sim_client_write((unsigned)j->client, first + s, tag, is_durable);
+            continue;
+        }
         current[first + s] = tag;
-        if ((j->flags & NBD_CMD_FLAG_FUA) || !sim_profile.has_flush)
+        if (is_durable)
             durable[first + s] = tag;
     }
 }
@@ -172,9 +195,12 @@ static bool is_change(const struct job *j)
     return j->type != NBD_CMD_READ && j->type != NBD_CMD_FLUSH && j->type != NBD_CMD_BLOCK_STATUS;
 }
 
-static void do_flush(void)
+static void do_flush(const struct job *j)
 {
-    memcpy(durable, current, sectors * 8);
+    if (j->client >= 0)
+        sim_client_flush((unsigned)j->client);
+    else
+        memcpy(durable, current, sectors * 8);
 }
 
 void sim_server_gone(struct sim_conn *c)
@@ -189,8 +215,7 @@ void sim_server_gone(struct sim_conn *c)
         if (!j->is_done && sim_random() % 2 && is_change(j))
             do_write(j);
         *link = j->next;
-        free(j->result);
-        free(j);
+        free_job(j);
     }
 }
 
@@ -298,8 +323,53 @@ static void act_read(struct job *j)
         sim_tree_read(j->offset, j->length, j->result);
     for (uint32_t s = 0; !of_tree && s < j->length / SIM_SECTOR; s++)
         sim_sector_fill(j->result + s * SIM_SECTOR, j->offset / SIM_SECTOR + s,
-                        current[j->offset / SIM_SECTOR + s]);
+                        tag_at(j, j->offset / SIM_SECTOR + s));
     sim_lie(of_tree, j->offset, j->result, j->length);
+}
+
+static uint32_t flags_of(const struct job *j, uint64_t sector)
+{
+    if (j->client >= 0 && sim_profile.by_holes && !sim_client_holds((unsigned)j->client, sector))
+        return NBD_STATE_HOLE;
+    if (!tag_at(j, sector) || sim_chance(sim_profile.lie_other))
+        return NBD_STATE_ZERO | (uint32_t)(sim_random() % 2);
+    return sim_profile.by_holes || sim_random() % 4 ? 0 : NBD_STATE_HOLE;
+}
+
+/* 1 is never wrong, if not always true. */
+static uint32_t depth_of(const struct job *j, uint64_t sector)
+{
+    if (sim_client_holds((unsigned)j->client, sector) || sim_random() % 50 == 0)
+        return NBD_DEPTH_OWN;
+    return tag_at(j, sector) ? 2 + (uint32_t)(sim_random() % 2) : 0;
+}
+
+/* May the sectors be in one extent? */
+static bool are_alike(const struct job *j, uint64_t a, uint64_t b)
+{
+    bool is_same_layer = j->client < 0 || sim_client_holds((unsigned)j->client, a) ==
+                                              sim_client_holds((unsigned)j->client, b);
+    return is_same_layer && !tag_at(j, a) == !tag_at(j, b);
+}
+
+/* A context's chunk. */
+static uint8_t *tell(const struct job *j, uint32_t context, uint64_t first, uint64_t end,
+                     uint32_t (*value)(const struct job *, uint64_t), uint32_t *size)
+{
+    uint8_t *chunk = malloc(4 + (end - first + 1) * 8);
+    be32_put(chunk, context);
+    *size = 4;
+    while (first < end) {
+        uint64_t stop = first + 1;
+        while (stop < sectors && are_alike(j, first, stop) && sim_random() % 100 &&
+               (stop < end || sim_random() % 2))
+            stop++;
+        be32_put(chunk + *size, (uint32_t)(stop - first) * SIM_SECTOR);
+        be32_put(chunk + *size + 4, value(j, first));
+        *size += 8;
+        first = stop;
+    }
+    return chunk;
 }
 
 /* Where zeros are now; a real server too may stop early, cut an extent in two, or go on beyond the
@@ -312,22 +382,9 @@ static void act_status(struct job *j)
         sim_fail("the engine sent a block status that makes no sense");
     if (sim_random() % 4 == 0)
         end = first + 1 + sim_random() % (end - first);
-    j->result = malloc(4 + (end - first + 1) * 8);
-    be32_put(j->result, SIM_CONTEXT);
-    j->result_size = 4;
-    while (first < end) {
-        uint64_t stop = first + 1;
-        while (stop < sectors && !current[stop] == !current[first] && sim_random() % 100 &&
-               (stop < end || sim_random() % 2))
-            stop++;
-        uint8_t *p = j->result + j->result_size;
-        be32_put(p, (uint32_t)(stop - first) * SIM_SECTOR);
-        bool is_hole = !current[first] || sim_chance(sim_profile.lie_other);
-        be32_put(p + 4, !is_hole ? (sim_random() % 4 ? 0 : NBD_STATE_HOLE)
-                                 : NBD_STATE_ZERO | (uint32_t)(sim_random() % 2));
-        j->result_size += 8;
-        first = stop;
-    }
+    j->result = tell(j, SIM_CONTEXT, first, end, flags_of, &j->result_size);
+    if (has_depths[index_of(j->conn)])
+        j->depths = tell(j, SIM_DEPTHS, first, end, depth_of, &j->depths_size);
 }
 
 static void act(struct job *j)
@@ -342,7 +399,7 @@ static void act(struct job *j)
     } else if (j->type == NBD_CMD_BLOCK_STATUS) {
         act_status(j);
     } else if (j->type == NBD_CMD_FLUSH) {
-        do_flush();
+        do_flush(j);
     } else {
         do_write(j);
     }
@@ -353,6 +410,8 @@ static void send_status(struct sim_conn *c, const struct job *j)
     bool is_twice = sim_chance(sim_profile.duplicate);
     if (sim_chance(sim_profile.duplicate)) /* an extent of no length, which may never end */
         be32_put(j->result + 4, 0);
+    if (j->depths)
+        send_chunk(c, j->cookie, 0, NBD_REPLY_BLOCK_STATUS, j->depths, j->depths_size, 4);
     send_chunk(c, j->cookie, is_twice ? 0 : NBD_REPLY_FLAG_DONE, NBD_REPLY_BLOCK_STATUS, j->result,
                j->result_size, 4);
     if (is_twice)
@@ -374,12 +433,6 @@ static void answer(struct sim_conn *c, const struct job *j)
         send_chunk(c, j->cookie, NBD_REPLY_FLAG_DONE, NBD_REPLY_NONE, NULL, 0, 0);
     else
         send_simple(c, j->cookie, 0, NULL, 0);
-}
-
-static void free_job(struct job *j)
-{
-    free(j->result);
-    free(j);
 }
 
 static uint64_t some_time(void)
@@ -462,7 +515,8 @@ static void go(struct sim_conn *c, unsigned i)
     const uint8_t *name = c->tx + 20; /* behind the option's header and the name's length */
     uint32_t size = be32_get(c->tx + 16);
     is_tree[i] = size == 8 && !memcmp(name, "e.verity", 8);
-    if (!is_tree[i] && (size != 1 || *name != 'e'))
+    client_of[i] = size == 2 && *name == 'c' ? name[1] - '0' : -1;
+    if (!is_tree[i] && client_of[i] < 0 && (size != 1 || *name != 'e'))
         sim_fail("the engine asked for an export that nobody named");
     uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES;
     flags |= sim_profile.has_flush ? NBD_FLAG_SEND_FLUSH : 0;
@@ -479,6 +533,24 @@ static void go(struct sim_conn *c, unsigned i)
     be32_put(info + 10, sim_profile.max_block);
     reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 14);
     reply_option(c, NBD_OPT_GO, NBD_REP_ACK, NULL, 0);
+}
+
+/* The option's second query: behind the name of the export, and the first. */
+static bool is_asked_for_depths(const struct sim_conn *c)
+{
+    uint32_t name = be32_get(c->tx + 16), queries = be32_get(c->tx + 20 + name);
+    if (queries > 1 && c->tx[20] != 'c')
+        sim_fail("the engine asks for the depths of an export that is no client's");
+    return queries > 1;
+}
+
+static void send_depth_context(struct sim_conn *c)
+{
+    static const char name[] = NBD_ALLOCATION_DEPTH;
+    uint8_t context[4 + sizeof name - 1];
+    be32_put(context, SIM_DEPTHS);
+    memcpy(context + 4, name, sizeof name - 1);
+    reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, context, sizeof context);
 }
 
 static void set_context(struct sim_conn *c, unsigned i)
@@ -500,6 +572,9 @@ static void set_context(struct sim_conn *c, unsigned i)
     has_context[i] = sim_profile.has_status;
     if (has_context[i])
         reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, context, sizeof context);
+    has_depths[i] = has_context[i] && sim_profile.has_depth && is_asked_for_depths(c);
+    if (has_depths[i])
+        send_depth_context(c);
     reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ACK, NULL, 0);
 }
 
@@ -541,6 +616,7 @@ static size_t take_request(struct sim_conn *c)
     struct job *j = malloc(sizeof *j + payload);
     *j = (struct job){.next = jobs,
                       .conn = c,
+                      .client = client_of[index_of(c)],
                       .generation = c->generation,
                       .type = type,
                       .flags = be16_get(p + 4),

@@ -104,6 +104,11 @@ static void forget_models(void)
     }
 }
 
+static bool is_layered(void)
+{
+    return sim_machine.disks[0].config.mode == VDISK_SERVER;
+}
+
 static bool is_local(void)
 {
     return sim_machine.disks[0].config.mode == VDISK_LOCAL;
@@ -146,7 +151,8 @@ static void power_on(void)
     sim_machine.has_lost_store = false;
     if (sim_machine.has_store) {
         store = sim_store_open();
-        if (sim_store_is_new() || !is_local()) { /* its metadata have gone, which was seen */
+        if (!is_layered() &&
+            (sim_store_is_new() || !is_local())) { /* its metadata have gone, which was seen */
             forget_models();
             store_formats += sim_store_is_new();
         }
@@ -182,6 +188,8 @@ static void power_cut(void)
     sim_machine.engine = NULL;
     if (sim_machine.has_store)
         sim_store_cut();
+    if (is_layered()) /* the server's too: what is read from now on stays */
+        sim_clients_crash();
     power_cuts++;
 }
 
@@ -203,6 +211,8 @@ static void check_server(void)
     for (unsigned i = 0; i < sim_machine.disk_count; i++)
         for (uint64_t s = 0; s < sim_machine.sectors && !sim_server_was_changed(); s++) {
             uint64_t tag = sim_server_tag(s);
+            if (is_layered())
+                sim_model_check_durable(sim_machine.disks[i].model, s, sim_client_tag(i, s));
             if (sim_machine.disks[i].config.mode == VDISK_PRIVATE)
                 sim_model_check_durable(sim_machine.disks[i].model, s, tag);
             else if (tag != sim_initial_tag(s))
@@ -222,15 +232,29 @@ static uint64_t whole_blocks(uint64_t sectors)
     return sim_profile.min_block > 4096 ? (count + 127) / 128 * 128 : count;
 }
 
+/* Each client has an export of its own, of which the server says in one way or the other, or not at all,
+   what is in the client's layer. */
+static void choose_layers(struct sim_profile *p)
+{
+    p->has_root = false;
+    p->lie_data = p->lie_tree = p->lie_other = 0;
+    p->has_depth = sim_random() % 8;
+    p->by_holes = sim_random() % 4 == 0;
+    if (sim_random() % 4)
+        p->structured = p->has_status = true;
+}
+
 static void choose_machine(uint64_t seed)
 {
     struct sim_machine *m = &sim_machine;
     memset(m, 0, sizeof *m);
-    static const enum vdisk_mode modes[2][4] = {
-        {VDISK_PRIVATE, VDISK_PRIVATE, VDISK_PRIVATE, VDISK_RAM},
-        {VDISK_PRIVATE, VDISK_RAM, VDISK_RAM, VDISK_LOCAL}};
+    static const enum vdisk_mode modes[2][5] = {
+        {VDISK_PRIVATE, VDISK_PRIVATE, VDISK_PRIVATE, VDISK_RAM, VDISK_SERVER},
+        {VDISK_PRIVATE, VDISK_RAM, VDISK_RAM, VDISK_LOCAL, VDISK_SERVER}};
     m->has_store = seed % 2;
-    enum vdisk_mode mode = modes[m->has_store][sim_random() % 4];
+    enum vdisk_mode mode = modes[m->has_store][sim_random() % 5];
+    if (mode == VDISK_SERVER)
+        choose_layers(&sim_profile);
     m->spills = m->has_store && mode == VDISK_RAM && sim_random() % 4;
     m->sectors = (sim_random() % 2 ? 12288 : 512) + (sim_random() % 2 ? 8 : 0);
     if (sim_random() % 6 == 0) {
@@ -251,7 +275,8 @@ static void choose_machine(uint64_t seed)
     m->gives_up = sim_random() % 8 == 0 || sim_profile.lie_data == 1000;
     m->disk_count = mode == VDISK_PRIVATE ? 1 : SIM_DISKS;
     m->guest_count = 1 + (unsigned)(sim_random() % SIM_GUESTS);
-    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 2 && !sim_profile.has_root)
+    bool may_change = mode != VDISK_PRIVATE && mode != VDISK_SERVER;
+    if (may_change && sim_profile.restart && sim_random() % 2 && !sim_profile.has_root)
         sim_profile.other_image = 300;
     bool has_content = mode == VDISK_LOCAL ? sim_random() % 2 : m->has_store;
     for (unsigned i = 0; i < m->disk_count; i++) {
@@ -262,6 +287,8 @@ static void choose_machine(uint64_t seed)
         snprintf(c->host, sizeof c->host, "server");
         snprintf(c->export_name, sizeof c->export_name, "e");
         c->port = 10809;
+        snprintf(c->client_export, sizeof c->client_export, "c%u", i);
+        c->below_is_hole = sim_profile.by_holes;
         c->more_count = seed / 2 % 3;
         c->give_up_ns = m->gives_up ? 3000 * SIM_MS : 0;
         c->has_content = has_content;
@@ -312,15 +339,19 @@ static void run_seed(uint64_t seed)
     m->may_fill = store_disk.range_bytes < 2 * m->disk_count * m->sectors * SIM_SECTOR + (2u << 20);
     for (unsigned i = 0; i < m->disk_count; i++)
         m->disks[i].model = sim_model_new(m->sectors);
+    sim_clients_init(is_layered() ? m->disk_count : 0, m->sectors);
+    for (unsigned i = 0; i < m->disk_count && is_layered(); i++)
+        sim_client_fill(i, m->disks[i].model);
     sim_guests_init();
     power_on();
-    bool has_power_cuts = m->has_store && m->disks[0].config.mode != VDISK_PRIVATE;
+    bool has_power_cuts =
+        is_layered() || (m->has_store && m->disks[0].config.mode != VDISK_PRIVATE);
     for (uint64_t cycles = has_power_cuts ? 1 + sim_random() % 3 : 1; cycles; cycles--) {
         run_cycle(has_power_cuts);
         if (!has_power_cuts)
             continue;
         power_cut();
-        if (!is_local() && !sim_server_was_changed() && sim_random() % 4 == 0) {
+        if (!is_local() && !is_layered() && !sim_server_was_changed() && sim_random() % 4 == 0) {
             sim_version++;
             sim_server_new_image();
             if (sim_profile.has_root) {
@@ -330,7 +361,7 @@ static void run_seed(uint64_t seed)
         }
         sim_faults_on = false;
         power_on();
-        for (unsigned i = 0; i < m->disk_count && is_local(); i++)
+        for (unsigned i = 0; i < m->disk_count && (is_local() || is_layered()); i++)
             (sim_server_was_changed() ? sim_disk_verify_other : sim_disk_verify)(&m->disks[i]);
         if (sim_server_was_changed())
             break;
@@ -342,6 +373,7 @@ static void run_seed(uint64_t seed)
     if (m->has_store)
         sim_store_end();
     sim_server_end();
+    sim_clients_end();
     sim_tree_end();
     sim_world_end();
 }

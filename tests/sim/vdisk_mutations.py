@@ -13,7 +13,7 @@ def found(pattern):
 SOURCES = [*found("vdisk/*.c"), *found("vdisk/nbd/*.c"), *found("vdisk/profile/*.c"), *found("vdisk/store/*.c"),
            *found("vdisk/verity/*.c"),
            *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server",
-                                                "sim_tree", "sim_model", "store_disk"))]
+                                                "sim_client", "sim_tree", "sim_model", "store_disk"))]
 SEEDS = 3000
 
 # name: (file of vdisk, what is there, what is put in its place)
@@ -73,6 +73,22 @@ MUTATIONS = {
                                "    memset(content, 0, CONTENT_BYTES);"),
     "error_of_the_store_swallowed": (
         "difference_ops.c", "    return status == STORE_FULL ? LEAT_ENOSPC : LEAT_EIO;", "    return LEAT_OK;"),
+    # mode server
+    "own_layer_is_below": ("layers.c", "depth != NBD_DEPTH_OWN);", "true);"),
+    "own_zeros_are_below": (
+        "layers.c", "(flags & (NBD_STATE_HOLE | NBD_STATE_ZERO)) == NBD_STATE_HOLE", "flags & NBD_STATE_HOLE"),
+    "written_blocks_are_below": ("wlog.c", "    layers_written(e, r->offset, r->length);\n", ""),
+    "written_blocks_marked_late": (
+        "layers.c", "    struct layers *l = &e->layers;\n    if (!l->span_count || !length)\n        return;",
+        "    static uint64_t last_offset, last_length;\n    uint64_t this_offset = offset, this_length = length;\n"
+        "    struct layers *l = &e->layers;\n    offset = last_offset; length = last_length;\n"
+        "    last_offset = this_offset; last_length = this_length;\n"
+        "    if (!l->span_count || !length || offset + length > e->identity.size_bytes)\n        return;"),
+    "old_answer_hides_a_write": ("layers.c", "        blockmap_keep(&l->below, &l->free, first, last);\n", ""),
+    "partly_own_block_is_below": (
+        "layers.c", "uint64_t first = (q->from + CACHE_BLOCK_BYTES - 1) / CACHE_BLOCK_BYTES;",
+        "uint64_t first = q->from / CACHE_BLOCK_BYTES;"),
+    "below_before_it_is_known": ("layers.c", "return is_asked ? LAYERS_ASKED : LAYERS_BELOW;", "return LAYERS_BELOW;"),
     # mode ram with a store
     "page_leaves_under_a_read": ("spill.c", "bool is_stored = status == STORE_OK && !is_being_read(l->disk, p->page.number);",
                                  "bool is_stored = status == STORE_OK;"),

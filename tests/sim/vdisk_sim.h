@@ -28,6 +28,11 @@ struct sim_machine {
 };
 extern struct sim_machine sim_machine;
 
+static inline bool sim_writes_to_server(const struct sim_disk *d)
+{
+    return d->config.mode == VDISK_PRIVATE || d->config.mode == VDISK_SERVER;
+}
+
 /* Runs engine and world until is_done() or, with a store, `commands` of its disk have ended (false). Fails if
    that never comes. */
 bool sim_run(bool (*is_done)(void), uint64_t commands, const char *what);

@@ -16,6 +16,7 @@ foreach(what cache notes)
   leat_unit_test(test_local_${what} SOURCES unit/test_local_${what}.c unit/local_fixture.c unit/tiny_server.c
     unit/store_fixture.c LIBS vdisk_engine_host)
 endforeach()
+leat_unit_test(test_layers SOURCES unit/test_layers.c unit/layer_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_link_share SOURCES unit/test_link_share.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
@@ -30,8 +31,8 @@ leat_unit_test(test_tls SOURCES unit/test_tls.c unit/net_channel.c unit/tls_serv
   LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 
 # The engine's simulator: with sanitizers; optimised, 10,000 histories in four parts; and with broken engines.
-set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_tree.c
-  sim/sim_model.c sim/store_disk.c)
+set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_client.c
+  sim/sim_tree.c sim/sim_model.c sim/store_disk.c)
 leat_unit_test(test_vdisk_sim SOURCES ${vdisk_sim} LIBS vdisk_engine_host)
 set_tests_properties(unit.test_vdisk_sim PROPERTIES LABELS sim TIMEOUT 600)
 set(engine_sources ${VDISK_ENGINE_SOURCES} ${VDISK_STORE_SOURCES})
@@ -47,7 +48,7 @@ add_test(NAME sim.vdisk_mutations
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/vdisk_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(sim.vdisk_mutations PROPERTIES LABELS sim TIMEOUT 3000 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 
-foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache vdisk_local vdisk_verity)
+foreach(part vdisk_servers vdisk_links vdisk_tls vdisk_cache vdisk_local vdisk_verity vdisk_clients)
   add_test(NAME system.${part} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_${part}.py $<TARGET_FILE:leat-nbd>)
   set_tests_properties(system.${part} PROPERTIES LABELS system TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()

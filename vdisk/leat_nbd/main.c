@@ -24,10 +24,13 @@
 
 static struct client *clients[MAX_CLIENTS];
 static struct vdisk *engine;
-static struct vdisk_disk *disk;
-static const char *socket_path, *profile_path;
-static int listener = -1;
-static bool is_unix;
+static struct served {
+    struct vdisk_disk *disk;
+    const char *socket_path; /* NULL: a TCP port */
+    int listener;            /* -1: none yet */
+} served[OPTION_CLIENTS];
+static unsigned served_count;
+static const char *profile_path;
 static volatile sig_atomic_t must_print, must_end;
 
 static void on_signal(int number)
@@ -46,8 +49,10 @@ static void disk_changed(void *owner)
 static void print_counters(void)
 {
     char text[VDISK_JSON_BYTES];
-    vdisk_json(disk, text, sizeof text);
-    fprintf(stderr, "%s\n", text);
+    for (unsigned i = 0; i < served_count; i++) {
+        vdisk_json(served[i].disk, text, sizeof text);
+        fprintf(stderr, "%s\n", text);
+    }
 }
 
 static _Noreturn void die(const char *what)
@@ -56,7 +61,7 @@ static _Noreturn void die(const char *what)
     exit(1);
 }
 
-static void listen_unix(const char *path)
+static int listen_unix(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
@@ -64,36 +69,37 @@ static void listen_unix(const char *path)
         die(path);
     }
     strcpy(address.sun_path, path);
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    is_unix = true;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
         listen(listener, 16))
         die(path);
+    return listener;
 }
 
-static void listen_tcp(uint16_t port)
+static int listen_tcp(uint16_t port)
 {
     struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int one = 1;
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener >= 0)
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) ||
         listen(listener, 16))
         die("cannot listen");
+    return listener;
 }
 
-static void accept_client(void)
+static void accept_client(const struct served *s)
 {
-    int fd = accept(listener, NULL, NULL), one = 1;
+    int fd = accept(s->listener, NULL, NULL), one = 1;
     if (fd < 0)
         return;
-    if (!is_unix)
+    if (!s->socket_path)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     for (int i = 0; i < MAX_CLIENTS; i++)
         if (!clients[i]) {
-            clients[i] = client_new(fd, disk);
+            clients[i] = client_new(fd, s->disk);
             return;
         }
     close(fd);
@@ -136,7 +142,7 @@ static int timeout_ms(uint64_t when)
 
 static void step(uint64_t when, const sigset_t *signals)
 {
-    struct pollfd fds[SOCKETS_MAX + MAX_CLIENTS + 2];
+    struct pollfd fds[SOCKETS_MAX + MAX_CLIENTS + 1 + OPTION_CLIENTS];
     int n = sockets_poll_set(fds);
     for (int i = 0; i < MAX_CLIENTS; i++) {
         struct client *c = clients[i];
@@ -146,24 +152,28 @@ static void step(uint64_t when, const sigset_t *signals)
         if (c && c->out)
             fds[n + i].events |= POLLOUT;
     }
-    fds[n + MAX_CLIENTS] = (struct pollfd){.fd = listener, .events = POLLIN};
-    fds[n + MAX_CLIENTS + 1] = (struct pollfd){.fd = local_store_event(), .events = POLLIN};
+    struct pollfd *store = fds + n + MAX_CLIENTS, *listeners = store + 1;
+    *store = (struct pollfd){.fd = local_store_event(), .events = POLLIN};
+    for (unsigned i = 0; i < served_count; i++)
+        listeners[i] = (struct pollfd){.fd = served[i].listener, .events = POLLIN};
     int ms = sockets_have_news() ? 0 : timeout_ms(when);
     struct timespec limit = {ms / 1000, ms % 1000 * 1000000l};
-    int ready = ppoll(fds, (nfds_t)n + MAX_CLIENTS + 2, ms < 0 ? NULL : &limit, signals);
+    int ready =
+        ppoll(fds, (nfds_t)n + MAX_CLIENTS + 1 + served_count, ms < 0 ? NULL : &limit, signals);
     if (ready < 0)
         memset(fds, 0, sizeof fds);
     sockets_deliver(fds, n);
-    if (fds[n + MAX_CLIENTS + 1].revents)
+    if (store->revents)
         local_store_deliver();
     if (ready <= 0)
         return;
     serve_clients(fds + n);
-    if (fds[n + MAX_CLIENTS].revents)
-        accept_client();
+    for (unsigned i = 0; i < served_count; i++)
+        if (listeners[i].revents)
+            accept_client(&served[i]);
 }
 
-static bool is_known(void)
+static bool is_known(const struct vdisk_disk *disk)
 {
     struct leat_blk_info info;
     vdisk_info(disk, &info);
@@ -179,7 +189,7 @@ static bool is_over(void)
     if (!must_end)
         return false;
     if (!has_begun) {
-        vdisk_profile_end(disk);
+        vdisk_profile_end(served[0].disk);
         vdisk_drain(engine);
     }
     has_begun = true;
@@ -198,13 +208,10 @@ static void run(uint16_t port)
         uint64_t when = vdisk_run(engine);
         send_answers();
         if (profile_path)
-            profile_file_save(disk, profile_path);
-        if (listener < 0 && is_known()) {
-            if (socket_path)
-                listen_unix(socket_path);
-            else
-                listen_tcp(port);
-        }
+            profile_file_save(served[0].disk, profile_path);
+        for (struct served *s = served; s < served + served_count; s++)
+            if (s->listener < 0 && is_known(s->disk))
+                s->listener = s->socket_path ? listen_unix(s->socket_path) : listen_tcp(port);
         step(when, &normal);
         if (must_end)
             vdisk_drain(engine);
@@ -213,10 +220,28 @@ static void run(uint16_t port)
         must_print = 0;
     }
     if (profile_path)
-        profile_file_save(disk, profile_path);
+        profile_file_save(served[0].disk, profile_path);
     print_counters();
-    if (socket_path && listener >= 0)
-        unlink(socket_path);
+    for (unsigned i = 0; i < served_count; i++)
+        if (served[i].socket_path && served[i].listener >= 0)
+            unlink(served[i].socket_path);
+}
+
+/* In mode server each client has a disk of its own. */
+static bool attach_all(const struct options *options)
+{
+    for (; served_count < options->client_count; served_count++) {
+        const struct option_client *c = &options->clients[served_count];
+        struct vdisk_config config = options->config;
+        memcpy(config.client_export, c->export_name, sizeof config.client_export);
+        if (config.mode == VDISK_SERVER)
+            snprintf(config.name, sizeof config.name, "%.63s", c->export_name);
+        struct vdisk_disk *disk = vdisk_attach(engine, &config, disk_changed, NULL);
+        if (!disk)
+            return false;
+        served[served_count] = (struct served){disk, c->socket_path, -1};
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -224,7 +249,6 @@ int main(int argc, char **argv)
     struct options options;
     options_parse(&options, argc, argv);
     keyfiles_load(&options);
-    socket_path = options.socket_path;
     profile_path = options.profile_path;
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
@@ -234,13 +258,12 @@ int main(int argc, char **argv)
     struct store *store = local_store_open(&options);
     if (engine && store)
         vdisk_use_store(engine, store);
-    disk = engine ? vdisk_attach(engine, &options.config, disk_changed, NULL) : NULL;
-    if (!disk) {
+    if (!engine || !attach_all(&options)) {
         fputs("leat-nbd: no memory\n", stderr);
         return 1;
     }
     if (profile_path)
-        profile_file_load(disk, profile_path);
+        profile_file_load(served[0].disk, profile_path);
     run(options.port);
     return 0;
 }

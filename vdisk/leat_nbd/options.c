@@ -14,7 +14,13 @@ static const char usage[] =
     "  --socket PATH      serve on this Unix socket\n"
     "  --port N           serve on this TCP port of 127.0.0.1\n"
     "  --mode MODE        where writes go: private, to the server; ram, to memory; local, to the "
-    "store\n"
+    "store;\n"
+    "                     server, to a layer of each client's own over EXPORT\n"
+    "  --client NAME=PATH mode server: the client's export, and the Unix socket on which the whole "
+    "is\n"
+    "                     served; up to 16 of them, in place of --socket and --port\n"
+    "  --client-server SERVER[,SERVER...]  of the clients' exports, if others than of EXPORT\n"
+    "  --client-holes     holes of a client's export are EXPORT's: not by qemu:allocation-depth\n"
     "  --name NAME        of the disk, and in mode local of its difference (EXPORT)\n"
     "  --read-only\n"
     "  --cache BYTES      of the RAM cache (64 MiB)\n"
@@ -87,29 +93,44 @@ static struct vdisk_server server(const char *text, size_t size)
     return s;
 }
 
-static void set_servers(struct vdisk_config *config, const char *text)
+/* Returns how many. */
+static uint32_t servers(struct vdisk_server *to, const char *text)
 {
-    for (uint32_t i = 0;; i++) {
+    for (uint32_t i = 0; i < VDISK_SERVERS; i++) {
         size_t size = strcspn(text, ",");
-        if (i == VDISK_SERVERS)
-            refuse();
-        struct vdisk_server s = server(text, size);
-        if (i > 0) {
-            config->more[config->more_count++] = s;
-        } else {
-            memcpy(config->host, s.host, sizeof config->host);
-            config->port = s.port;
-        }
+        to[i] = server(text, size);
         if (!text[size])
-            return;
+            return i + 1;
         text += size + 1;
     }
+    refuse();
+}
+
+static void set_servers(struct vdisk_config *config, const char *text)
+{
+    struct vdisk_server all[VDISK_SERVERS];
+    config->more_count = servers(all, text) - 1;
+    memcpy(config->host, all[0].host, sizeof config->host);
+    config->port = all[0].port;
+    memcpy(config->more, all + 1, sizeof config->more);
+}
+
+static void add_client(struct options *o, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || !equals[1] || o->client_count == OPTION_CLIENTS)
+        refuse();
+    struct option_client *c = &o->clients[o->client_count++];
+    snprintf(c->export_name, sizeof c->export_name, "%.*s", (int)(equals - text), text);
+    c->socket_path = equals + 1;
 }
 
 static enum vdisk_mode mode(const char *text)
 {
-    static const char *const names[] = {
-        [VDISK_PRIVATE] = "private", [VDISK_RAM] = "ram", [VDISK_LOCAL] = "local"};
+    static const char *const names[] = {[VDISK_PRIVATE] = "private",
+                                        [VDISK_RAM] = "ram",
+                                        [VDISK_LOCAL] = "local",
+                                        [VDISK_SERVER] = "server"};
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
         if (!strcmp(text, names[i]))
             return i;
@@ -147,21 +168,37 @@ static void set_store(struct options *o, char *text)
 
 void options_parse(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"socket", 1, NULL, 's'},      {"port", 1, NULL, 'p'},
-        {"mode", 1, NULL, 'm'},        {"read-only", 0, NULL, 'r'},
-        {"cache", 1, NULL, 'c'},       {"overlay", 1, NULL, 'o'},
-        {"unflushed", 1, NULL, 'u'},   {"silence", 1, NULL, 'q'},
-        {"idle", 1, NULL, 'i'},        {"give-up", 1, NULL, 'g'},
-        {"connections", 1, NULL, 'n'}, {"tls-psk", 1, NULL, 'P'},
-        {"tls-ca", 1, NULL, 'A'},      {"tls-cert", 1, NULL, 'C'},
-        {"tls-key", 1, NULL, 'K'},     {"tls-name", 1, NULL, 'N'},
-        {"profile", 1, NULL, 'b'},     {"quiet", 1, NULL, 'e'},
-        {"name", 1, NULL, 'N' + 256},  {"fill", 1, NULL, 'f'},
-        {"iops", 1, NULL, 'I'},        {"bandwidth", 1, NULL, 'B'},
-        {"store", 1, NULL, 'S'},       {"store-format", 0, NULL, 'F'},
-        {"content", 1, NULL, 't'},     {"root-hash", 1, NULL, 'R'},
-        {"hash-export", 1, NULL, 'H'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"socket", 1, NULL, 's'},
+                                          {"port", 1, NULL, 'p'},
+                                          {"mode", 1, NULL, 'm'},
+                                          {"read-only", 0, NULL, 'r'},
+                                          {"cache", 1, NULL, 'c'},
+                                          {"overlay", 1, NULL, 'o'},
+                                          {"unflushed", 1, NULL, 'u'},
+                                          {"silence", 1, NULL, 'q'},
+                                          {"idle", 1, NULL, 'i'},
+                                          {"give-up", 1, NULL, 'g'},
+                                          {"connections", 1, NULL, 'n'},
+                                          {"tls-psk", 1, NULL, 'P'},
+                                          {"tls-ca", 1, NULL, 'A'},
+                                          {"tls-cert", 1, NULL, 'C'},
+                                          {"tls-key", 1, NULL, 'K'},
+                                          {"tls-name", 1, NULL, 'N'},
+                                          {"profile", 1, NULL, 'b'},
+                                          {"quiet", 1, NULL, 'e'},
+                                          {"name", 1, NULL, 'N' + 256},
+                                          {"fill", 1, NULL, 'f'},
+                                          {"iops", 1, NULL, 'I'},
+                                          {"bandwidth", 1, NULL, 'B'},
+                                          {"store", 1, NULL, 'S'},
+                                          {"store-format", 0, NULL, 'F'},
+                                          {"content", 1, NULL, 't'},
+                                          {"root-hash", 1, NULL, 'R'},
+                                          {"hash-export", 1, NULL, 'H'},
+                                          {"client", 1, NULL, 'l'},
+                                          {"client-server", 1, NULL, 'L'},
+                                          {"client-holes", 0, NULL, 'O'},
+                                          {NULL, 0, NULL, 0}};
     const char *name = NULL;
     *o = (struct options){
         .limits = {.cache_bytes = 64u << 20, .overlay_bytes = 1u << 30, .connections = 4}};
@@ -210,6 +247,12 @@ void options_parse(struct options *o, int argc, char **argv)
             set_root(&o->config, optarg);
         else if (c == 'H')
             snprintf(o->config.hash_export, sizeof o->config.hash_export, "%s", optarg);
+        else if (c == 'l')
+            add_client(o, optarg);
+        else if (c == 'L')
+            o->config.client_count = servers(o->config.client_servers, optarg);
+        else if (c == 'O')
+            o->config.below_is_hole = true;
         else if (c == 'P')
             o->psk = optarg;
         else if (c == 'A')
@@ -223,7 +266,9 @@ void options_parse(struct options *o, int argc, char **argv)
         else
             refuse();
     }
-    if (optind + 2 != argc || (!o->socket_path && !o->port))
+    bool has_clients = o->client_count, is_alone = o->socket_path || o->port;
+    if (optind + 2 != argc || has_clients == is_alone ||
+        has_clients != (o->config.mode == VDISK_SERVER))
         refuse();
     if (o->config.mode == VDISK_LOCAL && !o->store_path) {
         fputs("leat-nbd: --mode local needs --store FILE, where the difference is kept\n", stderr);
@@ -236,4 +281,6 @@ void options_parse(struct options *o, int argc, char **argv)
     if (!name)
         name = export[0] ? export : "default";
     snprintf(o->config.name, sizeof o->config.name, "%.63s", name);
+    if (!has_clients)
+        o->clients[o->client_count++].socket_path = o->socket_path;
 }
