@@ -51,6 +51,37 @@ static bool check_net(struct config_parser *parser)
     return reason == NULL;
 }
 
+static bool same_servers(const struct leat_config_disk *a, const struct leat_config_disk *b)
+{
+    return a->port == b->port && strcmp(a->server, b->server) == 0 &&
+           strcmp(a->client_servers, b->client_servers) == 0;
+}
+
+/* NULL, or what is wrong with the keys of mode server. */
+static const char *judge_layer(const struct leat_config *config, unsigned index)
+{
+    const struct leat_config_disk *disk = &config->disks[index];
+    if (disk->mode != LEAT_CONFIG_LAYER) {
+        bool has_keys =
+            disk->client_export[0] != '\0' || disk->client_servers[0] != '\0' || disk->client_holes;
+        return has_keys ? "client_export, client_servers and client_layer are for mode = server"
+                        : NULL;
+    }
+    if (disk->client_export[0] == '\0')
+        return "mode = server needs client_export: the export of each VM's own over this image";
+    if (disk->read_only)
+        return "mode = server is for disks that are written: take read_only out";
+    if (disk->root_hash[0] != '\0')
+        return "root_hash is for images that are not written: not with mode = server";
+    if (disk->client_servers[0] == '\0' && strcmp(disk->client_export, disk->export_name) == 0)
+        return "client_export is the shared export itself";
+    for (unsigned i = 0; i < index; i++)
+        if (config->disks[i].mode == LEAT_CONFIG_LAYER && same_servers(&config->disks[i], disk) &&
+            strcmp(config->disks[i].client_export, disk->client_export) == 0)
+            return "another disk has the same client_export, and both would write to it";
+    return NULL;
+}
+
 static bool check_disk(struct config_parser *parser, unsigned index)
 {
     struct leat_config *config = parser->config;
@@ -63,6 +94,9 @@ static bool check_disk(struct config_parser *parser, unsigned index)
         strcpy(disk->server, config->server);
     if (disk->server[0] == '\0')
         return fail_disk(parser, disk, "no server: give it one, or write address in [server]");
+    const char *layer = judge_layer(config, index);
+    if (layer != NULL)
+        return fail_disk(parser, disk, layer);
     if (disk->mode == LEAT_CONFIG_LOCAL && config->store.is_off)
         return fail_disk(parser, disk,
                          "mode = local needs the store that [store] use = no forbids");
@@ -92,6 +126,16 @@ static bool check_disk(struct config_parser *parser, unsigned index)
     return true;
 }
 
+/* NULL: several VMs may have the disk. */
+static const char *owner_remedy(const struct leat_config_disk *disk)
+{
+    if (is_exclusive(disk))
+        return " too; two VMs can share it with mode = ram only";
+    if (disk->mode == LEAT_CONFIG_LAYER && leat_config_vm_mark(disk->client_export) == NULL)
+        return " too; then its client_export needs " LEAT_CONFIG_VM_MARK " in it";
+    return NULL;
+}
+
 /* A disk that writes to the server's image belongs to one VM: two file systems would destroy it. */
 static bool check_owner(struct config_parser *parser, const struct leat_config_vm *vm,
                         unsigned slot)
@@ -106,12 +150,13 @@ static bool check_owner(struct config_parser *parser, const struct leat_config_v
             if (other == vm)
                 return fail_vm(parser, vm, vm->disks_line, "disks", vm->disk_name[slot],
                                "named twice");
-            if (is_exclusive(&config->disks[disk])) {
+            const char *remedy = owner_remedy(&config->disks[disk]);
+            if (remedy != NULL) {
                 char reason[LEAT_CONFIG_NAME + 80];
                 struct text text;
                 text_begin(&text, reason, sizeof(reason));
                 text_put(text_put(&text, "used by VM "), other->name);
-                text_put(&text, " too; two VMs can share it with mode = ram only");
+                text_put(&text, remedy);
                 return fail_vm(parser, vm, vm->disks_line, "disks", vm->disk_name[slot], reason);
             }
         }

@@ -84,3 +84,31 @@ const struct leat_config_tenant *leat_config_tenant(const struct leat_config *co
             return &config->tenants[i];
     return NULL;
 }
+
+const char *leat_config_vm_mark(const char *text)
+{
+    static const char mark[] = LEAT_CONFIG_VM_MARK;
+    for (text = strchr(text, mark[0]); text != NULL; text = strchr(text + 1, mark[0]))
+        if (strlen(text) >= sizeof(mark) - 1 && memcmp(text, mark, sizeof(mark) - 1) == 0)
+            return text;
+    return NULL;
+}
+
+static size_t put(char *name, size_t used, const char *text, size_t size)
+{
+    memcpy(name + used, text, size);
+    name[used + size] = '\0';
+    return used + size;
+}
+
+void leat_config_client_export(const struct leat_config_disk *disk, const char *vm,
+                               char name[LEAT_CONFIG_EXPORT])
+{
+    const char *rest = disk->client_export, *mark = leat_config_vm_mark(rest);
+    size_t used = 0;
+    if (mark != NULL) { /* it fits: keys_disk.c has seen to that */
+        used = put(name, put(name, 0, rest, (size_t)(mark - rest)), vm, strlen(vm));
+        rest = mark + strlen(LEAT_CONFIG_VM_MARK);
+    }
+    put(name, used, rest, strlen(rest));
+}

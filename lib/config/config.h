@@ -14,7 +14,9 @@
  *                         own_core = yes | no: of all VMs that do not say it themselves;
  *                         mitigations = auto | full | off: barriers against side channels
  *     [disk NAME]         server, port (default: from [server]), export (default: NAME),
- *                         mode = private | ram | local, read_only = yes | no; ram: overlay = SIZE;
+ *                         mode = private | ram | local | server, read_only = yes | no;
+ *                         ram: overlay = SIZE; server: client_export = NAME with {vm} in it,
+ *                         client_servers = HOST[:PORT], ..., client_layer = depth | holes;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image;
  *                         root_hash = HASH:BLOCKS, hash_export = NAME: every block is verified;
@@ -58,6 +60,7 @@
 #define LEAT_CONFIG_FALLBACK 200u
 #define LEAT_CONFIG_ROOT 96u               /* "HASH:BLOCKS" */
 #define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
+#define LEAT_CONFIG_VM_MARK "{vm}"         /* in client_export: the VM's name */
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */
 #define LEAT_CONFIG_PSK 200u               /* "NAME:HEX": 63 bytes of name, 64 of key */
 #define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
@@ -98,6 +101,7 @@ enum leat_config_disk_mode {
     LEAT_CONFIG_PRIVATE = 0, /* writes go to the server's image; one VM only */
     LEAT_CONFIG_RAM = 1,     /* writes stay in memory; any number of VMs */
     LEAT_CONFIG_LOCAL = 2,   /* writes go to the store on a local disk; any number of VMs */
+    LEAT_CONFIG_LAYER = 3,   /* "server": to an export of the VM's own over this one; any number */
 };
 
 struct leat_config_rates { /* of requests and bytes in a second; 0: no limit */
@@ -129,6 +133,9 @@ struct leat_config_disk {
     char fallback[LEAT_CONFIG_FALLBACK]; /* as written, each checked: other servers of the image */
     uint32_t give_up_s; /* how long a request waits for a server that is away; 0: for ever */
     enum leat_config_disk_mode mode;
+    char client_export[LEAT_CONFIG_EXPORT];    /* mode server: with {vm} for the VM's name */
+    char client_servers[LEAT_CONFIG_FALLBACK]; /* as written, each checked; empty: this one's */
+    bool client_holes;                         /* client_layer = holes */
     char content[LEAT_CONFIG_CONTENT];    /* as written, checked (vdisk/content.h); empty: none */
     char root_hash[LEAT_CONFIG_ROOT];     /* as written, checked (vdisk/verity); empty: none */
     char hash_export[LEAT_CONFIG_EXPORT]; /* empty: that of the image with ".verity" behind it */
@@ -182,7 +189,7 @@ struct leat_config_vm {
     unsigned disks_line;
 };
 
-struct leat_config {               /* some 600 KB: not for the stack */
+struct leat_config {               /* some 700 KB: not for the stack */
     char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
     uint16_t server_port;          /* host byte order */
     struct leat_config_tls tls;    /* of [server] */
@@ -222,6 +229,12 @@ bool leat_config_same_keys(const struct leat_config_tls *a, const struct leat_co
 const char *leat_config_key_file(const struct leat_config_tls *tls, unsigned n, const char **key);
 /* Overwrites every key that stands in the configuration itself. */
 void leat_config_wipe_keys(struct leat_config *config);
+
+/* Where {vm} stands in a client_export; NULL: nowhere. */
+const char *leat_config_vm_mark(const char *text);
+/* The name of a VM's own export on a disk in mode server. */
+void leat_config_client_export(const struct leat_config_disk *disk, const char *vm,
+                               char name[LEAT_CONFIG_EXPORT]);
 
 /* The VM, disk or tenant of that name; NULL: none. */
 const struct leat_config_vm *leat_config_vm(const struct leat_config *config, const char *name);

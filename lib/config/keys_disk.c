@@ -26,6 +26,7 @@ static const char *disk_mode(struct config_parser *p, const char *value)
         [LEAT_CONFIG_PRIVATE] = "private",
         [LEAT_CONFIG_RAM] = "ram",
         [LEAT_CONFIG_LOCAL] = "local",
+        [LEAT_CONFIG_LAYER] = "server",
     };
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(value, words[i]) == 0) {
@@ -33,7 +34,7 @@ static const char *disk_mode(struct config_parser *p, const char *value)
             return NULL;
         }
     }
-    return "must be private, ram or local";
+    return "must be private, ram, local or server";
 }
 
 static const char *disk_read_only(struct config_parser *p, const char *value)
@@ -68,7 +69,7 @@ static const char *fallback_server(const char *value, size_t size)
     return reason != NULL ? reason : value_host(copy, host, sizeof(host));
 }
 
-static const char *disk_fallback(struct config_parser *p, const char *value)
+static const char *take_servers(const char *value, unsigned most, const char *too_many, char *to)
 {
     unsigned count = 0;
     for (const char *at = value + strspn(value, ", "); *at != '\0'; at += strspn(at, ", ")) {
@@ -76,11 +77,39 @@ static const char *disk_fallback(struct config_parser *p, const char *value)
         const char *reason = fallback_server(at, size);
         if (reason != NULL)
             return reason;
-        if (++count > LEAT_CONFIG_FALLBACKS)
-            return "names more than three servers";
+        if (++count > most)
+            return too_many;
         at += size;
     }
-    return value_string(value, p->disk->fallback, sizeof(p->disk->fallback));
+    return value_string(value, to, LEAT_CONFIG_FALLBACK);
+}
+
+static const char *disk_fallback(struct config_parser *p, const char *value)
+{
+    return take_servers(value, LEAT_CONFIG_FALLBACKS, "names more than three servers",
+                        p->disk->fallback);
+}
+
+static const char *disk_client_servers(struct config_parser *p, const char *value)
+{
+    return take_servers(value, LEAT_CONFIG_FALLBACKS + 1, "names more than four servers",
+                        p->disk->client_servers);
+}
+
+static const char *disk_client_export(struct config_parser *p, const char *value)
+{
+    const char *mark = leat_config_vm_mark(value);
+    if (mark != NULL && leat_config_vm_mark(mark + 1) != NULL)
+        return "has " LEAT_CONFIG_VM_MARK " twice";
+    if (mark != NULL && strlen(value) + LEAT_CONFIG_NAME > LEAT_CONFIG_EXPORT)
+        return "too long, with the name of a VM in it";
+    return value_string(value, p->disk->client_export, sizeof(p->disk->client_export));
+}
+
+static const char *disk_client_layer(struct config_parser *p, const char *value)
+{
+    p->disk->client_holes = strcmp(value, "holes") == 0;
+    return p->disk->client_holes || strcmp(value, "depth") == 0 ? NULL : "must be depth or holes";
 }
 
 static const char *disk_give_up(struct config_parser *p, const char *value)
@@ -138,6 +167,9 @@ static const struct config_key keys[] = {
     {CONFIG_DISK, "read_only", disk_read_only},
     {CONFIG_DISK, "overlay", disk_overlay},
     {CONFIG_DISK, "fallback", disk_fallback},
+    {CONFIG_DISK, "client_export", disk_client_export},
+    {CONFIG_DISK, "client_servers", disk_client_servers},
+    {CONFIG_DISK, "client_layer", disk_client_layer},
     {CONFIG_DISK, "give_up", disk_give_up},
     {CONFIG_DISK, "content", disk_content},
     {CONFIG_DISK, "root_hash", disk_root_hash},

@@ -239,6 +239,21 @@ static void add_limits(struct process *p, const struct leat_config_vm *vm,
     }
 }
 
+/* Of a disk in mode server: the export that is the VM's own. */
+static void add_layer(struct process *p, const char *vm, const struct leat_config_disk *disk)
+{
+    char name[LEAT_CONFIG_EXPORT];
+
+    leat_config_client_export(disk, vm, name);
+    process_argument(p, "disk.%s/%s.client_export=%s", vm, disk->name, name);
+    if (disk->client_servers[0] != '\0') {
+        process_argument(p, "disk.%s/%s.client_servers=%s", vm, disk->name, disk->client_servers);
+    }
+    if (disk->client_holes) {
+        process_argument(p, "disk.%s/%s.client_layer=holes", vm, disk->name);
+    }
+}
+
 static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
                      const struct overlay_plan *plan, int key_set)
 {
@@ -246,6 +261,7 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
         [LEAT_CONFIG_PRIVATE] = "private",
         [LEAT_CONFIG_RAM] = "ram",
         [LEAT_CONFIG_LOCAL] = "local",
+        [LEAT_CONFIG_LAYER] = "server",
     };
     uint64_t overlay_bytes = overlay_of(disk, plan);
 
@@ -256,6 +272,9 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     process_argument(p, "disk.%s/%s.read_only=%d", vm, disk->name, disk->read_only);
     if (disk->fallback[0] != '\0') {
         process_argument(p, "disk.%s/%s.fallback=%s", vm, disk->name, disk->fallback);
+    }
+    if (disk->mode == LEAT_CONFIG_LAYER) {
+        add_layer(p, vm, disk);
     }
     if (disk->give_up_s != 0) {
         process_argument(p, "disk.%s/%s.give_up=%u", vm, disk->name, disk->give_up_s);

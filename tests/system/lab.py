@@ -52,6 +52,19 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for_server(process, port):
+    """Until it takes connections."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            check(process.poll() is None, f"{process.args[0]} did not start; see server.log")
+            time.sleep(0.05)
+    raise Failed(f"{process.args[0]} does not answer")
+
+
 class NbdServer:
     """nbdkit serving every file of a folder under its name; killed and started again at will."""
 
@@ -65,15 +78,7 @@ class NbdServer:
             ["nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.port), *self.flags, "file",
              f"dir={self.folder}"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                check(self.process.poll() is None, "nbdkit did not start; see server.log")
-                time.sleep(0.05)
-        raise Failed("nbdkit does not answer")
+        wait_for_server(self.process, self.port)
 
     def kill(self):
         if self.process:

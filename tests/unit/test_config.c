@@ -191,6 +191,54 @@ static void test_shared_disks(void **state)
         "it (mode = private)");
 }
 
+static void test_layers(void **state)
+{
+    (void)state;
+    char name[LEAT_CONFIG_EXPORT];
+#define LAYER "[disk d]\nserver=s\nmode=server\n"
+    assert_int_equal(parse(LAYER "client_export=vms/{vm}.img\nclient_servers=t, u:1\n"
+                                 "client_layer=holes\n" TWO_VMS),
+                     0);
+    assert_int_equal(config.disks[0].mode, LEAT_CONFIG_LAYER);
+    assert_string_equal(config.disks[0].client_servers, "t, u:1");
+    assert_true(config.disks[0].client_holes);
+    leat_config_client_export(&config.disks[0], "web", name);
+    assert_string_equal(name, "vms/web.img");
+    assert_int_equal(parse(LAYER "client_export=c\nclient_layer=depth\n"), 0);
+    assert_false(config.disks[0].client_holes);
+    leat_config_client_export(&config.disks[0], "web", name);
+    assert_string_equal(name, "c");
+    expect_error(LAYER, 1,
+                 "leat.conf line 1: [disk d] mode = server needs client_export: the export of each "
+                 "VM's own over this image");
+    expect_error(LAYER "client_export=c\n" TWO_VMS, 12,
+                 "leat.conf line 12: [vm b] disks = d: used by VM a too; then its client_export "
+                 "needs {vm} in it");
+    expect_error(LAYER "client_export=d\n", 1,
+                 "leat.conf line 1: [disk d] client_export is the shared export itself");
+    expect_error(LAYER "client_export=c\nread_only=yes\n", 1,
+                 "leat.conf line 1: [disk d] mode = server is for disks that are written: take "
+                 "read_only out");
+    expect_error(
+        LAYER "client_export=c\nroot_hash=" HASH ":2\n", 1,
+        "leat.conf line 1: [disk d] root_hash is for images that are not written: not with "
+        "mode = server");
+    expect_error(LAYER "client_export=c\n[disk e]\nserver=s\nmode=server\nclient_export=c\n", 5,
+                 "leat.conf line 5: [disk e] another disk has the same client_export, and both "
+                 "would write to it");
+    expect_error(
+        "[disk d]\nserver=s\nclient_export=c\n", 1,
+        "leat.conf line 1: [disk d] client_export, client_servers and client_layer are for "
+        "mode = server");
+    expect_error(LAYER "client_export={vm}{vm}\n", 4,
+                 "leat.conf line 4: [disk d] client_export = {vm}{vm}: has {vm} twice");
+    expect_error(LAYER "client_servers=a,b,c,d,e\n", 4,
+                 "leat.conf line 4: [disk d] client_servers = a,b,c,d,e: names more than four "
+                 "servers");
+    expect_error(LAYER "client_layer=zeros\n", 4,
+                 "leat.conf line 4: [disk d] client_layer = zeros: must be depth or holes");
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -311,7 +359,7 @@ static void test_errors(void **state)
         {"[disk d]\nport=0\n", 2, "leat.conf line 2: [disk d] port = 0: too small"},
         {"[disk d]\nport=65536\n", 2, "leat.conf line 2: [disk d] port = 65536: too large"},
         {"[disk d]\nmode=shared\n", 2,
-         "leat.conf line 2: [disk d] mode = shared: must be private, ram or local"},
+         "leat.conf line 2: [disk d] mode = shared: must be private, ram, local or server"},
         {"[disk d]\nserver=300.1.1.1\n", 2,
          "leat.conf line 2: [disk d] server = 300.1.1.1: not an IPv4 address; write for example "
          "192.168.1.20"},
@@ -577,8 +625,9 @@ int main(void)
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_share_of_cpus),
         cmocka_unit_test(test_errors),       cmocka_unit_test(test_mitigations),
         cmocka_unit_test(test_multiboot),    cmocka_unit_test(test_shared_disks),
-        cmocka_unit_test(test_limits),       cmocka_unit_test(test_nul_byte),
-        cmocka_unit_test(test_utf8),         cmocka_unit_test(test_tenants),
+        cmocka_unit_test(test_layers),       cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_nul_byte),     cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

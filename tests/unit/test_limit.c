@@ -255,11 +255,16 @@ static void what_is_held_can_be_forgotten(void **state)
 
 static const char *arg_value;
 
+static const char *more_args[8]; /* KEY, VALUE ... */
+
 static const char *get(void *ctx, const char *key, char *buf, size_t size)
 {
     (void)size;
     if (!strcmp(key, "host"))
         return strcpy(buf, "h");
+    for (unsigned i = 0; i < 8 && more_args[i]; i += 2)
+        if (!strcmp(key, more_args[i]))
+            return strcpy(buf, more_args[i + 1]);
     return !strcmp(key, ctx) ? strcpy(buf, arg_value) : NULL;
 }
 
@@ -294,6 +299,30 @@ static void the_service_reads_limits(void **state)
     assert_non_null(configure("tenant", "lab", &config));
 }
 
+static void the_service_reads_layers(void **state)
+{
+    struct vdisk_config config;
+    (void)state;
+    more_args[0] = "mode";
+    more_args[1] = "server";
+    assert_string_equal(configure("-", "", &config), "mode=server needs client_export=");
+    more_args[2] = "client_export";
+    more_args[3] = "web.img";
+    assert_null(configure("-", "", &config));
+    assert_int_equal(config.mode, VDISK_SERVER);
+    assert_string_equal(config.client_export, "web.img");
+    assert_int_equal(config.client_count, 0);
+    assert_false(config.below_is_hole);
+    assert_null(configure("client_servers", "a:7, b", &config));
+    assert_int_equal(config.client_count, 2);
+    assert_int_equal(config.client_servers[0].port, 7);
+    assert_string_equal(config.client_servers[1].host, "b");
+    assert_non_null(configure("client_servers", "a,b,c,d,e", &config));
+    assert_null(configure("client_layer", "holes", &config));
+    assert_true(config.below_is_hole);
+    memset(more_args, 0, sizeof more_args);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -303,7 +332,7 @@ int main(void)
         TEST(bytes_count_both_ways_but_not_of_flushes), TEST(a_tenant_shares_its_limit_evenly),
         TEST(a_disk_of_a_tenant_has_its_own_limit),     TEST(a_disk_keeps_its_order),
         TEST(hostile_lengths_cost_one_request),         TEST(what_is_held_can_be_forgotten),
-        cmocka_unit_test(the_service_reads_limits),
+        cmocka_unit_test(the_service_reads_limits),     cmocka_unit_test(the_service_reads_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

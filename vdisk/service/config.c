@@ -53,18 +53,39 @@ static bool parse_server(const char *text, size_t size, struct vdisk_server *ser
     return true;
 }
 
-static bool parse_fallback(const char *text, struct vdisk_config *config)
+static bool parse_servers(const char *text, struct vdisk_server *servers, uint32_t most,
+                          uint32_t *count)
 {
     for (;;) {
         text += strspn(text, ", ");
         size_t size = strcspn(text, ", ");
         if (!size)
             return true;
-        if (config->more_count == VDISK_SERVERS - 1 ||
-            !parse_server(text, size, &config->more[config->more_count++]))
+        if (*count == most || !parse_server(text, size, &servers[(*count)++]))
             return false;
         text += size;
     }
+}
+
+/* Of mode server. NULL: good. */
+static const char *take_layer(const struct disk_args *args, struct vdisk_config *config, char *why,
+                              size_t size)
+{
+    char text[256];
+    if (config->mode != VDISK_SERVER)
+        return NULL;
+    if (!args->get(args->ctx, "client_export", config->client_export,
+                   sizeof config->client_export) ||
+        !config->client_export[0]) {
+        snprintf(why, size, "mode=server needs client_export=");
+        return why;
+    }
+    if (args->get(args->ctx, "client_servers", text, sizeof text) &&
+        !parse_servers(text, config->client_servers, VDISK_SERVERS, &config->client_count))
+        return bad(why, size, "client_servers", text);
+    config->below_is_hole =
+        args->get(args->ctx, "client_layer", text, sizeof text) && !strcmp(text, "holes");
+    return NULL;
 }
 
 /* One number and the spaces before it. False: there is none. */
@@ -155,6 +176,8 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
             config->mode = VDISK_RAM;
         else if (!strcmp(text, "local"))
             config->mode = VDISK_LOCAL;
+        else if (!strcmp(text, "server"))
+            config->mode = VDISK_SERVER;
         else if (strcmp(text, "private"))
             return bad(why, size, "mode", text);
     }
@@ -165,7 +188,7 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
         !parse_number(text, UINT64_MAX, &config->overlay_bytes))
         return bad(why, size, "overlay", text);
     if (args->get(args->ctx, "fallback", servers, sizeof servers) &&
-        !parse_fallback(servers, config))
+        !parse_servers(servers, config->more, VDISK_SERVERS - 1, &config->more_count))
         return bad(why, size, "fallback", servers);
     if (args->get(args->ctx, "content", servers, sizeof servers)) {
         config->has_content = content_parse(servers, config->content);
@@ -173,6 +196,8 @@ const char *disk_config(const struct disk_args *args, const char *name, struct v
             return bad(why, size, "content", servers);
     }
     const char *objection = take_root(args, config, why, size);
+    if (!objection)
+        objection = take_layer(args, config, why, size);
     if (objection)
         return objection;
     if (args->get(args->ctx, "give_up", text, sizeof text)) {
