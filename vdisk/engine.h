@@ -159,7 +159,8 @@ struct vdisk_export {
     uint64_t offline_ns; /* from then on it may start without a server */
     uint32_t tries;      /* since it was last up */
     uint64_t connects;
-    char why[160]; /* of the last trouble */
+    char why[160];                /* of the last trouble */
+    uint32_t said[VDISK_SERVERS]; /* of each server: a sum of what was told of it last */
     struct nbd_session session;
     struct conn *conns; /* further ones: conns.c */
     uint32_t conn_count;
@@ -366,7 +367,9 @@ void conns_close(struct vdisk_export *e); /* what they owed is taken back */
 uint64_t offer_size(const struct vdisk_export *e, uint64_t size_bytes);
 /* NULL: the export can be used; else why not, for people. */
 const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x);
-const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x);
+#define OFFER_TEXT 160u /* of an objection: it may be made there */
+const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x,
+                              char text[OFFER_TEXT]);
 
 /* -- read.c -- */
 /* Serves a read from the cache and the server; calls disk_complete, perhaps at once. True: a part of
@@ -418,6 +421,9 @@ void fetch_fail_all(struct vdisk_export *e);
 /* The blocks of a fetch have come, from the server or the local store; or error is not 0. It ends, or is
  * held until verify.c has judged it. */
 void fetch_arrived(struct vdisk_export *e, struct fetch *f, uint32_t error);
+/* The server's unit has grown, and nothing is at the server: what is queued is given up, and asked for once
+ * more, in whole units, by the reads that wait. */
+void fetch_anew(struct vdisk_export *e);
 /* The store could not give it. */
 void fetch_from_server(struct vdisk_export *e, struct fetch *f);
 /* -- refute.c -- */

@@ -220,8 +220,33 @@ struct fetch *fetch_make_hole(struct vdisk_export *e, struct tenant *t, uint64_t
     return f;
 }
 
+static void give_up(struct vdisk_export *e, struct fetch *f)
+{
+    struct waiter *waiters = f->waiters;
+    f->waiters = NULL;
+    fetch_end(e, f, NBD_EIO);
+    while (waiters) {
+        struct waiter *w = waiters;
+        waiters = w->next;
+        read_served(e, w, true, false); /* it tries again */
+    }
+}
+
+void fetch_anew(struct vdisk_export *e)
+{
+    struct list *const lists[] = {&e->demand, &e->ahead};
+    for (unsigned i = 0; i < 2; i++)
+        while (!list_is_empty(lists[i]))
+            give_up(e, LIST_ENTRY(lists[i]->next, struct fetch, node));
+}
+
 void fetch_from_server(struct vdisk_export *e, struct fetch *f)
 {
+    uint32_t unit = fetch_unit(e);
+    if (f->first_block % unit || f->count % unit) { /* made before the unit has grown */
+        give_up(e, f);
+        return;
+    }
     if (e->link == LINK_FAILED) {
         fetch_end(e, f, NBD_EIO);
         return;

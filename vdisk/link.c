@@ -9,6 +9,7 @@
 
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
+#include "vdisk/store/crc32c.h"
 
 #define BACKOFF_FIRST_NS 250000000ull
 #define BACKOFF_MOST_NS 5000000000ull
@@ -108,8 +109,10 @@ static void fail_for_good(struct vdisk_export *e, const char *why)
 /* The connection is gone or not good enough. */
 static void lost(struct vdisk_export *e, const char *why)
 {
-    /* The same reason again is told at the 2nd, 4th, 8th ... try only: the tries never end. */
-    bool is_news = strcmp(why, e->why) != 0 || (e->tries & (e->tries - 1)) == 0;
+    /* Of a server the same reason again is told at the 2nd, 4th, 8th ... try only: the tries never end. */
+    uint32_t sum = crc32c(0, why, strlen(why));
+    bool is_news = sum != e->said[e->server_at] || (e->tries & (e->tries - 1)) == 0;
+    e->said[e->server_at] = sum;
     snprintf(e->why, sizeof e->why, "%s", why);
     e->is_distrusted = false;
     nbd_session_close(&e->session);
@@ -161,7 +164,8 @@ static void negotiated(struct vdisk_export *e)
             return;
         }
     }
-    const char *objection = is_first ? offer_judge_first(e, x) : offer_judge_again(e, x);
+    char text[OFFER_TEXT];
+    const char *objection = is_first ? offer_judge_first(e, x) : offer_judge_again(e, x, text);
     if (objection) {
         lost(e, objection);
         return;
@@ -191,6 +195,7 @@ static void up(struct vdisk_export *e)
     link_say(e, text, "");
     e->tries = e->turn = 0;
     e->why[0] = 0;
+    memset(e->said, 0, sizeof e->said);
     meter_reset(&e->meter);
     stream_run(e); /* before the first read, which is of the boot too */
     verify_link_is_up(e);

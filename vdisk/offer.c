@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Is what a server offers good enough, at first and after each reconnect? */
+#include <stdio.h>
+
 #include "vdisk/engine.h"
 #include "vdisk/nbd/proto.h"
 
@@ -47,7 +49,37 @@ const char *offer_judge_first(struct vdisk_export *e, const struct nbd_export *x
     return NULL;
 }
 
-const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x)
+/* May the unit of requests become larger? Reads are of whole blocks of the cache, and stretched to whole units; those that
+ * are held until a hash has been seen are not. */
+static bool may_grow(const struct vdisk_export *e, uint32_t unit)
+{
+    return !has_writer(e) && e->identity.size_bytes % unit == 0 &&
+           (unit <= CACHE_BLOCK_BYTES || !e->verify);
+}
+
+static const char *judge_unit(struct vdisk_export *e, const struct nbd_export *x,
+                              char text[OFFER_TEXT])
+{
+    uint32_t old = e->identity.min_block;
+    if (x->min_block <= old)
+        return NULL;
+    if (!may_grow(e, x->min_block)) {
+        snprintf(text, OFFER_TEXT,
+                 "the server wants requests of at least %u bytes, and the disk has begun with %u: "
+                 "detach the disk to use this server",
+                 (unsigned)x->min_block, (unsigned)old);
+        return text;
+    }
+    e->identity.min_block = x->min_block;
+    if (x->min_block > CACHE_BLOCK_BYTES) {
+        e->identity.max_block = x->max_block; /* nothing is left that was made for another */
+        fetch_anew(e);
+    }
+    return NULL;
+}
+
+const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x,
+                              char text[OFFER_TEXT])
 {
     uint32_t missing = has_writer(e) ? e->identity.flags & ~x->flags & FLAGS_KEPT : 0;
     uint32_t gained = has_writer(e) ? x->flags & ~e->identity.flags & NBD_FLAG_READ_ONLY : 0;
@@ -56,15 +88,10 @@ const char *offer_judge_again(struct vdisk_export *e, const struct nbd_export *x
     if (missing)
         return "the server no longer offers what it did (flush, FUA, trim or write zeroes)";
     bool is_smaller = x->max_block < e->identity.max_block;
-    /* Reads are of whole blocks of the cache. */
-    bool is_larger = x->min_block > e->identity.min_block &&
-                     (has_writer(e) || x->min_block > CACHE_BLOCK_BYTES ||
-                      e->identity.size_bytes % x->min_block);
-    if (is_larger || (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES))
-        return "the server's block sizes have changed";
-    if (x->min_block > e->identity.min_block)
-        e->identity.min_block = x->min_block;
-    if (is_smaller) /* no read that is waiting is longer */
+    if (is_smaller && x->max_block < FETCH_BLOCKS * CACHE_BLOCK_BYTES)
+        return "the server's largest request is smaller than before";
+    const char *objection = judge_unit(e, x, text);
+    if (!objection && is_smaller) /* no read that is waiting is longer */
         e->identity.max_block = x->max_block - x->max_block % e->identity.min_block;
-    return NULL;
+    return objection;
 }

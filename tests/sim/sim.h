@@ -24,6 +24,7 @@ struct sim_profile { /* of this seed: chances in 1/1000, delays in ms */
     uint32_t delay_ms, think_ms;
     uint32_t cut, corrupt, truncate, silent, restart, server_error, duplicate;
     uint32_t other_image; /* after a restart, once sim_server_may_change */
+    uint32_t unit_grows;  /* the same: requests must be of 64 KiB from then on */
     bool structured, has_fua, has_flush, has_trim;
     bool has_multi_conn;
     bool is_sparse, has_status; /* the image has holes; the server says where */

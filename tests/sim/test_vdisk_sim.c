@@ -265,6 +265,11 @@ static void choose_machine(uint64_t seed)
         m->sectors = whole_blocks(m->sectors);
     else if (sim_profile.min_block == 1)
         m->sectors += sim_random() % 8;
+    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 3 == 0 &&
+        !sim_profile.has_root) {
+        sim_profile.unit_grows = 300;
+        m->sectors -= m->sectors % 128;
+    }
     limits = (struct vdisk_limits){
         .cache_bytes = 2u << 20,
         .connections = 1 + (uint32_t)(seed / 2 % 4),

@@ -18,6 +18,7 @@ SEEDS = 3000
 
 # name: (file of vdisk, what is there, what is put in its place)
 MUTATIONS = {
+    "queue_kept_when_the_unit_grows": ("offer.c", "        fetch_anew(e);", "        ;"),
     # writes to the server
     "flush_acknowledged_early": ("wlog.c", "if (e->acked_count == 0 && !e->replay_left) {", "if (true) {"),
     "flush_forgets_late_writes": ("wlog.c", "if (w->is_acked && w->ack_number <= mark)", "if (w->is_acked)"),

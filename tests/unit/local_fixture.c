@@ -92,13 +92,19 @@ int teardown(void **state)
     return 0;
 }
 
-void submit(struct vdisk_request *r, uint64_t offset, uint64_t length)
+void submit_to(struct vdisk_request *r, uint64_t offset, uint64_t length, unsigned n)
 {
-    memset(data, 0xee, length);
-    *r = (struct vdisk_request){
-        .op = LEAT_BLK_READ, .offset = offset, .length = length, .data = data};
+    uint8_t *to = data + n * 65536;
+    memset(to, 0xee, length);
+    *r =
+        (struct vdisk_request){.op = LEAT_BLK_READ, .offset = offset, .length = length, .data = to};
     r->done = request_done;
     vdisk_submit(disk, r);
+}
+
+void submit(struct vdisk_request *r, uint64_t offset, uint64_t length)
+{
+    submit_to(r, offset, length, 0);
 }
 
 void read_well(uint64_t offset, uint64_t length)

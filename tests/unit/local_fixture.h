@@ -47,7 +47,9 @@ void let_it_be_written(void);
 void drain(void);
 /* Asks for a part of the image; when it comes, it must be what the server has now. */
 void submit(struct vdisk_request *r, uint64_t offset, uint64_t length);
-/* The same, and waits for it. */
+/* Into the nth 64 KiB of the memory. */
+void submit_to(struct vdisk_request *r, uint64_t offset, uint64_t length, unsigned n);
+/* As submit(), and waits for it. */
 void read_well(uint64_t offset, uint64_t length);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -261,6 +261,105 @@ static void a_boot_without_a_server(void **state)
     assert_int_equal(disk->export->link, LINK_UP);
 }
 
+/* The disk has begun without a server, and reads wait for one. */
+static void begin_without_server(struct vdisk_request *waiting, unsigned count)
+{
+    read_well(0, 64 * BLOCK);
+    let_it_be_written();
+    stop();
+    assert_int_equal(store_fixture_reopen(&store), STORE_OK);
+    tiny_reset();
+    tiny_is_up = false;
+    start();
+    run(1100);
+    assert_true(disk->export->was_up);
+    for (unsigned i = 0; i < count; i++)
+        submit_to(&waiting[i], (1501 + 33 * i) * BLOCK, (1 + i) * BLOCK, i);
+    run(20);
+}
+
+static void a_server_of_larger_blocks_comes_later(void **state)
+{
+    static struct vdisk_request waiting[4];
+    (void)state;
+    begin_without_server(waiting, 4);
+    unsigned before = done;
+    tiny_unit = 64u << 10;
+    tiny_is_up = true;
+    run(6000);
+    assert_int_equal(disk->export->link, LINK_UP);
+    assert_int_equal(done, before + 4);
+    assert_int_equal(failed, 0);
+    assert_int_equal(tiny_odd, 0);
+    read_well(700 * BLOCK + 512, 3 * BLOCK);
+    assert_int_equal(tiny_odd, 0);
+    let_it_be_written();
+    boot_with_silent_server(); /* what is kept of it is believed */
+    read_well(0, 64 * BLOCK);
+    assert_int_equal(disk->counters.network_bytes, 0);
+}
+
+static void a_store_that_fails_before_a_server_of_larger_blocks(void **state)
+{
+    static struct vdisk_request late;
+    (void)state;
+    begin_without_server(NULL, 0);
+    store.fail_reads = 1000000;
+    disk_sleeps = 100000;
+    submit_to(&late, 3 * BLOCK, 5 * BLOCK, 0); /* at the store */
+    vdisk_run(engine);
+    tiny_unit = 64u << 10;
+    tiny_is_up = true;
+    run(6000);
+    assert_int_equal(disk->export->link, LINK_UP);
+    disk_sleeps = 0;
+    unsigned before = done;
+    run(20);
+    assert_int_equal(done, before + 1);
+    assert_int_equal(failed, 0);
+    assert_int_equal(tiny_odd, 0);
+}
+
+static unsigned lines;
+
+static void count_lines(void *ctx, const char *line)
+{
+    (void)ctx;
+    lines += strstr(line, "at least 65536 bytes") != NULL;
+}
+
+static void a_server_of_blocks_that_do_not_fit_is_refused_once(void **state)
+{
+    static struct vdisk_platform platform;
+    static struct vdisk_request waiting;
+    (void)state;
+    platform = tiny_platform;
+    platform.log = count_lines;
+    tiny_size = TINY_BYTES - BLOCK;
+    config.more_count = 1;
+    config.more[0] = (struct vdisk_server){.host = "other", .port = 1};
+    stop();
+    start();
+    begin_without_server(NULL, 0);
+    engine->platform = &platform;
+    lines = 0;
+    submit_to(&waiting, 1501 * BLOCK, BLOCK, 0);
+    tiny_unit = 64u << 10;
+    tiny_size = TINY_BYTES - BLOCK;
+    tiny_is_up = true;
+    tiny_refuses = "other";
+    run(60000);
+    assert_int_equal(lines, 1);
+    assert_int_not_equal(disk->export->link, LINK_UP);
+    assert_true(tiny_connects < 60); /* of two servers */
+    assert_non_null(strstr(disk->export->why, "refused"));
+    tiny_refuses = NULL;
+    tiny_unit = 0;
+    run(6000);
+    assert_int_equal(disk->export->link, LINK_UP);
+    engine->platform = &tiny_platform;
+}
+
 static void a_boot_without_a_server_of_another_image(void **state)
 {
     (void)state;
@@ -316,6 +415,9 @@ int main(void)
         TEST(an_export_without_content_has_a_profile_too),
         TEST(holes_are_known_without_the_server),
         TEST(a_boot_without_a_server),
+        TEST(a_server_of_larger_blocks_comes_later),
+        TEST(a_store_that_fails_before_a_server_of_larger_blocks),
+        TEST(a_server_of_blocks_that_do_not_fit_is_refused_once),
         TEST(a_boot_without_a_server_of_another_image),
         TEST(notes_do_not_pile_up),
     };

@@ -13,9 +13,12 @@ struct tiny_read tiny_read_log[TINY_READS_KEPT];
 uint64_t tiny_now_ns = 1000000000;
 bool tiny_is_up = true, tiny_is_mute;
 uint64_t tiny_size = TINY_BYTES;
+uint32_t tiny_unit;
+unsigned tiny_odd, tiny_connects;
+const char *tiny_refuses;
 
 static struct {
-    bool is_used, is_new, is_ended;
+    bool is_used, is_new, is_ended, is_refused;
     unsigned phase;
     const struct vdisk_conn_events *events;
     void *owner;
@@ -39,6 +42,8 @@ void tiny_reset(void)
     tiny_is_up = true;
     tiny_is_mute = false;
     tiny_size = TINY_BYTES;
+    tiny_unit = tiny_odd = tiny_connects = 0;
+    tiny_refuses = NULL;
 }
 
 static void option_reply(uint32_t option, uint32_t type, const void *data, uint32_t size)
@@ -63,6 +68,13 @@ static size_t option(void)
         be64_put(info + 2, tiny_size);
         be16_put(info + 10, NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA);
         option_reply(number, NBD_REP_INFO, info, sizeof info);
+        if (tiny_unit) {
+            uint8_t sizes[14] = {0, NBD_INFO_BLOCK_SIZE};
+            be32_put(sizes + 2, tiny_unit);
+            be32_put(sizes + 6, tiny_unit);
+            be32_put(sizes + 10, 32u << 20);
+            option_reply(number, NBD_REP_INFO, sizes, sizeof sizes);
+        }
         option_reply(number, NBD_REP_ACK, NULL, 0);
         conn.phase = 2;
     } else {
@@ -80,6 +92,7 @@ static size_t request(void)
     uint32_t length = be32_get(conn.in + 24), payload = type == NBD_CMD_WRITE ? length : 0;
     if (conn.in_size < NBD_REQUEST_BYTES + payload)
         return 0;
+    tiny_odd += tiny_unit && type != NBD_CMD_FLUSH && (offset | length) % tiny_unit;
     uint8_t p[NBD_SIMPLE_REPLY_BYTES] = {0};
     be32_put(p, NBD_SIMPLE_REPLY_MAGIC);
     memcpy(p + 8, conn.in + 8, 8);
@@ -123,11 +136,13 @@ static uint64_t now_ns(void *ctx)
 static void *do_connect(void *ctx, const char *host, uint16_t port,
                         const struct vdisk_conn_events *events, void *owner)
 {
-    (void)ctx, (void)host, (void)port;
+    (void)ctx, (void)port;
+    tiny_connects++;
     free(conn.in);
     free(conn.out);
     memset(&conn, 0, sizeof conn);
     conn.is_used = conn.is_new = true;
+    conn.is_refused = tiny_refuses && !strcmp(host, tiny_refuses);
     conn.events = events;
     conn.owner = owner;
     return &conn;
@@ -178,7 +193,7 @@ void tiny_deliver(void)
         return;
     if (conn.is_new) {
         conn.is_new = false;
-        if (!tiny_is_up) {
+        if (!tiny_is_up || conn.is_refused) {
             conn.events->closed(conn.owner, "connection refused");
             return;
         }

@@ -24,6 +24,10 @@ extern uint64_t tiny_now_ns;
 extern bool tiny_is_up;
 extern bool tiny_is_mute;  /* it negotiates, and answers no request then */
 extern uint64_t tiny_size; /* that it tells: TINY_BYTES at most */
+extern uint32_t tiny_unit; /* of all its requests; 0: it tells none */
+extern unsigned tiny_connects;
+extern const char *tiny_refuses; /* connections to that host */
+extern unsigned tiny_odd;        /* requests that were not of whole units */
 
 void tiny_reset(void);
 /* Delivers what happened to connections, and answers what was asked while !tiny_is_up; then call
