@@ -9,6 +9,7 @@
 #include "vdisk/nbd/proto.h"
 
 #define PARTITION_OFFSET (1ull << 20)
+#define MOST_UNIT ((uint64_t)IDENTITY_PAGES * NBD_PAGE_BYTES)
 #define SUM_START 0xcbf29ce484222325ull /* FNV-1a, 64 bits */
 #define SUM_PRIME 0x100000001b3ull
 
@@ -26,8 +27,8 @@ static uint64_t sample_offset(const struct vdisk_export *e, uint32_t i)
     if (offset > size - bytes)
         offset = size - bytes;
     uint64_t unit = e->identity.min_block > e->block_size ? e->identity.min_block : e->block_size;
-    if (size >= PARTITION_OFFSET) /* the same samples whatever the server's unit is */
-        unit = IDENTITY_PAGES * NBD_PAGE_BYTES;
+    if (size >= MOST_UNIT) /* the same samples whatever the server's unit is */
+        unit = MOST_UNIT;
     return offset - offset % unit;
 }
 
@@ -168,7 +169,7 @@ void identity_put(const struct vdisk_export *e, uint8_t *data)
 void identity_adopt(struct vdisk_export *e, const uint8_t *data)
 {
     bool is_same_range =
-        bytes_get(data, 4) == sample_bytes(e) || e->identity.size_bytes >= PARTITION_OFFSET;
+        bytes_get(data, 4) == sample_bytes(e) || e->identity.size_bytes >= MOST_UNIT;
     uint64_t mask = is_same_range ? bytes_get(data + 4, 4) : 0;
     for (uint32_t i = 0; i < IDENTITY_SAMPLES; i++) {
         struct identity_sample *s = &e->content.samples[i];

@@ -320,6 +320,22 @@ static void a_store_that_fails_before_a_server_of_larger_blocks(void **state)
     assert_int_equal(tiny_odd, 0);
 }
 
+static void a_small_image_is_the_same_in_larger_blocks(void **state)
+{
+    (void)state;
+    stop();
+    tiny_reset();
+    tiny_size = 256u << 10;
+    start();
+    read_well(0, 4 * BLOCK);
+    tiny_unit = 64u << 10;
+    tiny_cut();
+    run(6000);
+    assert_int_equal(disk->export->link, LINK_UP);
+    read_well(40 * BLOCK, 4 * BLOCK);
+    assert_int_equal(tiny_odd, 0);
+}
+
 static unsigned lines;
 
 static void count_lines(void *ctx, const char *line)
@@ -416,6 +432,7 @@ int main(void)
         TEST(holes_are_known_without_the_server),
         TEST(a_boot_without_a_server),
         TEST(a_server_of_larger_blocks_comes_later),
+        TEST(a_small_image_is_the_same_in_larger_blocks),
         TEST(a_store_that_fails_before_a_server_of_larger_blocks),
         TEST(a_server_of_blocks_that_do_not_fit_is_refused_once),
         TEST(a_boot_without_a_server_of_another_image),

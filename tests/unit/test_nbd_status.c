@@ -136,7 +136,7 @@ static void test_two_contexts(void **state)
     (void)state;
     for (size_t piece = 1; piece < 1000; piece *= 5) {
         ask_both();
-        world.piece = piece;
+        peer.piece = piece;
         say_status(0, 43, 2);
         say_extent(4096, 2);
         say_extent(READ_BYTES, 1);
@@ -200,11 +200,11 @@ static void test_asks_for_depth(void **state)
     negotiate(true);
     assert_true(session.handshake.result.has_depth && session.handshake.result.has_block_status);
     assert_int_equal(session.handshake.result.depth_id, 43);
-    assert_non_null(memmem(world.out, world.out_size, queries, sizeof queries - 1));
+    assert_non_null(memmem(peer.out, peer.out_size, queries, sizeof queries - 1));
     wants_depth = false;
     negotiate(true);
     assert_false(session.handshake.result.has_depth);
-    assert_null(memmem(world.out, world.out_size, "qemu:", 5));
+    assert_null(memmem(peer.out, peer.out_size, "qemu:", 5));
     begin(); /* one that was not asked for */
     wants_depth = true;
     say_until_go();
