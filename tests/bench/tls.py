@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import setting
 from figures import Figure
@@ -32,6 +33,15 @@ def run(folder, *arguments):
             re.search(r"^TLS-\S+", done.stderr, re.MULTILINE)[0])
 
 
+def longest_step(folder, kind):
+    """What one handshake does at a time, at most: callgrind writes a file for each step."""
+    subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/step", "--toggle-collect=client_pump",
+                    "--dump-after=client_pump", setting.BUILD / "tests/bench_tls_cost", "handshake", kind, "1"],
+                   capture_output=True, check=True)
+    steps = [re.search(r"^(?:totals|summary): (\d+)", path.read_text(), re.MULTILINE) for path in Path(folder).glob("step*")]
+    return max(int(step[1]) for step in steps if step)
+
+
 def measure(_with_profile):
     with tempfile.TemporaryDirectory() as folder:
         kinds = {"psk": "psk"}
@@ -43,6 +53,8 @@ def measure(_with_profile):
         for kind, path in kinds.items():
             count, _, suite = run(folder, "handshake", path, HANDSHAKES)
             found.append(Figure(f"handshake_{kind}", f"handshake, {suite}", count // HANDSHAKES))
+            with tempfile.TemporaryDirectory() as steps:
+                found.append(Figure(f"longest_step_{kind}", f"its longest step, {suite}", longest_step(steps, path)))
         count, heap, suite = run(folder, "receive", "psk", MIB)
         found.append(Figure("receive", f"a MiB received, {suite}", count // MIB))
         found.append(Figure("heap", "memory of a connection", heap, "bytes"))

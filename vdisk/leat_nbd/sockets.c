@@ -153,6 +153,14 @@ static size_t conn_receive(void *ctx, void *conn, void *data, size_t size)
     return n < 0 ? 0 : (size_t)n;
 }
 
+/* Nobody else waits meanwhile. */
+static void pump(struct tls *t)
+{
+    do
+        tls_pump(t);
+    while (tls_has_more(t));
+}
+
 const char *sockets_tls_start(const struct vdisk_tls *tls, void *conn, const char *server_name)
 {
     struct sock *s = conn;
@@ -161,7 +169,7 @@ const char *sockets_tls_start(const struct vdisk_tls *tls, void *conn, const cha
     s->tls = tls_open(mine->keys, server_name, &wire);
     if (!s->tls)
         return "TLS: no memory";
-    tls_pump(s->tls);
+    pump(s->tls);
     return NULL;
 }
 
@@ -231,7 +239,7 @@ void sockets_deliver(const struct pollfd *fds, int count)
         if (s->is_connecting && !s->is_ended && (fds[i].revents & (POLLOUT | POLLERR | POLLHUP)))
             finish_connect(s);
         if (s->tls && fds[i].revents)
-            tls_pump(s->tls);
+            pump(s->tls);
         if (s->tls && tls_end_reason(s->tls))
             s->is_ended = true;
         if (s->is_ended) {

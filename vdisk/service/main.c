@@ -386,15 +386,15 @@ static bool pump(void *ctx)
     local_disk_run();
     take_store();
     net_conns_run(&service.net);
-    secure_conns_run();
+    bool may_sleep = !secure_conns_run();
     if (net_conns_came_up(&service.net))
         vdisk_network_up(service.engine);
     for (unsigned i = 0; i < MAX_DISKS; i++)
         if (service.disks[i] && service.disks[i]->is_used)
             channel_serve(&service.disks[i]->channel);
     uint64_t when = vdisk_run(service.engine);
-    service.next_round_ns = rounds_next(&service.rounds, has_moved(), leat_clock_ns());
-    bool may_sleep = true;
+    bool has_worked = !may_sleep || has_moved();
+    service.next_round_ns = rounds_next(&service.rounds, has_worked, leat_clock_ns());
     for (unsigned i = 0; i < MAX_DISKS; i++) {
         struct attached *a = service.disks[i];
         if (!a || !a->is_used)

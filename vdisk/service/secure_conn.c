@@ -37,7 +37,9 @@ static void on_closed(void *owner, const char *why)
     struct secure_conn *c = owner;
     const char *reason = NULL;
     if (c->tls) {
-        tls_pump(c->tls);
+        do
+            tls_pump(c->tls);
+        while (tls_has_more(c->tls));
         reason = tls_end_reason(c->tls);
     }
     tell_end(c, reason ? reason : why);
@@ -105,14 +107,22 @@ size_t secure_conn_receive(void *conn, void *data, size_t size)
     return c->tls ? tls_receive(c->tls, data, size) : net_conn_receive(c->raw, data, size);
 }
 
-void secure_conns_run(void)
+bool secure_conns_run(void)
 {
-    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++) {
-        struct secure_conn *c = &conns[i];
+    static uint32_t first; /* connections take turns */
+    uint32_t at = first, with_more = 0;
+    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++, at = (at + 1) % LEAT_NET_SLOTS) {
+        struct secure_conn *c = &conns[at];
         if (!c->raw || !c->tls)
             continue;
-        tls_pump(c->tls);
+        bool had_more = tls_has_more(c->tls);
+        if (!had_more || !with_more)
+            tls_pump(c->tls);
+        if (had_more && !with_more)
+            first = (at + 1) % LEAT_NET_SLOTS;
+        with_more += had_more || tls_has_more(c->tls);
         if (tls_end_reason(c->tls))
             tell_end(c, tls_end_reason(c->tls));
     }
+    return with_more;
 }

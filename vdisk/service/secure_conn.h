@@ -23,7 +23,8 @@ void secure_conn_close(void *conn);
 size_t secure_conn_send(void *conn, const void *data, size_t size);
 size_t secure_conn_receive(void *conn, void *data, size_t size);
 
-/* After net_conns_run: goes on with handshakes, tells the engine of those that have failed. */
-void secure_conns_run(void);
+/* After net_conns_run: goes on with handshakes, one step at a time, and tells the engine of those that have failed.
+ * True: there is another step to do, at once. */
+bool secure_conns_run(void);
 
 #endif

@@ -15,6 +15,7 @@ struct tls {
     struct tls_wire wire;
     bool is_open, has_ended;
     bool is_blocked; /* the wire took nothing */
+    bool has_more;   /* the handshake can go on at once */
     char why[192];
     size_t sending; /* of `chunk`, given to mbedTLS and not all on the wire yet */
     unsigned char chunk[CHUNK_BYTES];
@@ -123,12 +124,27 @@ static void push(struct tls *t)
     }
 }
 
+/* One step of the handshake: a message is judged, or made. */
+static void shake_hands(struct tls *t)
+{
+    t->has_more = judge(t, mbedtls_ssl_handshake_step(&t->ssl));
+    if (t->has_more && t->ssl.state == MBEDTLS_SSL_HANDSHAKE_OVER) {
+        t->is_open = true;
+        t->has_more = false;
+    }
+}
+
 void tls_pump(struct tls *t)
 {
-    if (!t->is_open && !t->has_ended && judge(t, mbedtls_ssl_handshake(&t->ssl)))
-        t->is_open = true;
+    if (!t->is_open && !t->has_ended)
+        shake_hands(t);
     if (t->is_open)
         push(t);
+}
+
+bool tls_has_more(const struct tls *t)
+{
+    return t->has_more && !t->has_ended;
 }
 
 size_t tls_send(struct tls *t, const void *data, size_t size)

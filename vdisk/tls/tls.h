@@ -49,8 +49,11 @@ struct tls_wire {
 struct tls *tls_open(const struct tls_keys *keys, const char *host, const struct tls_wire *wire);
 void tls_close(struct tls *t); /* says goodbye if it can; the wire stays open */
 
-/* The wire can move again: goes on with the handshake and with what is still to be sent. */
+/* The wire can move again: goes on with what is still to be sent, or with one step of the handshake. Some of its
+ * steps take milliseconds: whoever has other work does it in between. */
 void tls_pump(struct tls *t);
+/* tls_pump has another step to do, without anything from the wire. */
+bool tls_has_more(const struct tls *t);
 /* Bytes taken or given, 0: none now. `data` of a send may change after it. */
 size_t tls_send(struct tls *t, const void *data, size_t size);
 size_t tls_receive(struct tls *t, void *data, size_t size);
