@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): numbers that look random and follow from
-   the state. Not for secrets. */
+/* splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014): numbers that look random and
+   follow from the state. Not for secrets. */
 #ifndef LIB_SPLITMIX_H
 #define LIB_SPLITMIX_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Registers that lie in memory, for whoever makes a driver's block_platform: one access of the width that the driver asks for.
-   1, 2, 4 or 8 bytes; `at` is a multiple of that. */
+/* Registers that lie in memory, for whoever makes a driver's block_platform: one access of the width that the driver
+   asks for. 1, 2, 4 or 8 bytes; `at` is a multiple of that. */
 #ifndef DRIVERS_BLOCK_MMIO_H
 #define DRIVERS_BLOCK_MMIO_H
 

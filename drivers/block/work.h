@@ -60,7 +60,8 @@ void block_work_wake(struct block_work *work, uint64_t now_ns);
 /* Calls done() of what had ended before the call; what ends meanwhile waits for the next. */
 void block_work_deliver(struct block_work *work);
 
-/* When something is due: the nearest time limit, repetition or block_work_watch(); 0: there is something to deliver; BLOCK_NEVER. */
+/* When something is due: the nearest time limit, repetition or block_work_watch(); 0: there is something to deliver;
+   BLOCK_NEVER. */
 uint64_t block_work_next(const struct block_work *work);
 
 /* The lowest busy slot whose time limit has passed; -1: none. */
@@ -69,8 +70,8 @@ int block_work_overdue(const struct block_work *work, uint64_t now_ns);
 /* The device has interrupted. */
 void block_work_interrupted(struct block_work *work);
 
-/* BLOCK_CHECK_MS after the device was given something, and as often while it has something: true, the device is to be asked how
-   it is, and whether it has forgotten an interrupt. */
+/* BLOCK_CHECK_MS after the device was given something, and as often while it has something: true, the device is to be
+   asked how it is, and whether it has forgotten an interrupt. */
 bool block_work_watch(struct block_work *work, uint64_t now_ns);
 
 /* It was asked, and so many commands had ended: by a lost interrupt, if there was none. */

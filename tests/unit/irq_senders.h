@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Three threads that send interrupts to one vCPU without a lock, each the next when its last was taken. If one is lost nothing
-   moves any more, and an alarm ends the test after two minutes. One at a time. */
+/* Three threads that send interrupts to one vCPU without a lock, each the next when its last was taken. If one is lost
+   nothing moves any more, and an alarm ends the test after two minutes. One at a time. */
 #ifndef TESTS_UNIT_IRQ_SENDERS_H
 #define TESTS_UNIT_IRQ_SENDERS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The header of a bzImage, the 64-bit entry, and the interrupt entries. The loader's page tables and descriptors (CS 0x10) stay
- * in use.
+ * The header of a bzImage, the 64-bit entry, and the interrupt entries. The loader's page tables and descriptors
+ * (CS 0x10) stay in use.
  */
 #include "tests/guests/common/bzimage.inc"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Configuration space of bus 0, function 0 of each device, by mechanism #1 (PCI local bus specification 3.0, 3.2.2.3.2). */
+/* Configuration space of bus 0, function 0 of each device, by mechanism #1 (PCI local bus specification 3.0,
+   3.2.2.3.2). */
 #ifndef TESTS_GUESTS_COMMON_PCI_H
 #define TESTS_GUESTS_COMMON_PCI_H
 
