@@ -47,9 +47,12 @@ class PostgreSQL:
         if self.as_user:
             shutil.chown(self.folder, "nobody", "nogroup")
         self.run("initdb", "-D", self.folder / "data", "-U", "leat", "--auth=trust", "--no-sync", "-E", "UTF8")
+        self.made = 0
+        self.start()
+
+    def start(self):
         self.run("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o",
                  f"-c listen_addresses= -c unix_socket_directories={self.folder}", "start")
-        self.made = 0
 
     def database(self):
         """The connection string of a new, empty database."""

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TRIES 20u
-#define PAUSE_US 2000u /* before the first repetition; each further one waits longer by as much */
+#define PAUSE_US 2000u // before the first repetition; each further one waits longer by as much
+#define PATIENCE 2     // seconds after which nothing is repeated any more
 
 struct db *db_open(const char *where, char *error)
 {
@@ -50,7 +52,8 @@ static enum db_result once(struct db *db, enum db_result (*body)(void *), void *
 
 enum db_result db_transact(struct db *db, enum db_result (*body)(void *context), void *context)
 {
-    for (unsigned i = 1; i <= TRIES; i++) {
+    time_t begun = time(NULL);
+    for (unsigned i = 1; i <= TRIES && time(NULL) - begun <= PATIENCE; i++) {
         enum db_result result = once(db, body, context);
         if (result != DB_RETRY)
             return result;

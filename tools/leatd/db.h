@@ -49,7 +49,7 @@ const char *db_error(const struct db *db);
 
 /*
  * Runs body in one transaction that sees no other's half: all of what it has done is kept, synced, when it returns DB_OK, else
- * nothing. Repeats it after DB_RETRY (a body must not mind), 20 times at most, then DB_FAILED.
+ * nothing. Repeats it after DB_RETRY (a body must not mind), 20 times and some seconds at most, then DB_FAILED.
  */
 enum db_result db_transact(struct db *db, enum db_result (*body)(void *context), void *context);
 

@@ -106,8 +106,10 @@ static void tick(struct leatd *leatd)
 {
     int64_t step = lease_away(&leatd->config) / 3;
     leatd->next_tick = leatd_monotonic() + (step ? step : 1);
-    if (db_transact(leatd->db, look_after, leatd) != DB_OK)
+    if (db_transact(leatd->db, look_after, leatd) != DB_OK) {
         leatd_log("sessions and leases cannot be looked after: %s", db_error(leatd->db));
+        return;
+    }
     manage_clean(leatd);
     tls_write_keys(leatd);
 }

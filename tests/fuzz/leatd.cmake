@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause
+set(fuzz_leatd_sources check json limit secret source db db_sqlite db_postgresql schema journal request record object objects
+  logs complete auth api manage profile session offer lease control_answer)
+list(TRANSFORM fuzz_leatd_sources PREPEND ${CMAKE_SOURCE_DIR}/tools/leatd/)
+list(TRANSFORM fuzz_leatd_sources APPEND .c)
+# clang takes the libraries as some of its sources.
+foreach(library gnutls cjson sqlite3 pq)
+  find_library(LEAT_LIB_${library} ${library} REQUIRED)
+  list(APPEND fuzz_leatd_sources ${LEAT_LIB_${library}})
+endforeach()
+list(TRANSFORM LEATD_INCLUDE_DIRS PREPEND -I OUTPUT_VARIABLE LEAT_FUZZER_FLAGS)
+list(APPEND LEAT_FUZZER_FLAGS -D_GNU_SOURCE)
+leat_fuzzer(fuzz_leatd fuzz/fuzz_leatd.c ${fuzz_leatd_sources})
+unset(LEAT_FUZZER_FLAGS)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""tests/unit/test_leatd_db.c on a real database, and what happens when that is away."""
+import os
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+
+from case import ServerCase
+from server import BUILD, Control, Server
+
+
+class Layer(unittest.TestCase):
+    def test_layer(self):
+        with tempfile.TemporaryDirectory() as folder:
+            where = Server.cluster.database() if Server.cluster else f"sqlite:{folder}/x.db"
+            run = subprocess.run([BUILD / "tests" / "test_leatd_db"], env={**os.environ, "LEAT_DATABASE": where},
+                                 capture_output=True, text=True, timeout=60)
+            self.assertEqual(0, run.returncode, run.stdout + run.stderr)
+
+
+class Away(ServerCase):
+    @unittest.skipUnless(Server.cluster, "SQLite has no server")
+    def test_server_restarts(self):
+        self.server.api("POST", "groups", {"name": "before"})
+        control = Control(self.server)
+        cluster = Server.cluster
+        cluster.stop()
+        self.assertEqual("later", control.ask("renew", lease="a")["reason"])
+        self.refused(503, "GET", "groups", words="database")
+        cluster.start()
+        self.assertEqual(["before"], [g["name"] for g in self.server.items("groups")])
+        self.assertEqual("gone", control.ask("renew", lease="a")["reason"])
+        control.close()
+
+    @unittest.skipIf(Server.cluster, "no file")
+    def test_file_is_locked(self):
+        lock = sqlite3.connect(self.server.folder / "leat.db", isolation_level=None)
+        self.server.token = self.server.login()
+        lock.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        self.refused(503, "GET", "groups", words="database")
+        self.assertLess(time.monotonic() - started, 30)
+        lock.execute("ROLLBACK")
+        lock.close()
+        self.server.api("GET", "groups")

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""leatd is killed at random moments of random operations: what was answered is there, what was not is there whole or not at
+all, and no lease is lost or doubled. LEAT_KILLS sets how often, LEAT_SEED which moments."""
+import os
+import random
+import threading
+import time
+
+from case import ServerCase
+from server import Control
+
+KILLS = int(os.environ.get("LEAT_KILLS", 25))
+
+
+class Killed(ServerCase):
+    times = "session = 3600\nlease = 3600"
+
+    def setUp(self):
+        seed = int(os.environ.get("LEAT_SEED", random.randrange(1 << 32)))
+        self.random = random.Random(seed)
+        self.addCleanup(lambda: print(f"(seed {seed})", end=" "))
+        self.server.image("debian", 4096)
+        self.server.api("POST", "disks", {"name": "shared", "image": "debian", "mode": "private"})
+        self.server.api("POST", "disks", {"name": "own", "image": "debian", "mode": "server"})
+        self.machines = [self.server.client(i, "own") for i in range(1, 4)]
+        for machine in self.machines:
+            self.server.api("POST", "assignments", {"client": machine.uuid, "disk": "shared"})
+        self.groups = {}   # name -> note, "" or None (removed), as answered
+        self.unsure = {}   # name -> what it may be as well
+        self.leases = {}   # difference -> (lease, machine), as answered
+        self.made = 0
+
+    # Operations: each notes what may be before it asks, and what is when it has its answer.
+
+    def make_group(self):
+        self.made += 1
+        name = f"group-{self.made}"
+        self.groups[name], self.unsure[name] = None, {None, ""}
+        self.server.api("POST", "groups", {"name": name})
+        self.groups[name] = ""
+        del self.unsure[name]
+
+    def change_group(self):
+        name = self.random.choice([n for n, note in self.groups.items() if note is not None] or [None])
+        if not name:
+            return self.make_group()
+        note = f"note {self.random.random()}"
+        self.unsure[name] = {self.groups[name], note}
+        self.server.api("PATCH", f"groups/{name}", {"note": note})
+        self.groups[name] = note
+        del self.unsure[name]
+
+    def remove_group(self):
+        name = self.random.choice([n for n, note in self.groups.items() if note is not None] or [None])
+        if not name:
+            return self.make_group()
+        self.unsure[name] = {self.groups[name], None}
+        self.server.api("DELETE", f"groups/{name}")
+        self.groups[name] = None
+        del self.unsure[name]
+
+    def forget(self, machine):
+        self.leases = {d: l for d, l in self.leases.items() if l[1] is not machine}
+
+    def hello(self):
+        machine = self.random.choice(self.machines)
+        self.forget(machine)
+        status, answer = machine.hello()
+        if status == 200:
+            machine.disks = {d["name"]: d["export"] for d in answer["disks"]}
+
+    def bye(self):
+        machine = self.random.choice(self.machines)
+        self.forget(machine)
+        if machine.session:
+            machine.bye()
+
+    def open(self):
+        machine = self.random.choice(self.machines)
+        if not getattr(machine, "disks", None):
+            return self.hello()
+        control = Control(self.server)
+        try:
+            answer = control.open(machine.disks[self.random.choice(["own", "shared"])])
+        finally:
+            control.close()
+        if "lease" in answer:
+            holder = self.leases.get(answer["difference"])
+            self.assertIn(holder, (None, (answer["lease"], machine)), "a lease was given twice")
+            self.leases[answer["difference"]] = (answer["lease"], machine)
+
+    def run_and_kill(self):
+        operations = [self.make_group, self.change_group, self.remove_group, self.hello, self.bye, self.open, self.open]
+        stop = threading.Event()
+
+        def work():
+            while not stop.is_set():
+                try:
+                    self.random.choice(operations)()
+                except OSError:
+                    return
+                except Exception as problem:  # http.client's, of an answer cut short
+                    if type(problem).__module__ != "http.client":
+                        self.problem = problem
+                    return
+
+        self.problem = None
+        worker = threading.Thread(target=work)
+        worker.start()
+        time.sleep(self.random.uniform(0, 0.25))
+        self.server.kill()
+        stop.set()
+        worker.join(60)
+        self.server.start()
+        if self.problem:
+            raise self.problem
+
+    def check(self):
+        there = dict(self.server.sql("SELECT name, note FROM client_group"))
+        for name, note in self.groups.items():
+            self.assertIn(there.get(name), self.unsure.get(name, {note}), name)
+            self.groups[name] = there.get(name)
+        self.unsure = {}
+        audit = self.server.sql("SELECT object, action FROM audit WHERE object LIKE 'group %'")
+        for name, note in self.groups.items():
+            actions = [a for o, a in audit if o == f"group {name}"]
+            # A change without its entry in the audit log would be half of one.
+            self.assertEqual(note is not None, "create" in actions and "remove" not in actions, name)
+        self.assertEqual([], self.server.sql(
+            "SELECT client FROM session WHERE ended IS NULL GROUP BY client HAVING COUNT(*) > 1"))
+        self.assertEqual([], self.server.sql(
+            "SELECT hash FROM export WHERE session NOT IN (SELECT id FROM session WHERE ended IS NULL)"))
+        self.assertEqual([], self.server.sql("SELECT id FROM lease WHERE export NOT IN (SELECT hash FROM export)"))
+        self.assertEqual([], self.server.sql(
+            "SELECT disk FROM difference GROUP BY disk, COALESCE(client, '') HAVING COUNT(*) > 1"))
+        leases = dict(self.server.sql("SELECT target, id FROM lease"))
+        for difference, (lease, _) in self.leases.items():
+            self.assertEqual(lease, leases.get(difference.rpartition("/")[2]), "a lease was lost")
+        if not self.server.cluster:
+            self.assertEqual([("ok",)], self.server.sql("PRAGMA integrity_check"))
+            self.assertEqual([], self.server.sql("PRAGMA foreign_key_check"))
+
+    def test_random_moments(self):
+        for _ in range(KILLS):
+            self.run_and_kill()
+            self.check()
+        self.assertGreater(self.made, 0)
