@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""leatd's API for administrators (docs/server.md), as leatctl uses it."""
+import http.client
+import json
+import os
+import ssl
+import urllib.parse
+from pathlib import Path
+
+DEFAULT_SERVER = "http://127.0.0.1:9470"
+
+
+class Refused(Exception):
+    """leatd's own sentence; status is HTTP's, 0 when it could not be reached."""
+
+    def __init__(self, sentence, status=0):
+        super().__init__(sentence)
+        self.status = status
+
+
+def token_file():
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "leat" / "token"
+
+
+class Api:
+    """One leatd. ca: a PEM file with who may vouch for it, instead of the system's authorities."""
+
+    def __init__(self, server=None, ca=None):
+        self.server = server or os.environ.get("LEAT_SERVER") or DEFAULT_SERVER
+        url = urllib.parse.urlsplit(self.server)
+        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
+            raise Refused(f"{self.server} is no http://HOST:PORT or https://HOST:PORT")
+        self.url, self.ca = url, ca or os.environ.get("LEAT_CA")
+        if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise Refused("over the network only https:// will do: a password would be readable")
+
+    def token(self):
+        if os.environ.get("LEAT_TOKEN"):
+            return os.environ["LEAT_TOKEN"]
+        try:
+            return json.loads(token_file().read_text()).get(self.server)
+        except (OSError, ValueError):
+            return None
+
+    def keep_token(self, token):
+        """In a file that only this user can read; None forgets it."""
+        file = token_file()
+        try:
+            known = json.loads(file.read_text())
+        except (OSError, ValueError):
+            known = {}
+        known.pop(self.server, None)
+        if token:
+            known[self.server] = token
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_name("token.new")
+        fresh.unlink(missing_ok=True)
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            json.dump(known, out)
+        fresh.replace(file)
+
+    def _connect(self):
+        if self.url.scheme == "http":
+            return http.client.HTTPConnection(self.url.hostname, self.url.port or 9470, timeout=60)
+        context = ssl.create_default_context(cafile=self.ca)
+        return http.client.HTTPSConnection(self.url.hostname, self.url.port or 9470, timeout=60, context=context)
+
+    def ask(self, method, path, body=None):
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        token = self.token()
+        if token and path != "login":
+            headers["Authorization"] = f"Bearer {token}"
+        connection = self._connect()
+        try:
+            connection.request(method, "/api/v1/" + path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            status, text = answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
+        finally:
+            connection.close()
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise Refused(f"what answers at {self.server} is not leatd") from None
+        if status == 401 and path != "login":
+            raise Refused("not logged in, or no longer: leatctl login NAME", status)
+        if status >= 400:
+            raise Refused(found.get("error", f"status {status}"), status)
+        return found
+
+    def items(self, path, most=None):
+        """All pages of a list, or the first `most` entries."""
+        found, after = [], ""
+        while True:
+            page = self.ask("GET", f"{path}?limit={min(most or 1000, 1000)}{after}")
+            found += page["items"]
+            if not page["next"] or (most and len(found) >= most):
+                return found
+            after = "&after=" + page["next"]
