@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -380,11 +381,14 @@ static void test_two_parts_of_a_block(void **state)
     struct difference *d = open_it(model);
     pthread_t thread;
     void *result;
+    struct timespec until;
     sem_t inside;
     sem_init(&inside, 0, 0);
     reading = &inside;
     pthread_create(&thread, NULL, write_first_sector, d);
-    sem_wait(&inside);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    assert_int_equal(sem_timedwait(&inside, &until), 0);
     memset(rest, 'b', sizeof rest);
     assert_int_equal(difference_write(d, rest, sizeof rest, 512), 0);
     pthread_join(thread, &result);

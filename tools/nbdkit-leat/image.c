@@ -2,7 +2,6 @@
 #include "tools/nbdkit-leat/image.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -22,10 +21,8 @@ struct image *image_open(const char *name, bool is_uri, enum grant_format format
     pthread_mutex_lock(&lock);
     struct image *image = find(name, format);
     if (!image) {
-        if (!is_uri && format == GRANT_RAW)
-            image = image_raw_open(name, error);
-        else
-            snprintf(error, IMAGE_ERROR, "%.160s: only raw files can be served yet", name);
+        bool is_raw = !is_uri && format == GRANT_RAW;
+        image = is_raw ? image_raw_open(name, error) : image_nbd_open(name, is_uri, format, error);
         if (image) {
             strcpy(image->name, name);
             image->format = format;

@@ -40,7 +40,11 @@ int image_read(struct image *image, void *to, size_t count, uint64_t offset);
 int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hole, bool *zero,
                  uint64_t *end);
 
-/* The back-end of raw files. */
+/* The back-ends. */
 struct image *image_raw_open(const char *path, char error[IMAGE_ERROR]);
+/* By NBD: a qcow2 file by a qemu-nbd of its own, http(s):// by an nbdkit of its own, nbd:// as it is. Made again when it
+   is lost; a read waits up to 30 s for that. */
+struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format format,
+                             char error[IMAGE_ERROR]);
 
 #endif
