@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_nbdkit_leat.py PLUGIN [TestClass.test_name ...]: nbdkit with Leat's plugin, a played leatd, and NBD clients of others."""
+"""test_nbdkit_leat.py PLUGIN LEAT_DIFFERENCE [TestClass.test_name ...]: nbdkit with Leat's plugin, a played leatd, and NBD clients of others."""
 import glob
 import json
 import os
@@ -17,6 +17,7 @@ import vdisk_case
 from leatd_double import Double
 from vdisk_case import MIB, Case, can_connect, free_port, wait_for
 
+TOOL = sys.argv.pop(2)
 TOKEN = "x." + "Ab3-_" * 8 + "xyz"
 OTHER = "x." + "Zz9-_" * 8 + "xyz"
 
@@ -416,6 +417,74 @@ class Crashes(Plugin):
         if len(answer) < 16:
             raise EOFError
         self.assertEqual(struct.unpack(">II", answer[:8])[1], 0)
+
+
+class Tool(Plugin):
+    def tool(self, *words, ok=True):
+        return self.run_tool(TOOL, *words, ok=ok)
+
+    def info(self, command="info"):
+        return json.loads(self.tool(command, self.path("difference")).stdout)
+
+    def test_info_reset(self):
+        self.tool("create", self.path("difference"), "image.raw", str(4 * MIB))
+        self.assertEqual(self.info()["data"], 0)
+        self.server_disk()
+        p = self.nbdkit()
+        self.qemu_io("write -P 7 64k 8k", "write -z -u 128k 64k")
+        wait_for(lambda: self.leatd.count("close") > 0, 5, "it is closed")
+        info = self.info("check")
+        self.assertEqual((info["image"], info["size"], info["data"], info["zero"], info["closed"], info["damaged_pages"]),
+                         ("image.raw", 4 * MIB, 8192, 65536, True, 0))
+        self.tool("reset", self.path("difference"))
+        self.assertEqual((self.info()["data"], self.info()["zero"]), (0, 0))
+        self.assertLess(self.info()["used"], 65536)
+        self.assertEqual(self.tool("create", self.path("difference"), "x", "4096", ok=False).returncode, 2)
+        self.stop(p)
+
+    def test_damaged(self):
+        self.server_disk()
+        p = self.nbdkit()
+        self.qemu_io("write -P 7 64k 8k")
+        wait_for(lambda: self.leatd.count("close") > 0, 5, "it is closed")
+        self.stop(p)
+        with open(self.path("difference"), "r+b") as f:
+            for at in (8192 + 100, 12288 + 100):
+                f.seek(at)
+                f.write(b"\x55")
+        r = self.tool("check", self.path("difference"), ok=False)
+        self.assertEqual(r.returncode, 1, r.stdout)
+        self.assertEqual(json.loads(r.stdout)["damaged_pages"], 1)
+
+    def test_busy(self):
+        """What somebody writes is left alone."""
+        self.server_disk()
+        self.nbdkit()
+        with subprocess.Popen(["qemu-io", "-f", "raw", self.uri()], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL) as writer:
+            wait_for(lambda: os.path.exists(self.path("difference")), 5, "opens")
+            for command in ("info", "check", "reset"):
+                r = self.tool(command, self.path("difference"), ok=False)
+                self.assertEqual(r.returncode, 2)
+                self.assertIn("somebody else has the difference open", r.stdout)
+            writer.stdin.close()
+
+    def test_merge(self):
+        image = self.server_disk()
+        p = self.nbdkit()
+        self.qemu_io("write -P 7 1k 512", "write -z -u 128k 64k", f"write -P 8 {3 * MIB} 64k")
+        wait_for(lambda: self.leatd.count("close") > 0, 5, "it is closed")
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        wait_for(lambda: self.leatd.count("close") > 1, 5, "it is closed")
+        self.stop(p)
+        self.tool("merge", self.path("difference"), image, "raw", self.path("merged"))
+        self.same_files(self.path("copy"), self.path("merged"))
+        self.assertLess(os.stat(self.path("merged")).st_blocks * 512, 3 * MIB)
+        self.run_tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, self.path("image"))
+        r = self.tool("merge", self.path("difference"), self.path("image"), "qcow2", self.path("other"), ok=False)
+        self.assertIn("belongs to image 'image.raw'", r.stdout)
+        r = self.tool("merge", self.path("difference"), image, "raw", self.path("merged"), ok=False)
+        self.assertIn("File exists", r.stdout)
 
 
 class Leases(Plugin):

@@ -5,5 +5,5 @@ add_test(NAME sim.difference_mutations
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/difference_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(sim.difference_mutations PROPERTIES LABELS sim TIMEOUT 600 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 add_test(NAME system.nbdkit_leat
-  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_leat.py $<TARGET_FILE:nbdkit-leat-plugin>)
+  COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_leat.py $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
 set_tests_properties(system.nbdkit_leat PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
