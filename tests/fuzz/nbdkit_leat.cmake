@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What nbdkit's plugin reads: difference files, leatd's answers, export names.
+set(nbdkit_leat ${CMAKE_SOURCE_DIR}/tools/nbdkit-leat)
+leat_fuzzer(fuzz_difference fuzz/fuzz_difference.c ${nbdkit_leat}/difference.c ${nbdkit_leat}/diff_data.c
+  ${nbdkit_leat}/diff_map.c ${nbdkit_leat}/diff_format.c ${nbdkit_leat}/ranges.c ${CMAKE_SOURCE_DIR}/vdisk/store/crc32c.c)
+set(LEAT_FUZZER_FLAGS -lcjson)
+leat_fuzzer(fuzz_grant fuzz/fuzz_grant.c ${nbdkit_leat}/grant.c ${nbdkit_leat}/qcow2.c)
+unset(LEAT_FUZZER_FLAGS)
