@@ -24,7 +24,8 @@ def build():
     """The programs, in LEAT_BUILD or build/; leat.efi is not needed."""
     if not (BUILD / "build.ninja").exists():
         setting.run("cmake", "-S", setting.TOP, "-B", BUILD, "-G", "Ninja")
-    setting.run("ninja", "-C", BUILD, "leat-nbd", "leat-relay", "leat-replay", "leat-bulk")
+    setting.run("ninja", "-C", BUILD, "leat-nbd", "leat-relay", "leat-replay", "leat-bulk",
+                "nbdkit-leat-plugin")
 
 
 class Place:

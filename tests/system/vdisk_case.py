@@ -47,13 +47,14 @@ def free_port():
 class RawClient:
     """An NBD client that sends just what it is told to, one request after the other: no flush, no goodbye."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, path, export=b""):
+        """path: of a Unix socket, or (host, port)"""
+        self.socket = socket.socket(socket.AF_UNIX if isinstance(path, str) else socket.AF_INET)
         self.socket.connect(path)
         self.socket.settimeout(10)
         self.take(18)
-        # Fixed newstyle without zeroes, then NBD_OPT_EXPORT_NAME of the default export.
-        self.socket.sendall(b"\0\0\0\3" + b"IHAVEOPT" + b"\0\0\0\1" + b"\0\0\0\0")
+        # Fixed newstyle without zeroes, then NBD_OPT_EXPORT_NAME.
+        self.socket.sendall(b"\0\0\0\3" + b"IHAVEOPT" + struct.pack(">II", 1, len(export)) + export)
         self.take(10)
         self.cookie = 0
 
