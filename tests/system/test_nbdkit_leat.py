@@ -187,6 +187,24 @@ class Refused(Plugin):
         self.assertIsNone(p.poll())
 
 
+    def test_tls(self):
+        """As it is run: with TLS required and a key for each client, plain text gets nothing."""
+        self.grant(path=self.image(), size=4 * MIB)
+        for name, key in (("keys", "11" * 32), ("wrong", "22" * 32)):
+            with open(self.path(name), "w") as f:
+                f.write(f"lab-01:{key}\n")
+        port = free_port()
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(port), "--tls=require",
+                       f"--tls-psk={self.path('keys')}", vdisk_case.LEAT_NBD, f"socket={self.leatd.path}")
+        with_key = f"nbds://lab-01@127.0.0.1:{port}/{TOKEN}?tls-psk-file="
+        wait_for(lambda: self.run_tool("nbdinfo", "--size", with_key + self.path("keys"), ok=False).returncode == 0, 10,
+                 "a client with its key is served: " + self.log_of(p))
+        asked = self.leatd.count("open")
+        for uri in (f"nbd://127.0.0.1:{port}/{TOKEN}", with_key + self.path("wrong")):
+            self.assertNotEqual(self.run_tool("nbdinfo", uri, ok=False).returncode, 0)
+        self.assertEqual(self.leatd.count("open"), asked)
+
+
 class Differences(Plugin):
     def test_layers(self):
         image = self.server_disk()

@@ -18,7 +18,7 @@ static struct lease *leases;
 static unsigned count;
 static struct lease_hooks hooks;
 static uint64_t limit_bytes;
-static bool is_stopping, is_away;
+static bool is_renewing, is_stopping, is_away;
 static pthread_t renewer;
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -310,7 +310,8 @@ static void *renew_all(void *unused)
 
 bool lease_start_renewing(void)
 {
-    return !pthread_create(&renewer, NULL, renew_all, NULL);
+    is_renewing = !pthread_create(&renewer, NULL, renew_all, NULL);
+    return is_renewing;
 }
 
 void lease_stop_renewing(void)
@@ -319,6 +320,7 @@ void lease_stop_renewing(void)
     is_stopping = true;
     pthread_cond_signal(&stop_asked);
     pthread_mutex_unlock(&table);
-    pthread_join(renewer, NULL);
+    if (is_renewing)
+        pthread_join(renewer, NULL);
     control_close();
 }
