@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""nbdkit with Leat's plugin at a real leatd: what a client is told by hello is what it gets by NBD."""
+import subprocess
+import time
+
+from case import ServerCase
+from server import BUILD, free_port
+
+PLUGIN = BUILD / "nbdkit-leat-plugin.so"
+
+
+class DataPlane(ServerCase):
+    times = "session = 90\nlease = 3"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.image("debian", 1 << 20)
+        for mode in ("server", "private"):
+            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.made = 0
+        cls.port = free_port()
+        cls.log = open(cls.server.root / "nbdkit.log", "w+", encoding="utf-8")
+        cls.nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(cls.port), PLUGIN,
+                                       f"socket={cls.server.folder}/control.sock"], stderr=cls.log)
+        while cls.nbdkit.poll() is None and cls.tool("nbdinfo", "").returncode == 0:
+            time.sleep(0.05)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.nbdkit.terminate()
+        cls.nbdkit.wait()
+        cls.log.close()
+        super().tearDownClass()
+
+    @classmethod
+    def tool(cls, *words):
+        *words, token = words
+        return subprocess.run([*words, f"nbd://127.0.0.1:{cls.port}/{token}"], capture_output=True, text=True, timeout=60)
+
+    def client(self, disk):
+        type(self).made += 1
+        client = self.server.client(self.made, disk)
+        client.disk, = client.hello()[1]["disks"]
+        return client
+
+    def io(self, token, *commands):
+        return self.tool("qemu-io", "-f", "raw", *(word for c in commands for word in ("-c", c)), token)
+
+    def said(self):
+        self.log.flush()
+        return (self.server.root / "nbdkit.log").read_text(encoding="utf-8")
+
+    def test_layers(self):
+        one, two = self.client("server"), self.client("server")
+        self.assertIn("wrote 4096/4096", self.io(one.disk["export"], "write -P 7 0 4k").stdout)
+        self.assertIn("read 4096/4096", self.io(one.disk["export"], "read -P 7 0 4k").stdout)
+        self.assertNotIn("failed", self.io(two.disk["export"], "read -P 0 0 4k").stdout)
+        below = self.tool("nbdinfo", "--json", one.disk["base"])
+        self.assertIn('"is_read_only": true', below.stdout)
+
+    def test_only_ones_own(self):
+        client = self.client("server")
+        client.bye()
+        for token in (client.disk["export"], client.session, "x." + "A" * 43, "debian"):
+            self.assertNotEqual(0, self.tool("nbdinfo", token).returncode)
+
+    def test_second_writer(self):
+        one, two = self.client("private"), self.client("private")
+        holder = subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{one.disk['export']}"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        name = f"lab-{self.made - 1:02}"
+        while not [x for x in self.server.items("leases") if name in str(x)] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertNotEqual(0, self.tool("nbdinfo", two.disk["export"]).returncode)
+        self.assertIn(f"lab-{self.made - 1:02}", self.said())
+        holder.communicate(b"quit\n", timeout=30)
+
+    def test_session_ended(self):
+        """An administrator ends a session: its connection is cut."""
+        client = self.client("server")
+        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+            writer.stdin.write("write -P 1 0 4k\n")
+            writer.stdin.flush()
+            time.sleep(0.5)
+            session, = [s for s in self.server.items("sessions") if s["name"] == f"lab-{self.made:02}" and not s["ended"]]
+            self.server.api("DELETE", f"sessions/{session['id']}")
+            time.sleep(3)
+            out = writer.communicate("read 0 4k\nquit\n", timeout=30)[0]
+        self.assertIn("failed", out)
+        self.assertIn("taken away", self.said())
+
+    def test_killed(self):
+        """leatd is killed and started again under a writer."""
+        client = self.client("server")
+        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+            writer.stdin.write("write -P 1 0 4k\n")
+            writer.stdin.flush()
+            time.sleep(0.5)
+            self.server.kill()
+            time.sleep(4)
+            writer.stdin.write("write -P 2 4k 4k\n")
+            writer.stdin.flush()
+            self.server.start()
+            time.sleep(4)
+            out = writer.communicate("read -P 2 4k 4k\nread -P 1 0 4k\nquit\n", timeout=30)[0]
+        self.assertEqual(2, out.count("read 4096/4096"), out)
+        self.assertNotIn("failed", out)
+        self.assertNotIn("taken away", self.said().split("does not answer")[-1])
