@@ -22,7 +22,7 @@ int main(void);
 
 /* Of the loop, at most: so many rounds at once, and one each so many nanoseconds. */
 #define ROUNDS 2000u
-#define ROUND_NS 100000ull
+#define ROUND_NS 200000ull
 
 static struct leat_loop loop;
 static struct leat_loop_timer held_back; /* when a source that has written too much may again */

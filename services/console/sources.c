@@ -39,16 +39,17 @@ static void begin_with(struct sources *all, const struct source *source)
 }
 
 /* True: it has had its turn. */
-static bool serve(struct source *s, uint64_t now_ns, uint64_t *next_ns)
+static bool serve(struct source *s, bool is_shown, uint64_t now_ns, uint64_t *next_ns)
 {
+    uint32_t cost = is_shown ? SOURCE_SHOWN_COST : 1;
     uint32_t left = pace_left(&s->bytes, now_ns);
     uint64_t when_ns;
 
-    if (left >= SOURCE_TURN) {
-        pace_take_many(&s->bytes, now_ns, s->take(s->context, SOURCE_TURN));
+    if (left >= SOURCE_TURN * cost) {
+        pace_take_many(&s->bytes, now_ns, s->take(s->context, SOURCE_TURN) * cost);
         return true;
     }
-    when_ns = now_ns + (uint64_t)(SOURCE_TURN - left) * SOURCE_BYTE_NS;
+    when_ns = now_ns + (uint64_t)(SOURCE_TURN * cost - left) * SOURCE_BYTE_NS;
     if (*next_ns == 0 || when_ns < *next_ns) {
         *next_ns = when_ns;
     }
@@ -62,13 +63,15 @@ bool sources_serve(struct sources *all, bool (*has_room)(void), uint64_t now_ns,
 
     *next_ns = 0;
     for (struct source *s = all->first; s != NULL; s = s->next) {
+        bool is_shown = s->is_shown(s->context);
+
         if (s->is_empty(s->context)) {
             continue;
         }
-        if (s->is_shown(s->context) && !has_room()) {
+        if (is_shown && !has_room()) {
             without_room = without_room != NULL ? without_room : s;
         } else {
-            was_any |= serve(s, now_ns, next_ns);
+            was_any |= serve(s, is_shown, now_ns, next_ns);
         }
     }
     if (without_room != NULL) {

@@ -14,6 +14,7 @@
 #define SOURCE_TURN 2048u
 #define SOURCE_BURST (64u << 10) /* bytes at once */
 #define SOURCE_BYTE_NS 4000u     /* and then one each so long: 244 KiB a second */
+#define SOURCE_SHOWN_COST 16u    /* a byte that is shown counts as so many: 15 KiB a second */
 
 struct source { /* memory of its owner, who sets the first four */
     void *context;

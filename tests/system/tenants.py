@@ -38,9 +38,9 @@ class Tenant:
         return re.match(r"reads|attack-(mmio|doorbell|reads)", self.do) is not None
 
 
-def boot(the_lab, tenants, machine=None, more="", files=None, guests=(), **options):
+def boot(the_lab, tenants, machine=None, more="", files=None, guests=(), efi=None, **options):
     """Boots them, and returns the machine when those that start by themselves have begun. more: of leat.conf, with
-    the files and guests that it names."""
+    the files and guests that it names. efi: in place of leat.efi."""
     disks = [tenant.name for tenant in tenants if tenant.needs_disk()]
     for disk in disks:
         (the_lab.exports / disk).write_bytes(os.urandom(DISK_MIB << 20))
@@ -48,7 +48,7 @@ def boot(the_lab, tenants, machine=None, more="", files=None, guests=(), **optio
         the_lab.server.start()
     config = the_lab.config(lab.base_config(the_lab) + "".join(f"[disk {disk}]\nread_only = yes\n" for disk in disks)
                             + "".join(tenant.section() for tenant in tenants) + more)
-    image = the_lab.image(config, files={"bench.bzimage": str(KERNEL), **(files or {})})
+    image = the_lab.image(config, efi, {"bench.bzimage": str(KERNEL), **(files or {})})
     if (machine or the_lab.machine).startswith("bochs"):
         options["extra"] = (KEEP_STEP, *options.get("extra", ()))
     elif options.get("cpus", the_lab.cpus) == 1:

@@ -108,11 +108,16 @@ static void bytes_a_second_are_bounded(void **state)
 
     (void)state;
     writers[1].is_endless = true;
+    writers[2].is_endless = writers[2].is_hidden = true;
     run_a_second(SECOND, 1 << 20);
-    assert_in_range(writers[1].taken, SECOND / SOURCE_BYTE_NS,
+    assert_in_range(writers[2].taken, SECOND / SOURCE_BYTE_NS,
                     SECOND / SOURCE_BYTE_NS + SOURCE_BURST + SOURCE_TURN);
+    assert_in_range(writers[1].taken, writers[2].taken / SOURCE_SHOWN_COST - SOURCE_TURN,
+                    writers[2].taken / SOURCE_SHOWN_COST + SOURCE_TURN);
+    writers[2].is_endless = false;
     assert_false(sources_serve(&all, has_room, 2 * SECOND - 1000000, &next_ns));
-    assert_in_range(next_ns, 2 * SECOND - 999999, 2 * SECOND + SOURCE_TURN * SOURCE_BYTE_NS);
+    assert_in_range(next_ns, 2 * SECOND - 999999,
+                    2 * SECOND + SOURCE_TURN * SOURCE_SHOWN_COST * SOURCE_BYTE_NS);
     assert_true(sources_serve(&all, has_room, next_ns, &next_ns));
 }
 
