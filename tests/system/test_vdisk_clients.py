@@ -224,6 +224,28 @@ class Layers(Case):
         self.assertEqual(self.fetched(counts["shared"]), 0)
         self.assertGreaterEqual(self.fetched(counts), SIZE - MIB)
 
+    def test_layer_told_by_holes(self):
+        """A server that calls what is the image's a hole, without saying that it reads as zeros."""
+        with open(self.image, "rb") as f:
+            whole = bytearray(f.read())
+        whole[SIZE // 2:] = bytes([0xcc]) * (SIZE // 2)
+        view = self.path("view")
+        with open(view, "wb") as f:
+            f.write(whole)
+        self.serve_image()
+        self.serve("eval", "get_size=echo 32M", "can_write=exit 0", "can_flush=exit 0", "flush=exit 0", "can_extents=exit 0",
+                   f"pread=dd status=none if={view} skip=$4 count=$3 iflag=count_bytes,skip_bytes",
+                   f"pwrite=dd status=none of={view} seek=$4 conv=notrunc oflag=seek_bytes",
+                   "extents=echo 0 16M hole; echo 16M 16M", name="a.server")
+        for options, is_shared in ((("--client-holes",), True), ((), False)):
+            leat = self.composed("a", *options, name=f"leat{is_shared}")
+            self.qemu_io(leat.uris["a"], "write -P 0xdd 1M 4k", "flush", "read -P 0xdd 1M 4k", "read 2M 4M",
+                         "read -P 0xcc 20M 64k")
+            counts = self.last_counts(leat)["a"]
+            self.assertEqual(self.fetched(counts["shared"]) >= 4 * MIB, is_shared)
+            self.assertEqual(self.fetched(counts) >= 4 * MIB, not is_shared)
+        self.check_unchanged()
+
     def test_profile_is_the_images(self):
         """The boot of one client is streamed to the next, from the shared image."""
         for c in "ab":
