@@ -213,22 +213,22 @@ uint64_t stream_deadline(const struct vdisk_export *e)
     return when;
 }
 
-/* The export whose boots are recorded: in mode server the shared one. */
-static struct vdisk_export *profiled(const struct vdisk_disk *d)
+/* The disk whose export's boots are recorded: in mode server the shared one's. */
+static struct vdisk_disk *profiled(struct vdisk_disk *d)
 {
-    return d->below ? d->below->export : d->export;
+    return d->below ? d->below : d;
 }
 
 const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t size)
 {
-    struct stream *s = &profiled(d)->stream;
+    struct stream *s = &profiled(d)->export->stream;
     struct profile p = {0};
     const char *why = profile_decode(data, size, &p);
     if (why)
         return why;
     profile_free(&s->known);
     s->known = p;
-    s->disk = d;
+    s->disk = profiled(d);
     s->is_begun = s->is_suggested = false;
     return NULL;
 }
@@ -236,22 +236,22 @@ const char *vdisk_profile_put(struct vdisk_disk *d, const void *data, size_t siz
 const char *vdisk_profile_suggest(struct vdisk_disk *d, const void *data, size_t size)
 {
     const char *why = NULL;
-    if (!profiled(d)->stream.known.count) {
+    if (!profiled(d)->export->stream.known.count) {
         why = vdisk_profile_put(d, data, size);
-        profiled(d)->stream.is_suggested = !why;
+        profiled(d)->export->stream.is_suggested = !why;
     }
     return why;
 }
 
 void vdisk_profile_end(struct vdisk_disk *d)
 {
-    if (profiled(d)->stream.recorder.is_on)
-        end_recording(profiled(d));
+    if (profiled(d)->export->stream.recorder.is_on)
+        end_recording(profiled(d)->export);
 }
 
 size_t vdisk_profile_take(struct vdisk_disk *d, void **data)
 {
-    struct stream *s = &profiled(d)->stream;
+    struct stream *s = &profiled(d)->export->stream;
     size_t size = profile_encoded_bytes(&s->known);
     if (!s->known.count) /* one that was put after it turned out to be for another image */
         s->has_news = false;
