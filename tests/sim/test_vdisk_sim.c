@@ -265,8 +265,8 @@ static void choose_machine(uint64_t seed)
         m->sectors = whole_blocks(m->sectors);
     else if (sim_profile.min_block == 1)
         m->sectors += sim_random() % 8;
-    if (mode != VDISK_PRIVATE && sim_profile.restart && sim_random() % 3 == 0 &&
-        !sim_profile.has_root) {
+    bool may_change = mode != VDISK_PRIVATE && mode != VDISK_SERVER;
+    if (may_change && sim_profile.restart && sim_random() % 3 == 0 && !sim_profile.has_root) {
         sim_profile.unit_grows = 300;
         m->sectors -= m->sectors % 128;
     }
@@ -280,7 +280,6 @@ static void choose_machine(uint64_t seed)
     m->gives_up = sim_random() % 8 == 0 || sim_profile.lie_data == 1000;
     m->disk_count = mode == VDISK_PRIVATE ? 1 : SIM_DISKS;
     m->guest_count = 1 + (unsigned)(sim_random() % SIM_GUESTS);
-    bool may_change = mode != VDISK_PRIVATE && mode != VDISK_SERVER;
     if (may_change && sim_profile.restart && sim_random() % 2 && !sim_profile.has_root)
         sim_profile.other_image = 300;
     bool has_content = mode == VDISK_LOCAL ? sim_random() % 2 : m->has_store;
