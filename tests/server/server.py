@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """leatd in a folder of its own, on SQLite or on a PostgreSQL cluster of the test, and those who talk to it."""
+import contextlib
 import hashlib
 import http.client
 import json
@@ -181,7 +182,8 @@ class Server:
     def sql(self, statement):
         """Rows, straight from the database."""
         if not self.cluster:
-            with sqlite3.connect(f"file:{self.folder}/leat.db?mode=ro", uri=True, timeout=30) as database:
+            # Closed at once: while anybody has the database open, SQLite does not look for what a killed writer left behind.
+            with contextlib.closing(sqlite3.connect(f"file:{self.folder}/leat.db?mode=ro", uri=True, timeout=30)) as database:
                 return [tuple(row) for row in database.execute(statement)]
         out = subprocess.run([self.cluster.bin / "psql", "-X", "-A", "-t", "-F", "\t", "-c", statement,
                               self.database], check=True, capture_output=True, text=True, timeout=30).stdout

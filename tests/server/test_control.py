@@ -60,7 +60,7 @@ class ControlSocket(ServerCase):
             words.add(answer["error"])
         self.assertEqual(1, len(words))  # nobody learns what is there
         self.assertTrue(self.events("refused", "is somebody else's"))
-        self.assertTrue(self.events("refused", "nobody was given"))
+        self.assertTrue(self.events("refused", "nobody's, or no longer"))
         self.assertIn("lease", self.control.open(client.token, "::ffff:127.0.0.1"))
         self.assertIn("lease", self.control.open(client.token, ""))
         client.bye()

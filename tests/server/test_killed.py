@@ -117,11 +117,12 @@ class Killed(ServerCase):
 
     def check(self):
         there = dict(self.server.sql("SELECT name, note FROM client_group"))
+        audit = self.server.sql("SELECT object, action FROM audit WHERE object LIKE 'group %'")
         for name, note in self.groups.items():
-            self.assertIn(there.get(name), self.unsure.get(name, {note}), name)
+            actions = [a for o, a in audit if o == f"group {name}"]
+            self.assertIn(there.get(name), self.unsure.get(name, {note}), f"{name}: {actions}")
             self.groups[name] = there.get(name)
         self.unsure = {}
-        audit = self.server.sql("SELECT object, action FROM audit WHERE object LIKE 'group %'")
         for name, note in self.groups.items():
             actions = [a for o, a in audit if o == f"group {name}"]
             # A change without its entry in the audit log would be half of one.

@@ -82,13 +82,15 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
 /* What is too large is read to its end, so that the client gets to see the answer, but not kept. */
 static void take(struct exchange *e, const char *data, size_t size)
 {
-    char *body =
-        size <= e->most - e->used && !e->too_large ? realloc(e->body, e->used + size) : NULL;
-    e->too_large = !body;
-    if (!body)
+    char *body = NULL;
+    if (!e->too_large && size <= e->most - e->used)
+        body = realloc(e->body, e->used + size);
+    if (!body) {
+        e->too_large = true;
         return;
-    memcpy(body + e->used, data, size);
+    }
     e->body = body;
+    memcpy(e->body + e->used, data, size);
     e->used += size;
 }
 

@@ -186,7 +186,8 @@ static enum db_result open_found(struct leatd *leatd, const struct db_rows *foun
 {
     char id[ID_BYTES];
     if (!found->count)
-        return refuse_open(leatd, answer, CONTROL_REASON_TOKEN, found, peer, "nobody was given");
+        return refuse_open(leatd, answer, CONTROL_REASON_TOKEN, found, peer,
+                           "is nobody's, or no longer");
     if (!db_number(found, 0, LIVES) || !db_number(found, 0, ENABLED))
         return refuse_open(leatd, answer, CONTROL_REASON_TOKEN, found, peer, "has expired");
     if (!is_peer(peer, db_text(found, 0, ADDRESS)))
