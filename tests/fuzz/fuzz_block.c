@@ -1,162 +1,257 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * Shows that no device makes the NVMe or the virtio-blk driver reach outside of memory and registers, wait longer than
- * block.h says, or end a command twice or never. The input says which registers, and which bytes of the memory that a
- * device writes, are other than the model of the device has them, and when. When it is used up the device works.
- */
-#include <setjmp.h>
+/* The NVMe and virtio-blk drivers with a hostile device: block_hostile.h. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "drivers/block/nvme_private.h"
 #include "drivers/block/virtio_private.h"
-#include "tests/fuzz/fuzz_input.h"
+#include "tests/fuzz/block_hostile.h"
 #include "tests/unit/nvme_model.h"
 #include "tests/unit/virtio_blk_model.h"
 
-#define COMMANDS 12u
-#define ROUNDS 40u
-#define MS 1000000ull
-#define SLACK_MS 200u
-#define SECTORS 64u
-#define END_MS 400000u /* of the last command, from when the device works again */
+#define NAMESPACES 2u
 
 static struct nvme_model nvme;
 static struct virtio_blk_model virtio;
-static struct block_user *user;
-static struct world_command commands[COMMANDS];
-static struct fuzz_input input;
-static jmp_buf broken;
 
-/* A model complains when a lie has made the driver do what the true device would not have it do; there is no going on,
-   and nothing wrong, unless memory would have been reached that the driver was not given. */
-void world_require(bool truth, const char *what)
+/* ---- NVMe ---- */
+
+static bool make_nvme(struct fuzz_input *in)
 {
-    if (truth)
+    uint8_t kind = (uint8_t)fuzz_take(in, 1);
+
+    nvme_model_init(&nvme);
+    for (uint32_t i = 0; i < NAMESPACES; i++)
+        nvme_model_add(&nvme, i + 1, HOSTILE_SECTORS, 9);
+    nvme.abort_works = kind & 1;
+    nvme.is_slow = kind & 2;
+    if (!(kind & 4))
+        return false;
+    nvme.ns[1].npwg = (uint8_t)fuzz_take(in, 1);
+    nvme.ns[1].metadata = (uint16_t)(fuzz_take(in, 1) % 4 ? 0 : 8);
+    nvme.ns[1].shift = (uint8_t)(fuzz_take(in, 1) % 16);
+    nvme.ns[1].blocks = (uint64_t)HOSTILE_SECTORS * 512 >> nvme.ns[1].shift;
+    nvme.mdts = (uint8_t)(fuzz_take(in, 1) % 20);
+    nvme.nn = (uint32_t)fuzz_take(in, 1);
+    for (unsigned i = 0; i < 3; i++)
+        nvme.list[i] = (uint32_t)fuzz_take(in, 1);
+    return true;
+}
+
+static const uint8_t *nvme_content(unsigned unit)
+{
+    return unit < NAMESPACES ? nvme.ns[unit].content : NULL;
+}
+
+static void fault_nvme(struct fuzz_input *in)
+{
+    uint8_t what = (uint8_t)fuzz_take(in, 1);
+
+    switch (what % 8) {
+    case 0:
+        nvme.fail_status = (uint16_t)((fuzz_take(in, 2) & ~1u) | 2);
+        nvme.fail_count = 1u + (what >> 6);
+        break;
+    case 1:
+        nvme.swallow = 1u + (what >> 6);
+        break;
+    case 2:
+        nvme.is_slow = what & 0x20;
+        break;
+    case 3:
+        if ((what & 0xe0) == 0xe0)
+            nvme_model_crash(&nvme);
+        break;
+    case 4:
+        nvme.irq_is_lost = what & 0x20;
+        break;
+    case 5:
+        nvme.is_gone = (what & 0xf8) == 0xf8;
+        break;
+    case 6: /* a lie that the driver sees through */
+        nvme.lie = (what >> 3) % 6;
+        break;
+    default:
+        if (nvme.held_count)
+            nvme_model_complete(&nvme, (what >> 3) % nvme.held_count);
+    }
+}
+
+/* A completion where the driver looks next. */
+static void complete_falsely(struct nvme_queue *queue, uint8_t what, uint16_t value)
+{
+    struct nvme_completion *to = &queue->completions[queue->head];
+    const struct nvme *driver = nvme.user.state;
+
+    to->sq_id = what & 0x20 ? queue->id : value >> 8;
+    to->sq_head = what & 0x40 ? 0 : value;
+    to->cid = value;
+    if (what & 0x80) /* a slot's, as it was or as it is */
+        to->cid = (uint16_t)((value & 7) |
+                             (unsigned)(driver->generation[value & 7] - (value >> 8 & 1)) << 8);
+    to->status = (uint16_t)((what & 0x10 ? 0 : value & 0xfffe) | queue->phase);
+}
+
+static void forge_nvme(struct fuzz_input *in)
+{
+    uint8_t what = (uint8_t)fuzz_take(in, 1);
+    uint16_t value = (uint16_t)fuzz_take(in, 2);
+    struct nvme *driver = nvme.user.state;
+
+    if (what % 4 == 1)
+        nvme.csts = value & 0x3f;
+    else if (driver->io.completions && driver->admin.completions)
+        complete_falsely(what & 4 && value & 1 ? &driver->admin : &driver->io, what, value);
+}
+
+static void kill_nvme(void)
+{
+    nvme.is_slow = true;
+    nvme.abort_works = false;
+}
+
+static int start_nvme(void)
+{
+    return nvme_model_start(&nvme);
+}
+
+static void free_nvme(void)
+{
+    nvme_model_free(&nvme);
+}
+
+static const struct hostile_device nvme_device = {
+    .user = &nvme.user,
+    .units = NAMESPACES + 1,
+    .places = 1,
+    .make = make_nvme,
+    .start = start_nvme,
+    .free = free_nvme,
+    .content = nvme_content,
+    .fault = fault_nvme,
+    .forge = forge_nvme,
+    .kill = kill_nvme,
+    .areas = {{NVME_DMA_ADMIN_CQ, 64}, {NVME_DMA_IDENTIFY, 640}, {NVME_DMA_IO_CQ, 256}},
+};
+
+/* ---- virtio ---- */
+
+static bool make_virtio(struct fuzz_input *in)
+{
+    uint8_t kind = (uint8_t)fuzz_take(in, 1);
+
+    virtio_blk_model_init(&virtio, HOSTILE_SECTORS,
+                          VIRTIO_BLK_SEG_MAX | VIRTIO_BLK_BLK_SIZE | VIRTIO_BLK_DISCARD |
+                              (kind & 1 ? VIRTIO_BLK_FLUSH : 0));
+    virtio.is_slow = kind & 2;
+    if (!(kind & 4))
+        return false;
+    for (unsigned n = (unsigned)fuzz_take(in, 1) % 8; n; n--)
+        virtio.config[fuzz_take(in, 1) % MODEL_CONFIG_BYTES] = (uint8_t)fuzz_take(in, 1);
+    for (unsigned n = (unsigned)fuzz_take(in, 1) % 4; n; n--)
+        virtio.pci[fuzz_take(in, 1)] = (uint8_t)fuzz_take(in, 1);
+    virtio.queue_most = virtio.queue_size = (uint16_t)(kind & 8 ? fuzz_take(in, 2) : 256);
+    virtio.offered ^= kind & 16 ? 1ull << fuzz_take(in, 1) % 34 : 0;
+    return true;
+}
+
+static const uint8_t *virtio_content(unsigned unit)
+{
+    return unit ? NULL : virtio.content;
+}
+
+static void fault_virtio(struct fuzz_input *in)
+{
+    uint8_t what = (uint8_t)fuzz_take(in, 1);
+
+    switch (what % 8) {
+    case 0:
+        virtio.fail_status = (uint8_t)(1 + (what >> 3) % 2);
+        virtio.fail_count = 1u + (what >> 6);
+        break;
+    case 1:
+        virtio.swallow = 1u + (what >> 6);
+        break;
+    case 2:
+        virtio.is_slow = what & 0x20;
+        break;
+    case 3:
+        if ((what & 0xe0) == 0xe0)
+            virtio_blk_model_fail(&virtio);
+        break;
+    case 4:
+        virtio.irq_is_lost = what & 0x20;
+        break;
+    case 5:
+        virtio.no_notify = what & 0x20;
+        break;
+    case 6: /* a lie that the driver sees through */
+        virtio.lie = (what >> 3) % 7;
+        break;
+    default:
+        if (virtio.held_count)
+            virtio_blk_model_complete(&virtio, (what >> 3) % virtio.held_count);
+    }
+}
+
+static void forge_virtio(struct fuzz_input *in)
+{
+    uint8_t what = (uint8_t)fuzz_take(in, 1);
+    uint16_t value = (uint16_t)fuzz_take(in, 2);
+    const struct virtio_blk *driver = virtio.user.state;
+    struct virtq_used *used = (struct virtq_used *)(virtio.user.world.dma + VIRTIO_DMA_USED);
+
+    if (what % 4 == 1)
+        virtio.status ^= (uint8_t)(1u << value % 8);
+    if (what % 4 == 1 || !driver->entries)
         return;
-    if (strstr(what, "DMA"))
-        abort();
-    longjmp(broken, 1);
-}
-
-static uint64_t lie(uint64_t value, unsigned bytes)
-{
-    return fuzz_take(&input, 1) % 8 == 1 ? value ^ fuzz_take(&input, bytes) : value;
-}
-
-/* Some bytes of what the device writes: completions and what it says of itself. */
-static void spoil(struct block_world *world)
-{
-    static const struct {
-        uint32_t at, bytes;
-    } areas[2][3] = {
-        {{NVME_DMA_ADMIN_CQ, 64}, {NVME_DMA_IDENTIFY, 640}, {NVME_DMA_IO_CQ, 256}},
-        {{VIRTIO_DMA_USED, 128}, {VIRTIO_DMA_SLOTS, 512}, {VIRTIO_DMA_USED, 4}},
-    };
-
-    for (unsigned i = 0; i < 4 && fuzz_take(&input, 1) % 4 == 1; i++) {
-        unsigned area = (unsigned)fuzz_take(&input, 1) % 3;
-        unsigned which = user == &virtio.user;
-        uint64_t at = areas[which][area].at + fuzz_take(&input, 2) % areas[which][area].bytes;
-        world->dma[at] = (uint8_t)fuzz_take(&input, 1);
+    struct virtq_used_element *next = &used->ring[driver->used_index % driver->entries];
+    next->id = what & 8 ? value % (8 * virtio_chain_length(driver)) : value;
+    if (what & 16) /* a slot's */
+        next->id = value % 8 * virtio_chain_length(driver);
+    next->length = value >> 8;
+    if (what & 32) {
+        virtio.user.world.dma[VIRTIO_DMA_SLOTS + value % 8 * sizeof(struct virtio_slot) +
+                              offsetof(struct virtio_slot, status)] = (uint8_t)(what >> 6);
     }
+    used->index = (uint16_t)(used->index + (what & 4 ? value >> 12 : 1u));
 }
 
-static void require_in_time(uint64_t begin_ns, uint64_t limit_ms)
+static void kill_virtio(void)
 {
-    if (user->world.now_ns - begin_ns > (limit_ms + SLACK_MS) * MS)
-        abort();
+    virtio.swallows_all = true;
+    virtio.is_slow = true;
 }
 
-static void submit(struct world_command *wc)
+static int start_virtio(void)
 {
-    uint8_t op = (uint8_t)(fuzz_take(&input, 1) % 4);
-    uint32_t sectors = op == BLOCK_FLUSH ? 0 : 1u + (uint32_t)fuzz_take(&input, 1) % 32;
-    uint64_t lba = op == BLOCK_FLUSH ? 0 : fuzz_take(&input, 2) % SECTORS;
-
-    wc->ends = 0;
-    if (user_submit(user, wc, (unsigned)fuzz_take(&input, 1) % 3, op, lba, sectors,
-                    (uint32_t)fuzz_take(&input, 1) * 4) != LEAT_OK)
-        wc->ends = 1;
+    return virtio_blk_model_start(&virtio);
 }
 
-static void work(void)
+static void free_virtio(void)
 {
-    uint64_t begin = user->world.now_ns;
-    bool is_late = fuzz_take(&input, 1) % 4 == 1;
-
-    if (user->model->irq(user) || fuzz_take(&input, 1) % 4 == 1)
-        user->driver->interrupt(user->state);
-    require_in_time(begin, BLOCK_RESET_LIMIT_MS);
-    begin = user->world.now_ns;
-    uint64_t next = user->driver->tick(user->state);
-    require_in_time(begin, BLOCK_RESET_LIMIT_MS);
-    user->world.now_ns += 1000;
-    if (next != UINT64_MAX && next > user->world.now_ns && (is_late || !input.size))
-        user->world.now_ns = next;
-    spoil(&user->world);
+    virtio_blk_model_free(&virtio);
 }
 
-static bool is_ended(const struct world_command *wc)
-{
-    if (wc->ends > 1)
-        abort();
-    return wc->ends == 1;
-}
-
-static void run(void)
-{
-    uint64_t begin = user->world.now_ns;
-    int error = user == &virtio.user ? virtio_blk_model_start(&virtio) : nvme_model_start(&nvme);
-
-    require_in_time(begin, BLOCK_START_LIMIT_MS);
-    for (unsigned i = 0; i < COMMANDS; i++)
-        commands[i].ends = 1;
-    for (unsigned round = 0; round < ROUNDS && error == LEAT_OK; round++) {
-        for (unsigned i = 0; i < COMMANDS; i++) {
-            if (is_ended(&commands[i]) && fuzz_take(&input, 1) % 2)
-                submit(&commands[i]);
-        }
-        work();
-    }
-    input.size = 0;
-    begin = user->world.now_ns;
-    for (unsigned i = 0; i < COMMANDS && error == LEAT_OK; i++) {
-        while (!is_ended(&commands[i])) {
-            work();
-            require_in_time(begin, END_MS);
-        }
-    }
-    begin = user->world.now_ns;
-    user->driver->stop(user->state);
-    require_in_time(begin, BLOCK_RESET_LIMIT_MS);
-}
+static const struct hostile_device virtio_device = {
+    .user = &virtio.user,
+    .units = 2,
+    .places = 1,
+    .make = make_virtio,
+    .start = start_virtio,
+    .free = free_virtio,
+    .content = virtio_content,
+    .fault = fault_virtio,
+    .forge = forge_virtio,
+    .kill = kill_virtio,
+    .areas = {{VIRTIO_DMA_USED, 128}, {VIRTIO_DMA_SLOTS, 512}, {VIRTIO_DMA_USED, 4}},
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t which = size ? data[0] : 0;
+    bool is_virtio = size && (data[0] & 1);
 
-    input = (struct fuzz_input){data + (size != 0), size - (size != 0)};
-    if (which & 1) {
-        virtio_blk_model_init(&virtio, SECTORS,
-                              VIRTIO_BLK_SEG_MAX | VIRTIO_BLK_BLK_SIZE | VIRTIO_BLK_DISCARD |
-                                  (which & 2 ? VIRTIO_BLK_FLUSH : 0));
-        user = &virtio.user;
-    } else {
-        nvme_model_init(&nvme);
-        nvme_model_add(&nvme, 1, SECTORS, 9);
-        nvme_model_add(&nvme, 2, SECTORS, 9);
-        nvme.abort_works = which & 2;
-        user = &nvme.user;
-    }
-    user->lie = lie;
-    user->world.step = spoil;
-    if (setjmp(broken) == 0)
-        run();
-    if (which & 1)
-        virtio_blk_model_free(&virtio);
-    else
-        nvme_model_free(&nvme);
+    hostile_run(is_virtio ? &virtio_device : &nvme_device, data + (size != 0), size - (size != 0));
     return 0;
 }

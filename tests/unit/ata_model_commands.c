@@ -84,7 +84,8 @@ static bool walk_table(struct ata_model *model, struct ata_model_channel *ch, ui
         uint64_t piece = entry[1] & 0xffff ? entry[1] & 0xffff : 0x10000;
         world_require(entry[0] % 2 == 0 && piece % 2 == 0, "an odd entry");
         world_require(entry[0] % 0x10000 + piece <= 0x10000, "an entry over 64 KiB");
-        world_require(piece <= bytes, "a table that is too long");
+        world_require(piece <= bytes || ch->is_short, "a table that is too long");
+        piece = piece < bytes ? piece : bytes;
         uint8_t *memory = world_memory(model->world, entry[0], piece);
         memcpy(to_memory ? memory : disk, to_memory ? disk : memory, piece);
         disk += piece;
@@ -110,7 +111,7 @@ static void discard(struct ata_model_disk *d, const uint8_t *list)
 
 static void run_dma(struct ata_model *model, struct ata_model_channel *ch, struct ata_model_disk *d)
 {
-    uint8_t list[512], *bytes = list;
+    uint8_t list[512] = {0}, *bytes = list;
     uint64_t count = 1;
     bool to_memory = !ata_model_is_write(ch->running);
 

@@ -15,6 +15,11 @@ __attribute__((weak)) void world_require(bool truth, const char *what)
     }
 }
 
+__attribute__((weak)) void world_touched(struct block_world *world, uint64_t hpa, uint64_t bytes)
+{
+    (void)world, (void)hpa, (void)bytes;
+}
+
 void world_init(struct block_world *world, uint64_t dma_bytes)
 {
     memset(world, 0, sizeof(*world));
@@ -61,11 +66,14 @@ struct block_dma world_dma(struct block_world *world)
 uint8_t *world_memory(struct block_world *world, uint64_t hpa, uint64_t bytes)
 {
     if (hpa >= WORLD_DMA_HPA && bytes <= world->dma_bytes &&
-        hpa - WORLD_DMA_HPA <= world->dma_bytes - bytes)
+        hpa - WORLD_DMA_HPA <= world->dma_bytes - bytes) {
+        world_touched(world, hpa, bytes);
         return world->dma + (hpa - WORLD_DMA_HPA);
+    }
     world_require(hpa >= WORLD_DATA_HPA && bytes <= WORLD_DATA_BYTES &&
                       hpa - WORLD_DATA_HPA <= WORLD_DATA_BYTES - bytes,
                   "DMA outside of the area and the data");
+    world_touched(world, hpa, bytes);
     return world->data + (hpa - WORLD_DATA_HPA);
 }
 

@@ -35,6 +35,8 @@ struct block_dma world_dma(struct block_world *world);
 
 /* What a device reaches at that address; aborts if it is neither in the area nor in the data. */
 uint8_t *world_memory(struct block_world *world, uint64_t hpa, uint64_t bytes);
+/* world_memory() is about to answer; a fuzzer has its own. */
+void world_touched(struct block_world *world, uint64_t hpa, uint64_t bytes);
 /* Aborts the test with a message: the driver broke a rule of the device. */
 void world_require(bool truth, const char *what);
 

@@ -9,6 +9,7 @@
 static void post(struct nvme_model *model, unsigned qid, uint16_t cid, uint16_t status)
 {
     struct model_queue *q = &model->queue[qid];
+    world_require(q->cq_entries, "a completion queue that is not there");
     uint32_t next = (q->cq_tail + 1) % q->cq_entries;
     struct nvme_completion *to = (struct nvme_completion *)world_memory(
         &model->user.world, q->cq_hpa + 16ull * q->cq_tail, 16);
