@@ -125,7 +125,7 @@ static void come_back(void *ctx, uint64_t arg)
     is_up = true;
     if (sim_server_may_change && !was_changed && sim_chance(sim_profile.other_image))
         change_image();
-    if (sim_server_may_change && sim_chance(sim_profile.unit_grows)) /* its disks know their sectors */
+    if (sim_server_may_change && sim_chance(sim_profile.unit_grows)) /* disks know sectors */
         sim_profile.min_block = 64u << 10;
 }
 
