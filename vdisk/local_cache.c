@@ -6,7 +6,7 @@
 
 #include "vdisk/engine.h"
 
-#define STUCK_NS SECOND_NS         /* a store that takes nothing for so long is full */
+#define STUCK_NS SECOND_NS         /* a store that takes nothing for so long is not waited for */
 #define REFUSED_MOST 32u           /* fetches in a row that a store may fail to serve */
 #define RETRY_NS (SECOND_NS / 100) /* it takes nothing now */
 
@@ -233,22 +233,55 @@ static void done_with(struct vdisk *v, uint32_t count)
     pop(q, count);
 }
 
+/* For images, whatever of it they have now. */
+static bool has_room(const struct store_info *info)
+{
+    return info->free_blocks + info->image_blocks > info->blocks / 16;
+}
+
+/* A device that is silent, as it is while its service is started again, says nothing of the store's room. */
+static void count_stuck(struct vdisk *v, const struct store_info *info)
+{
+    struct local_queue *q = &v->unsaved;
+    bool is_silent =
+        info->device_commands != info->device_answers && info->device_answers == q->answers;
+    uint64_t passed = q->looked_ns ? v->now_ns - q->looked_ns : 0;
+    if (!is_silent) /* nor does a time in which nobody looked */
+        q->stuck_ns += passed < RETRY_NS ? passed : RETRY_NS;
+    q->looked_ns = v->now_ns;
+    q->answers = info->device_answers;
+}
+
 /* The store has taken nothing. False: nobody needs to ask it again soon. */
 static bool is_worth_waiting(struct vdisk *v)
 {
     struct local_queue *q = &v->unsaved;
     struct store_info info;
     store_get_info(v->store, &info);
-    if (!q->stuck_ns)
-        q->stuck_ns = v->now_ns;
-    if (!info.failure && v->now_ns - q->stuck_ns < STUCK_NS)
+    count_stuck(v, &info);
+    if (!info.failure && q->stuck_ns < STUCK_NS)
         return true;
-    if (!info.failure && !q->said_full) /* a failure has been told by the store */
+    bool is_full = !info.failure && !has_room(&info); /* a failure has been told by the store */
+    if (is_full && !q->said_full)
         vdisk_log(v, "the local store is full: what is streamed is not kept there");
-    q->said_full |= !info.failure;
-    q->stuck_ns = 0;
+    q->said_full |= is_full;
+    q->stuck_ns = q->looked_ns = 0;
     done_with(v, q->count);
     return false;
+}
+
+static void has_taken(struct vdisk *v)
+{
+    struct local_queue *q = &v->unsaved;
+    struct store_info info;
+    q->stuck_ns = q->looked_ns = 0;
+    if (!q->said_full)
+        return;
+    store_get_info(v->store, &info);
+    if (!has_room(&info))
+        return;
+    q->said_full = false;
+    vdisk_log(v, "the local store has room again: what is streamed is kept there");
 }
 
 /* -- when the engine ends -- */
@@ -303,7 +336,7 @@ uint64_t local_run(struct vdisk *v)
         e->local.kept_bytes += (uint64_t)taken * CACHE_BLOCK_BYTES;
         if (!taken)
             return is_worth_waiting(v) ? v->now_ns + RETRY_NS : UINT64_MAX;
-        q->stuck_ns = 0;
+        has_taken(v);
         v->has_kept = true;
         done_with(v, taken);
     }

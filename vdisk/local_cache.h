@@ -38,8 +38,10 @@ struct local_cache {            /* of an export */
 struct local_queue {
     uint32_t *slots;
     uint32_t first, count, room;
-    uint64_t stuck_ns; /* since when the store has taken nothing; 0: it does */
-    bool said_full;
+    /* For so long the store has taken nothing, though its device answers; until looked_ns, when that had
+       given so many answers. */
+    uint64_t stuck_ns, looked_ns, answers;
+    bool said_full;  /* and no room has been seen since */
     uint8_t *buffer; /* LOCAL_PUT_BLOCKS blocks */
 };
 

@@ -205,6 +205,50 @@ static void the_fill_is_larger_than_the_memory(void **state)
     assert_int_equal(disk->counters.network_bytes, 0);
 }
 
+/* Reads more than the store has buffers for. */
+static void read_much(unsigned from)
+{
+    for (uint64_t at = 0; at < 4; at++)
+        read_well(from * BLOCK + at * sizeof data, sizeof data);
+}
+
+static void a_silent_disk_is_not_full(void **state)
+{
+    (void)state;
+    run(5);
+    disk_sleeps = 3000; /* the storage service is being started again */
+    read_much(0);
+    assert_true(engine->unsaved.count > 0);
+    run(3000);
+    assert_int_equal(engine->unsaved.count, 0);
+    assert_false(engine->unsaved.said_full);
+    assert_int_equal(disk->export->local.kept_bytes, 4 * sizeof data);
+}
+
+static void a_full_store_has_room_again(void **state)
+{
+    static uint8_t junk[64 * BLOCK];
+    const uint8_t base[STORE_CONTENT_BYTES] = {1};
+    struct store_object *d;
+    struct store_op op = {.type = STORE_WRITE, .length = sizeof junk, .data = junk};
+    (void)state;
+    assert_int_equal(store_difference(store.store, "other", base, STORE_BYTES, &d), STORE_OK);
+    op.object = d;
+    while (store_fixture_do(&store, op) == STORE_OK)
+        op.offset += sizeof junk;
+    read_much(0);
+    run(1500);
+    assert_int_equal(engine->unsaved.count, 0);
+    assert_true(engine->unsaved.said_full);
+    store_delete(d);
+    for (unsigned i = 0; i < 3; i++)
+        let_it_be_written();
+    read_much(1024);
+    run(100);
+    assert_int_equal(engine->unsaved.count, 0);
+    assert_false(engine->unsaved.said_full);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +264,8 @@ int main(void)
         TEST(patience_is_for_the_server_only),
         TEST(the_profile_is_loaded_from_the_disk),
         TEST(the_fill_is_larger_than_the_memory),
+        TEST(a_silent_disk_is_not_full),
+        TEST(a_full_store_has_room_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static void read_ended(struct store_io *io, bool is_ok)
 {
     struct store *s = io->owner;
     s->is_reading = false;
+    s->info.device_answers++;
     s->is_read_ok = is_ok;
 }
 

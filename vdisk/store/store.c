@@ -74,6 +74,7 @@ void store_io_start(struct store *s, struct store_io *io, enum store_io_type typ
         s->info.device_read_bytes += io->length;
     else
         s->info.device_written_bytes += io->length;
+    s->info.device_commands++;
     s->platform->submit(s->platform->ctx, io);
 }
 
@@ -81,6 +82,7 @@ static void meta_written(struct store_io *io, bool is_ok)
 {
     struct meta_write *w = io->owner;
     w->ios_left--;
+    w->store->info.device_answers++;
     if (!is_ok)
         w->has_failed = true;
 }
@@ -102,12 +104,14 @@ void meta_flush(struct meta_write *w)
     w->flush = (struct store_io){.type = STORE_IO_FLUSH, .done = meta_written, .owner = w};
     w->ios_left++;
     w->store->info.device_flushes++;
+    w->store->info.device_commands++;
     w->store->platform->submit(w->store->platform->ctx, &w->flush);
 }
 
 static void piece_ended(struct store_io *io, bool is_ok)
 {
     struct piece *p = io->owner;
+    p->store->info.device_answers++;
     if (!is_ok) {
         p->has_failed = true;
         p->store->info.io_errors++;

@@ -177,9 +177,10 @@ struct store_info {
     uint64_t image_blocks, other_blocks;
     uint64_t put_bytes, written_bytes; /* taken by store_put and STORE_WRITE since open */
     uint64_t device_written_bytes, device_read_bytes, device_flushes;
-    uint64_t open_read_bytes;              /* read from the device by store_open */
-    uint64_t damaged_blocks, io_errors;    /* found since open */
-    uint64_t evicted_blocks, dropped_puts; /* dropped: not taken for want of room */
+    uint64_t device_commands, device_answers; /* the difference is with the device now */
+    uint64_t open_read_bytes;                 /* read from the device by store_open */
+    uint64_t damaged_blocks, io_errors;       /* found since open */
+    uint64_t evicted_blocks, dropped_puts;    /* dropped: not taken for want of room */
     uint64_t checkpoints, commits;
     const char *failure; /* not NULL: the store takes no more writes, and why */
 };
