@@ -101,12 +101,19 @@ void composed_compare(struct vdisk_disk *d)
     }
 }
 
+/* Or its server, which is there, could not give them. */
+static bool has_samples(const struct vdisk_export *e)
+{
+    uint8_t content[CONTENT_BYTES];
+    return !e->content.wanted && (e->link == LINK_UP || identity_content(e, content));
+}
+
 void composed_join(struct vdisk_disk *d)
 {
     struct vdisk_export *above = d->export, *below = d->below->export;
     char why[sizeof d->why];
     if (d->is_joined || d->refusal || !above->has_begun || !below->has_begun ||
-        above->link != LINK_UP || above->content.wanted || below->content.wanted)
+        above->link != LINK_UP || above->content.wanted || !has_samples(below))
         return;
     if (above->identity.size_bytes != below->identity.size_bytes) {
         snprintf(why, sizeof why,
@@ -157,6 +164,7 @@ static bool send_below(struct vdisk_disk *d, struct vdisk_request *r)
                                    .done = below_done,
                                    .owner = r};
     r->below = part;
+    d->below->export->engine->is_stirred = true; /* that export may have had its turn */
     disk_take(d->below, part);
     disk_go(part);
     return true;
@@ -166,12 +174,27 @@ void composed_read(struct vdisk_request *r)
 {
     struct vdisk_disk *d = r->disk;
     enum layers_place place = layers_where(d->export, r->offset, r->length);
+    if (d->export->layers.has_news)
+        composed_compare(d);
+    if (place == LAYERS_BELOW && d->export->content.wanted) /* after a reconnect: is it the same? */
+        place = LAYERS_ASKED;
     if (disk_has_failed(d))
         disk_complete(r, LEAT_EIO);
     else if (place == LAYERS_ASKED)
         list_push_back(&d->export->layers.waiting, &r->node);
     else if (place == LAYERS_ABOVE || !send_below(d, r))
         disk_read_below(d, r);
+}
+
+void composed_fail(struct vdisk_disk *d)
+{
+    for (uint32_t count = d->counters.waiting; count && !list_is_empty(&d->requests); count--) {
+        struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
+        list_remove(&r->disk_node);
+        list_push_back(&d->requests, &r->disk_node);
+        if (r->below)
+            disk_complete(r, LEAT_EIO);
+    }
 }
 
 void composed_forget(struct vdisk_request *r)

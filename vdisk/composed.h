@@ -22,6 +22,8 @@ void composed_join(struct vdisk_disk *d);
 void composed_compare(struct vdisk_disk *d);
 /* A read goes its way: below, to the client's export, or it waits to learn which. */
 void composed_read(struct vdisk_request *r);
+/* d has failed for good: so do its reads that are below. */
+void composed_fail(struct vdisk_disk *d);
 /* The part of a request that is below is taken back, if there is one. */
 void composed_forget(struct vdisk_request *r);
 /* d's counters, and what its reads have got from below. */

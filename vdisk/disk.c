@@ -205,8 +205,10 @@ void disk_wake(struct vdisk_disk *d)
     make_overlay(d);
     if (d->below)
         composed_join(d);
-    if (disk_has_failed(d))
+    if (disk_has_failed(d)) {
         tenant_let_all_go(d);
+        composed_fail(d);
+    }
     if (disk_is_opening(d) && !disk_has_failed(d))
         return;
     struct list *node;

@@ -243,12 +243,12 @@ void fetch_anew(struct vdisk_export *e)
 void fetch_from_server(struct vdisk_export *e, struct fetch *f)
 {
     uint32_t unit = fetch_unit(e);
-    if (f->first_block % unit || f->count % unit) { /* made before the unit has grown */
-        give_up(e, f);
-        return;
-    }
     if (e->link == LINK_FAILED) {
         fetch_end(e, f, NBD_EIO);
+        return;
+    }
+    if (f->first_block % unit || f->count % unit) { /* made before the unit has grown */
+        give_up(e, f);
         return;
     }
     f->is_queued = true;

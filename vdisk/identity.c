@@ -52,6 +52,12 @@ static void taken(struct nbd_command *command, uint32_t error)
     s->is_wanted = false;
     if (--e->content.wanted == 0) {
         identity_end(e);
+        e->layers.has_news |= e->layers.is_wanted;
+        for (struct list *n = e->disks.next; n != &e->disks; n = n->next) {
+            struct vdisk_disk *above = LIST_ENTRY(n, struct vdisk_disk, node)->above;
+            if (above)
+                above->export->layers.has_news = true;
+        }
         e->engine->is_stirred = true; /* a disk on two exports waits for the sums of both */
     }
 }

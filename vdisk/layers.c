@@ -229,29 +229,37 @@ static void look_below(struct vdisk_export *e)
         struct vdisk_disk *d = LIST_ENTRY(n, struct vdisk_disk, node);
         if (d->below && disk_is_opening(d) && !d->refusal)
             disk_wake(d);
-        else if (d->below && e->layers.has_news)
+        else if (d->below && e->layers.has_news) {
             composed_compare(d);
+            if (d->refusal)
+                disk_wake(d);
+        }
     }
 }
 
-bool layers_pump(struct vdisk_export *e)
+/* Reads that have waited for what has become known. */
+static void let_go(struct layers *l)
 {
-    struct layers *l = &e->layers;
-    look_below(e);
-    if (!l->span_count)
-        return false;
-    ask_on(e);
-    bool any = send_questions(e);
-    if (!l->has_news)
-        return any;
-    l->has_news = false;
     struct list again = {NULL, NULL}, *node;
     list_init(&again);
     while ((node = list_pop(&l->waiting)))
         list_push_back(&again, node);
     while ((node = list_pop(&again)))
         composed_read(LIST_ENTRY(node, struct vdisk_request, node));
-    return true;
+}
+
+bool layers_pump(struct vdisk_export *e)
+{
+    struct layers *l = &e->layers;
+    look_below(e);
+    bool had_news = l->has_news;
+    l->has_news = false;
+    if (!l->span_count)
+        return false;
+    if (had_news)
+        let_go(l);
+    ask_on(e); /* behind those: what is waited for is asked first */
+    return send_questions(e) || had_news;
 }
 
 void layers_fail_all(struct vdisk_export *e)

@@ -393,6 +393,101 @@ static void large_disks(void **state)
     }
 }
 
+/* The map's answer lets a read go, to an export that has had its turn already. */
+static void an_answer_lets_reads_go_at_once(void **state)
+{
+    (void)state;
+    layer_holds_status = true;
+    attach(0);
+    run(40);
+    read_blocks(&one, 0, 40, 2);
+    run(5);
+    unsigned reads = image->reads;
+    layer_holds_status = false;
+    layer_now_ns += MS;
+    layer_deliver(); /* the answer is queued, */
+    layer_deliver(); /* and arrives */
+    vdisk_run(engine);
+    layer_deliver();
+    assert_true(image->reads > reads); /* and what is read ahead */
+}
+
+static void expect_refused(void)
+{
+    struct leat_blk_info info;
+    vdisk_info(disks[0], &info);
+    assert_int_equal(info.state, LEAT_BLK_FAILED);
+    assert_true(one.is_done);
+    assert_int_equal(one.status, LEAT_EIO);
+    assert_non_null(strstr(layer_log, "is no layer over the shared export"));
+}
+
+static void a_layer_over_another_image_comes_back(void **state)
+{
+    (void)state;
+    attach(0);
+    run(40);
+    layer_cut(1);
+    own->is_of_another = true;
+    run(2000);
+    read_blocks(&one, 0, 600, 1);
+    run(20);
+    expect_refused();
+}
+
+/* The shared image is away before its samples are answered. */
+static void what_is_not_known_yet_is_compared_later(void **state)
+{
+    (void)state;
+    own->is_of_another = true;
+    own_block(0, 0);
+    attach(0);
+    for (unsigned i = 0; i < 40; i++) {
+        run(1);
+        const struct vdisk_export *below = disks[0]->below->export;
+        image->is_away |= below->link == LINK_UP && below->content.wanted;
+    }
+    assert_true(image->is_away);
+    image->is_away = false;
+    run(3000);
+    read_blocks(&one, 0, 600, 1);
+    run(20);
+    expect_refused();
+}
+
+static void reads_below_end_when_the_layer_has_failed(void **state)
+{
+    (void)state;
+    attach(0);
+    run(40);
+    image->is_away = true;
+    run(5);
+    read_blocks(&one, 0, 600, 1);
+    run(20);
+    assert_false(one.is_done);
+    layer_cut(1);
+    own->size += BLOCK;
+    run(3000);
+    assert_true(one.is_done);
+    assert_int_equal(one.status, LEAT_EIO);
+}
+
+static void what_is_waited_for_is_asked_first(void **state)
+{
+    (void)state;
+    image->size = own->size = 15ull << 40;
+    attach(0);
+    while (!disks[0]->is_joined)
+        run(1);
+    unsigned before = own->statuses;
+    memset(one.data, 0xee, sizeof one.data);
+    submit(&one, 0, LEAT_BLK_READ, image->size - 4 * BLOCK, BLOCK);
+    for (unsigned i = 0; i < 200 && !one.is_done; i++)
+        run(1);
+    assert_true(one.is_done);
+    assert_true(own->statuses <= before + 2 * LAYERS_QUERIES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -410,6 +505,11 @@ int main(void)
         TEST(a_disk_ends_with_reads_under_way),
         TEST(what_needs_the_other_export_goes_on),
         TEST(large_disks),
+        TEST(an_answer_lets_reads_go_at_once),
+        TEST(a_layer_over_another_image_comes_back),
+        TEST(what_is_not_known_yet_is_compared_later),
+        TEST(reads_below_end_when_the_layer_has_failed),
+        TEST(what_is_waited_for_is_asked_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
