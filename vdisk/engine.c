@@ -145,12 +145,30 @@ static bool has_content(const struct vdisk_export *e, const struct vdisk_config 
            !memcmp(e->content_id, config->content, CONTENT_BYTES);
 }
 
+/* Both take it for a client's layer, told in the same way, or neither does. */
+static bool has_layers(const struct vdisk_export *e, const struct vdisk_config *config)
+{
+    bool is_wanted = config->mode == VDISK_SERVER;
+    return e->layers.is_wanted == is_wanted &&
+           (!is_wanted || e->layers.by_holes == config->below_is_hole);
+}
+
+/* Some disk works with it, or has. */
+static bool is_used(const struct vdisk_export *e)
+{
+    for (const struct list *n = e->disks.next; n != &e->disks; n = n->next)
+        if (!LIST_ENTRY(n, const struct vdisk_disk, node)->refusal)
+            return true;
+    return !wlog_is_drained(e);
+}
+
 static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_config *config)
 {
     for (struct list *n = v->exports.next; n != &v->exports; n = n->next) {
         struct vdisk_export *e = LIST_ENTRY(n, struct vdisk_export, node);
         bool is_abandoned =
             list_is_empty(&e->disks) && (e->link == LINK_FAILED || !has_content(e, config));
+        is_abandoned |= !has_layers(e, config) && !is_used(e);
         if (!is_abandoned && has_servers(e, config) && !strcmp(e->name, config->export_name) &&
             verify_is_same(e, config))
             return e;
@@ -217,6 +235,9 @@ static const char *find_conflict(const struct vdisk_export *e, const struct vdis
             return "other disks use this export, so it must not be written: mode=ram or "
                    "read_only=yes";
     }
+    if (!has_layers(e, &d->config))
+        return "another mode's writes to this export are still under way: start it again when they "
+               "have been done";
     return NULL;
 }
 

@@ -41,6 +41,8 @@ static void request_done(struct vdisk_request *r, int status)
     read->status = status;
 }
 
+static bool below_is_hole; /* of the disks that come */
+
 static void run(unsigned rounds)
 {
     while (rounds--) {
@@ -50,15 +52,26 @@ static void run(unsigned rounds)
     }
 }
 
-static void attach(unsigned client)
+static void attach_as(unsigned client, const char *export, enum vdisk_mode mode)
 {
-    struct vdisk_config config = {
-        .host = "h", .port = 1, .mode = VDISK_SERVER, .is_profiled = true};
+    struct vdisk_config config = {.host = "h", .port = 1, .mode = mode, .is_profiled = true};
     snprintf(config.name, sizeof config.name, "vm%u/root", client);
-    snprintf(config.export_name, sizeof config.export_name, "image");
+    snprintf(config.export_name, sizeof config.export_name, "%s", export);
     snprintf(config.client_export, sizeof config.client_export, "c%u", client);
+    config.below_is_hole = below_is_hole;
     disks[client] = vdisk_attach(engine, &config, changed, NULL);
     assert_non_null(disks[client]);
+}
+
+static void attach(unsigned client)
+{
+    attach_as(client, "image", VDISK_SERVER);
+}
+
+static void detach(unsigned client)
+{
+    vdisk_detach(disks[client]);
+    disks[client] = NULL;
 }
 
 static int setup(void **state)
@@ -68,6 +81,7 @@ static int setup(void **state)
     static const struct vdisk_limits limits = {.cache_bytes = 16u << 20, .connections = 1};
     engine = vdisk_create(&layer_platform, &limits);
     memset(disks, 0, sizeof disks);
+    below_is_hole = false;
     return 0;
 }
 
@@ -323,15 +337,13 @@ static void a_disk_ends_with_reads_under_way(void **state)
     run(20);
     read_blocks(&one, 0, 5, 4);
     submit(&two, 0, LEAT_BLK_WRITE, 90 * BLOCK, BLOCK);
-    vdisk_detach(disks[0]);
-    disks[0] = NULL;
+    detach(0);
     layer_holds_status = true;
     run(10);
     attach(0);
     run(20);
     read_blocks(&two, 0, 5, 4); /* waits for the map */
-    vdisk_detach(disks[0]);
-    disks[0] = NULL;
+    detach(0);
     run(20);
     assert_false(one.is_done || two.is_done);
     assert_true(list_is_empty(&engine->exports));
@@ -387,8 +399,7 @@ static void large_disks(void **state)
         assert_true(one.is_done);
         assert_memory_equal(one.data, image->data, BLOCK);
         assert_int_equal(own->read_bytes > before, tib == 17);
-        vdisk_detach(disks[0]);
-        disks[0] = NULL;
+        detach(0);
         run(5);
     }
 }
@@ -486,6 +497,55 @@ static void what_is_waited_for_is_asked_first(void **state)
         run(1);
     assert_true(one.is_done);
     assert_true(own->statuses <= before + 2 * LAYERS_QUERIES);
+/* What one disk has left of an export is not for another one that takes it for something else. */
+static void an_export_is_not_taken_for_another_kind(void **state)
+{
+    (void)state;
+    attach_as(0, "c0", VDISK_PRIVATE);
+    run(20);
+    detach(0);
+    attach(0);
+    run(20);
+    uint64_t before = own->read_bytes;
+    read_blocks(&one, 0, 300, 4);
+    run(5);
+    expect(&one, 0);
+    assert_int_equal(own->read_bytes, before);
+    detach(0);
+    below_is_hole = true;
+    attach(0);
+    assert_true(disks[0]->export->layers.by_holes);
+    detach(0);
+    attach_as(0, "c0", VDISK_PRIVATE);
+    assert_false(disks[0]->export->layers.is_wanted);
+}
+
+static void two_kinds_of_one_export_do_not_go(void **state)
+{
+    (void)state;
+    attach(0);
+    attach_as(1, "c0", VDISK_PRIVATE);
+    assert_non_null(strstr(layer_log, "another disk writes to this export"));
+    detach(0);
+    detach(1);
+    attach(0);
+    run(20);
+    submit(&two, 0, LEAT_BLK_WRITE, 90 * BLOCK, BLOCK);
+    detach(0);
+    attach_as(0, "c0", VDISK_PRIVATE);
+    assert_non_null(strstr(layer_log, "writes to this export are still under way"));
+}
+
+/* One that was refused does not stand in the way. */
+static void a_refused_disk_keeps_no_export(void **state)
+{
+    (void)state;
+    own->is_of_another = true;
+    attach(0);
+    expect_failed("is no layer over the shared export");
+    attach_as(1, "c0", VDISK_PRIVATE);
+    assert_false(disks[1]->export->layers.is_wanted);
+    assert_null(disks[1]->refusal);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -510,6 +570,9 @@ int main(void)
         TEST(what_is_not_known_yet_is_compared_later),
         TEST(reads_below_end_when_the_layer_has_failed),
         TEST(what_is_waited_for_is_asked_first),
+        TEST(an_export_is_not_taken_for_another_kind),
+        TEST(two_kinds_of_one_export_do_not_go),
+        TEST(a_refused_disk_keeps_no_export),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
