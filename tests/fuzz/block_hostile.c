@@ -267,7 +267,7 @@ static void serve(bool is_late)
     static unsigned calls; /* the line of a device that lies may never fall */
     uint64_t begin = user->world.now_ns;
 
-    if (user->irq(user)) {
+    if (user->model->irq(user)) {
         user->driver->interrupt(user->state);
         require_in_time(begin, BLOCK_RESET_LIMIT_MS * device->places, "interrupt() takes too long");
         check_ends();
@@ -279,7 +279,7 @@ static void serve(bool is_late)
     user->world.now_ns += 1000;
     user->world.step(&user->world);
     if (is_late && next != UINT64_MAX && next > user->world.now_ns &&
-        (!user->irq(user) || ++calls % 16 == 0))
+        (!user->model->irq(user) || ++calls % 16 == 0))
         user->world.now_ns = next;
 }
 

@@ -26,9 +26,9 @@
 #define HOSTILE_SECTORS (HOSTILE_COMMANDS * HOSTILE_SECTORS_EACH)
 
 struct hostile_device {
-    struct block_user *user;
-    unsigned units;  /* that the fuzzer tries; not all need to be there */
-    unsigned places; /* for devices, that the driver may have to wait for */
+    struct block_user *user; /* of its model this needs irq */
+    unsigned units;          /* that the fuzzer tries; not all need to be there */
+    unsigned places;         /* for devices, that the driver may have to wait for */
     /* Makes the device and its user. True: it lies about what it is. */
     bool (*make)(struct fuzz_input *in);
     int (*start)(void);

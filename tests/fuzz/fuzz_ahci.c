@@ -22,6 +22,8 @@ static bool irq(struct block_user *u)
     return ahci_model_irq(&model);
 }
 
+static const struct block_model as_seen = {.irq = irq};
+
 /* Words of what a disk says of itself. */
 static bool change_words(struct fuzz_input *in)
 {
@@ -50,7 +52,7 @@ static bool make(struct fuzz_input *in)
     uint8_t kind = (uint8_t)fuzz_take(in, 1);
     unsigned depth = kind & 1 ? 1u + (kind >> 3) : 0;
 
-    user_init(&user, &block_driver_ahci, irq);
+    user_init(&user, &block_driver_ahci, &as_seen);
     ahci_model_init(&model, &user.world);
     user.world.step = step;
     model.pi = 7; /* the third has no disk */

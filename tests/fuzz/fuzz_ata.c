@@ -19,6 +19,8 @@ static bool irq(struct block_user *u)
     return ata_model_irq(&model);
 }
 
+static const struct block_model as_seen = {.irq = irq};
+
 static struct ata_model_disk *disk_at(unsigned unit)
 {
     return &model.channels[unit / 2].disks[unit % 2];
@@ -42,7 +44,7 @@ static bool make(struct fuzz_input *in)
 {
     uint8_t kind = (uint8_t)fuzz_take(in, 1);
 
-    user_init(&user, &block_driver_ata, irq);
+    user_init(&user, &block_driver_ata, &as_seen);
     ata_model_init(&model, &user.world);
     for (unsigned i = 0; i < DISKS; i++) {
         ata_model_add_disk(&model, i, HOSTILE_SECTORS + SLACK_SECTORS, kind & 1);

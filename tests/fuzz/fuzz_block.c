@@ -24,7 +24,7 @@ static bool make_nvme(struct fuzz_input *in)
     for (uint32_t i = 0; i < NAMESPACES; i++)
         nvme_model_add(&nvme, i + 1, HOSTILE_SECTORS, 9);
     nvme.abort_works = kind & 1;
-    nvme.is_slow = kind & 2;
+    nvme.user.is_slow = kind & 2;
     if (!(kind & 4))
         return false;
     nvme.ns[1].npwg = (uint8_t)fuzz_take(in, 1);
@@ -50,30 +50,30 @@ static void fault_nvme(struct fuzz_input *in)
     switch (what % 8) {
     case 0:
         nvme.fail_status = (uint16_t)((fuzz_take(in, 2) & ~1u) | 2);
-        nvme.fail_count = 1u + (what >> 6);
+        nvme.user.fail_count = 1u + (what >> 6);
         break;
     case 1:
-        nvme.swallow = 1u + (what >> 6);
+        nvme.user.swallow = 1u + (what >> 6);
         break;
     case 2:
-        nvme.is_slow = what & 0x20;
+        nvme.user.is_slow = what & 0x20;
         break;
     case 3:
         if ((what & 0xe0) == 0xe0)
-            nvme_model_crash(&nvme);
+            nvme.user.model->crash(&nvme.user);
         break;
     case 4:
-        nvme.irq_is_lost = what & 0x20;
+        nvme.user.irq_is_lost = what & 0x20;
         break;
     case 5:
-        nvme.is_gone = (what & 0xf8) == 0xf8;
+        nvme.user.is_gone = (what & 0xf8) == 0xf8;
         break;
     case 6: /* a lie that the driver sees through */
         nvme.lie = (what >> 3) % 6;
         break;
     default:
-        if (nvme.held_count)
-            nvme_model_complete(&nvme, (what >> 3) % nvme.held_count);
+        if (nvme.user.held_count)
+            nvme.user.model->complete(&nvme.user, (what >> 3) % nvme.user.held_count);
     }
 }
 
@@ -106,7 +106,7 @@ static void forge_nvme(struct fuzz_input *in)
 
 static void kill_nvme(void)
 {
-    nvme.is_slow = true;
+    nvme.user.is_slow = true;
     nvme.abort_works = false;
 }
 
@@ -143,7 +143,7 @@ static bool make_virtio(struct fuzz_input *in)
     virtio_blk_model_init(&virtio, HOSTILE_SECTORS,
                           VIRTIO_BLK_SEG_MAX | VIRTIO_BLK_BLK_SIZE | VIRTIO_BLK_DISCARD |
                               (kind & 1 ? VIRTIO_BLK_FLUSH : 0));
-    virtio.is_slow = kind & 2;
+    virtio.user.is_slow = kind & 2;
     if (!(kind & 4))
         return false;
     for (unsigned n = (unsigned)fuzz_take(in, 1) % 8; n; n--)
@@ -167,20 +167,20 @@ static void fault_virtio(struct fuzz_input *in)
     switch (what % 8) {
     case 0:
         virtio.fail_status = (uint8_t)(1 + (what >> 3) % 2);
-        virtio.fail_count = 1u + (what >> 6);
+        virtio.user.fail_count = 1u + (what >> 6);
         break;
     case 1:
-        virtio.swallow = 1u + (what >> 6);
+        virtio.user.swallow = 1u + (what >> 6);
         break;
     case 2:
-        virtio.is_slow = what & 0x20;
+        virtio.user.is_slow = what & 0x20;
         break;
     case 3:
         if ((what & 0xe0) == 0xe0)
-            virtio_blk_model_fail(&virtio);
+            virtio.user.model->crash(&virtio.user);
         break;
     case 4:
-        virtio.irq_is_lost = what & 0x20;
+        virtio.user.irq_is_lost = what & 0x20;
         break;
     case 5:
         virtio.no_notify = what & 0x20;
@@ -189,8 +189,8 @@ static void fault_virtio(struct fuzz_input *in)
         virtio.lie = (what >> 3) % 7;
         break;
     default:
-        if (virtio.held_count)
-            virtio_blk_model_complete(&virtio, (what >> 3) % virtio.held_count);
+        if (virtio.user.held_count)
+            virtio.user.model->complete(&virtio.user, (what >> 3) % virtio.user.held_count);
     }
 }
 
@@ -220,7 +220,7 @@ static void forge_virtio(struct fuzz_input *in)
 static void kill_virtio(void)
 {
     virtio.swallows_all = true;
-    virtio.is_slow = true;
+    virtio.user.is_slow = true;
 }
 
 static int start_virtio(void)
