@@ -45,14 +45,16 @@ static uint64_t copy_block(const struct cache *c, uint32_t slot, uint64_t block,
     return bytes;
 }
 
-/* The part of a hole that the request wants. */
-static void zero_block(uint64_t block, struct vdisk_request *r)
+/* The part of a hole that the request wants: so many bytes. */
+static uint64_t zero_block(uint64_t block, struct vdisk_request *r)
 {
+    uint64_t bytes = 0;
     for (uint64_t from = 0, to; next_part(r, block, &from, &to); from = to) {
         if (r->data)
             memset(r->data + (from - r->offset), 0, to - from);
-        r->hole_bytes += to - from;
+        bytes += to - from;
     }
+    return bytes;
 }
 
 static bool is_held(const struct vdisk_request *r, uint64_t block)
@@ -73,7 +75,7 @@ static uint64_t run_end(const struct vdisk_request *r, uint64_t first, uint64_t 
 void read_copy(struct vdisk_export *e, const struct fetch *f, uint32_t i, struct vdisk_request *r)
 {
     if (f->is_hole) {
-        zero_block(f->first_block + i, r);
+        r->hole_bytes += zero_block(f->first_block + i, r);
         return;
     }
     uint64_t bytes = copy_block(&e->engine->cache, f->slots[i], f->first_block + i, r);
@@ -104,6 +106,26 @@ static struct fetch *make_for(struct vdisk_export *e, const struct vdisk_request
     return fetch_make(e, r->disk->tenant, block, end, CACHE_DEMAND);
 }
 
+/* What a block that is there counts for; once, even if the read goes over it again (try_alone). */
+static void pass_block(struct vdisk_request *r, uint64_t *count, uint64_t bytes)
+{
+    if (r->next_block >= r->counted_block)
+        *count += bytes;
+    r->next_block++;
+}
+
+/* r waits for the block already: *last of its part of f. */
+static bool is_joined(const struct fetch *f, const struct vdisk_request *r, uint64_t block,
+                      uint64_t *last)
+{
+    for (const struct waiter *w = f->waiters; w; w = w->next)
+        if (w->request == r && w->first_block <= block && block <= w->last_block) {
+            *last = w->last_block;
+            return true;
+        }
+    return false;
+}
+
 /* Goes on with a read at block r->next_block. False: it must wait for a free fetch. */
 static bool advance(struct vdisk_export *e, struct vdisk_request *r)
 {
@@ -117,15 +139,13 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
         }
         uint32_t slot = cache_find(c, e->id, block);
         if (slot != CACHE_NONE && c->slots[slot].state == CACHE_VALID) {
-            r->ram_bytes += copy_block(c, slot, block, r);
+            pass_block(r, &r->ram_bytes, copy_block(c, slot, block, r));
             fetch_count_used(e, cache_touch(c, slot));
-            r->next_block++;
             continue;
         }
         if (slot == CACHE_NONE && extents_is_zero(&e->extents, block) &&
             (!e->verify || verify_is_zero(e, r->disk->tenant, block))) {
-            zero_block(block, r);
-            r->next_block++;
+            pass_block(r, &r->hole_bytes, zero_block(block, r));
             continue;
         }
         struct fetch *f = slot != CACHE_NONE ? c->slots[slot].fetch
@@ -133,6 +153,10 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
         if (!f)
             return false;
         uint64_t last = block;
+        if (block < r->counted_block && is_joined(f, r, block, &last)) {
+            r->next_block = last + 1;
+            continue;
+        }
         while (last + 1 < end && last + 1 < f->first_block + f->count) {
             uint32_t next = cache_find(c, e->id, last + 1);
             if (next == CACHE_NONE || c->slots[next].fetch != f)
@@ -149,10 +173,12 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
 static void count_sources(const struct vdisk_request *r)
 {
     struct vdisk_counters *c = &r->disk->counters;
+    uint64_t known = r->hole_bytes + r->ram_bytes + r->disk_bytes + r->held_bytes;
     c->hole_bytes += r->hole_bytes;
     c->ram_bytes += r->ram_bytes;
     c->disk_bytes += r->disk_bytes;
-    c->network_bytes += r->length - r->hole_bytes - r->ram_bytes - r->disk_bytes - r->held_bytes;
+    /* More can be known when a block that was there had to be fetched again (try_alone). */
+    c->network_bytes += known < r->length ? r->length - known : 0;
 }
 
 /* The recorder learns which blocks of the image it needs. */
@@ -174,7 +200,7 @@ bool read_begin(struct vdisk_export *e, struct vdisk_request *r)
     r->pieces = 0;
     r->status = LEAT_OK;
     r->hole_bytes = r->ram_bytes = r->disk_bytes = 0;
-    r->next_block = r->offset / CACHE_BLOCK_BYTES;
+    r->next_block = r->counted_block = r->offset / CACHE_BLOCK_BYTES;
     note(e, r);
     bool is_under_way = advance(e, r);
     if (!is_under_way)
@@ -219,6 +245,8 @@ void read_retry_starved(struct vdisk_export *e)
  * elsewhere. */
 static void try_alone(struct vdisk_export *e, struct vdisk_request *r, uint64_t block)
 {
+    if (r->counted_block < r->next_block)
+        r->counted_block = r->next_block;
     if (r->next_block > block)
         r->next_block = block;
     if (!is_starved(r))

@@ -113,6 +113,7 @@ struct vdisk_request {
     struct vdisk_disk *disk;
     uint64_t submitted_ns;
     uint64_t next_block;            /* of a read: blocks before it are copied or waited for */
+    uint64_t counted_block;         /* of a read: blocks before it do not count in these any more */
     uint64_t hole_bytes;            /* of a read: what needed nobody, being a hole */
     uint64_t ram_bytes, disk_bytes; /* what was in the cache; what the local disk has given */
     /* Of a read: the sectors of each 4 KiB block that are there already (NULL: none), in all. */

@@ -249,6 +249,58 @@ static void a_full_store_has_room_again(void **state)
     assert_false(engine->unsaved.said_full);
 }
 
+#define BAD_BYTE (36 * BLOCK) /* what is fetched ahead meets it too */
+
+/* `other` meets a bad sector; the read of blocks 40 to 55 waits for some of the same blocks, and asks
+ * for them again. */
+static void read_beside_a_bad_sector(struct vdisk_request *other, struct vdisk_request *r)
+{
+    submit(other, 36 * BLOCK, 8 * BLOCK);
+    submit_to(r, 40 * BLOCK, 16 * BLOCK, 1);
+    run(20);
+    assert_int_equal(failed, 1);
+}
+
+static void what_is_read_again_counts_once(void **state)
+{
+    (void)state;
+    struct vdisk_request other, r;
+    struct vdisk_counters before, after;
+    tiny_bad = BAD_BYTE;
+    read_well(44 * BLOCK, 12 * BLOCK);
+    vdisk_counters_of(disk, &before);
+    read_beside_a_bad_sector(&other, &r);
+    assert_int_equal(done, 3);
+    vdisk_counters_of(disk, &after);
+    assert_int_equal(after.ram_bytes - before.ram_bytes, 12 * BLOCK);
+    assert_int_equal(after.network_bytes - before.network_bytes, 8 * BLOCK + 4 * BLOCK);
+}
+
+/* The same, while what lies behind is still on its way from the disk. */
+static void what_is_waited_for_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct vdisk_request other, r;
+    struct vdisk_counters c;
+    tiny_bad = BAD_BYTE;
+    read_well(44 * BLOCK, 12 * BLOCK);
+    let_it_be_written();
+    power_off();
+    start();
+    run(20);
+    tiny_bad = BAD_BYTE;
+    done = 0;
+    disk_sleeps = 40;
+    read_beside_a_bad_sector(&other, &r);
+    assert_int_equal(done, 1);
+    run(40);
+    assert_int_equal(done, 2);
+    vdisk_counters_of(disk, &c);
+    assert_int_equal(c.disk_bytes, 12 * BLOCK);
+    assert_int_equal(c.ram_bytes, 0);
+    assert_int_equal(c.network_bytes, 8 * BLOCK + 4 * BLOCK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +317,8 @@ int main(void)
         TEST(the_profile_is_loaded_from_the_disk),
         TEST(the_fill_is_larger_than_the_memory),
         TEST(a_silent_disk_is_not_full),
+        TEST(what_is_read_again_counts_once),
+        TEST(what_is_waited_for_is_not_asked_again),
         TEST(a_full_store_has_room_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ uint64_t tiny_size = TINY_BYTES;
 uint32_t tiny_unit;
 unsigned tiny_odd, tiny_connects;
 const char *tiny_refuses;
+uint64_t tiny_bad = UINT64_MAX;
 
 static struct {
     bool is_used, is_new, is_ended, is_refused;
@@ -44,6 +45,7 @@ void tiny_reset(void)
     tiny_size = TINY_BYTES;
     tiny_unit = tiny_odd = tiny_connects = 0;
     tiny_refuses = NULL;
+    tiny_bad = UINT64_MAX;
 }
 
 static void option_reply(uint32_t option, uint32_t type, const void *data, uint32_t size)
@@ -96,11 +98,13 @@ static size_t request(void)
     uint8_t p[NBD_SIMPLE_REPLY_BYTES] = {0};
     be32_put(p, NBD_SIMPLE_REPLY_MAGIC);
     memcpy(p + 8, conn.in + 8, 8);
+    bool is_bad = type == NBD_CMD_READ && tiny_bad >= offset && tiny_bad - offset < length;
+    be32_put(p + 4, is_bad ? NBD_EIO : 0);
     put(p, sizeof p);
-    if (type == NBD_CMD_READ) {
+    if (type == NBD_CMD_READ)
         tiny_read_log[tiny_reads % TINY_READS_KEPT] = (struct tiny_read){offset, length};
+    if (type == NBD_CMD_READ && !is_bad)
         put(tiny_image + offset, length);
-    }
     if (type == NBD_CMD_WRITE)
         memcpy(tiny_image + offset, conn.in + NBD_REQUEST_BYTES, length);
     tiny_reads += type == NBD_CMD_READ;

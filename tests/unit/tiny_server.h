@@ -22,6 +22,7 @@ extern struct tiny_read { /* in the order in which they were asked for */
 } tiny_read_log[TINY_READS_KEPT];
 extern uint64_t tiny_now_ns;
 extern bool tiny_is_up;
+extern uint64_t tiny_bad;  /* reads of that byte fail; UINT64_MAX: none */
 extern bool tiny_is_mute;  /* it negotiates, and answers no request then */
 extern uint64_t tiny_size; /* that it tells: TINY_BYTES at most */
 extern uint32_t tiny_unit; /* of all its requests; 0: it tells none */
