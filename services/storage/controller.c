@@ -137,13 +137,13 @@ static void take_config(struct controller *c, unsigned number)
 
 bool controller_find(struct controller *c, unsigned number)
 {
-    char driver[16], place[16], flag[4], name[8];
+    char driver[16], flag[4], name[8];
 
     memset(c, 0, sizeof *c);
     if (!argument("driver", number, driver, sizeof driver) ||
-        !argument("place", number, place, sizeof place))
+        !argument("place", number, c->place, sizeof c->place))
         return false;
-    snprintf(c->name, sizeof c->name, "%s %s", driver, place);
+    snprintf(c->name, sizeof c->name, "%s %s", driver, c->place);
     for (size_t i = 0; i < sizeof drivers / sizeof drivers[0]; i++)
         if (!strcmp(drivers[i]->name, driver))
             c->driver = drivers[i];

@@ -20,7 +20,8 @@ struct controller_region { /* one of the two, or neither */
 };
 
 struct controller {
-    char name[64]; /* "ahci 00:1f.2", for the log */
+    char name[64];  /* "ahci 00:1f.2", for the log */
+    char place[16]; /* "00:1f.2" */
     const struct block_driver *driver;
     void *state;
     bool is_polled; /* an interrupt is missing: it has to be looked at */

@@ -19,6 +19,7 @@
 #include "lib/sys.h"
 #include "services/storage/controller.h"
 #include "services/storage/probe.h"
+#include "services/storage/wanted.h"
 
 #define CONTROLLERS_MOST 8u
 #define BUFFER_BYTES ((uint64_t)SERVER_PIECES_MOST * SERVER_PIECE_BYTES)
@@ -30,12 +31,12 @@ static struct {
     struct leat_loop_timer timer;
     struct controller controllers[CONTROLLERS_MOST];
     struct server_buffers buffers;
-    bool has_wanted_id;
-    uint8_t wanted_id[GUID_BYTES];
-    char id[GUID_TEXT_BYTES];  /* of the partition */
-    struct controller *chosen; /* NULL: no partition yet */
-    struct guard guard;        /* of the partition */
-    struct server *server;     /* NULL: nobody has asked for it */
+    bool has_wanted;
+    struct wanted wanted;
+    char name[WANTED_TEXT_BYTES]; /* of the partition, when this process is started again */
+    struct controller *chosen;    /* NULL: no partition yet */
+    struct guard guard;           /* of the partition */
+    struct server *server;        /* NULL: nobody has asked for it */
     struct leat_start_entry client;
     bool irq_came;
     unsigned strays;
@@ -57,11 +58,16 @@ static void choose(struct controller *c, unsigned unit, const struct block_devic
                    const struct gpt_partition *p)
 {
     char id[GUID_TEXT_BYTES];
+    enum wanted_answer answer = WANTED_THIS;
     const char *what = "is the store";
 
     guid_text(p->id, id);
-    if (storage.has_wanted_id && memcmp(p->id, storage.wanted_id, GUID_BYTES))
+    if (storage.has_wanted)
+        answer = wanted_judge(&storage.wanted, p->id, c->place, unit);
+    if (answer == WANTED_OTHER_ID)
         what = "is not the one that leat.conf names";
+    else if (answer == WANTED_OTHER_PLACE)
+        what = "is not used: it has the id of the store's, but is on another disk, a copy";
     else if (storage.chosen)
         what = "is not used: there is another one already; [store] partition in leat.conf chooses";
     else if (info->is_read_only)
@@ -69,7 +75,7 @@ static void choose(struct controller *c, unsigned unit, const struct block_devic
     else {
         storage.chosen = c;
         storage.guard = (struct guard){c->driver, c->state, unit, p->first, p->sectors};
-        memcpy(storage.id, id, sizeof id);
+        wanted_text(p->id, c->place, unit, storage.name);
     }
     leat_log("%s: partition %s of %llu MiB %s%s", describe(c, info), id,
              (unsigned long long)(p->sectors * info->sector_bytes >> 20), what,
@@ -125,14 +131,14 @@ static void look_for_partition(void)
 {
     struct controller_dma dma = take_dma();
     uint8_t *table = malloc(GPT_BUFFER_BYTES);
-    char id[GUID_TEXT_BYTES + 1];
+    char text[WANTED_TEXT_BYTES + 1];
 
     if (!table)
         leat_fatal("no memory for a partition table");
-    if (leat_start_arg("partition", id, sizeof id)) {
-        storage.has_wanted_id = guid_parse(id, storage.wanted_id);
-        if (!storage.has_wanted_id)
-            leat_fatal("partition=%s is no GUID", id);
+    if (leat_start_arg("partition", text, sizeof text)) {
+        storage.has_wanted = wanted_parse(&storage.wanted, text);
+        if (!storage.has_wanted)
+            leat_fatal("partition=%s names no partition", text);
     }
     /* First all are started, which resets them: one may still work on commands of a process that served
        before this one and died, with data in the very memory that is used here. */
@@ -264,7 +270,7 @@ int main(void)
         const struct block_device_info *info = c->driver->info(c->state, storage.guard.unit);
         bytes = info ? storage.guard.sectors * info->sector_bytes : 0;
     }
-    leat_ctl_send(LEAT_CTL_STATUS, bytes ? storage.id : "", bytes, 0);
+    leat_ctl_send(LEAT_CTL_STATUS, bytes ? storage.name : "", bytes, 0);
     if (!bytes) {
         if (storage.chosen)
             controller_stop(storage.chosen);

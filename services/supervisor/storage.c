@@ -2,6 +2,7 @@
 #include "services/supervisor/storage.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <leat/blk.h>
 #include "lib/clock.h"
@@ -31,7 +32,7 @@ static struct {
     struct leat_loop_timer timer;
     struct attachment log;
     struct pace deaths;
-    char partition[40]; /* its id, once one was found: no other one will do later */
+    char partition[80]; /* its id and place, once one was found: no other one will do later */
     uint64_t partition_bytes;
     struct {
         uint64_t cookie, bits; /* of the channel, for vdisk; bits 0: there is none */
@@ -96,12 +97,13 @@ static void join_again(void)
 
 static void has_found(const struct leat_ctl *message)
 {
-    bool is_same = message->arg[0] == storage.partition_bytes;
+    bool is_same = message->arg[0] == storage.partition_bytes &&
+                   strncmp(message->text, storage.partition, sizeof(storage.partition) - 1) == 0;
 
     if (!storage.has_looked) {
         storage.has_looked = true;
         storage.partition_bytes = message->arg[0];
-        snprintf(storage.partition, sizeof(storage.partition), "%.39s", message->text);
+        snprintf(storage.partition, sizeof(storage.partition), "%.79s", message->text);
     } else if (!is_same) {
         give_up("the partition of the store is not there any more");
         return;
