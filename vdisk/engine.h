@@ -4,9 +4,9 @@
  * tenant.c (limits), sharing.c (whose turn it is), link.c (the way to the server), conns.c (more
  * connections), offer.c (what it offers), read.c, fetch.c (what is on its way), local_cache.c (the
  * local disk), verify.c and refute.c (are they what the root hash says?), ahead.c and stream.c
- * (what nobody asked for yet), extents.c (holes), layers.c and composed.c (mode server), identity.c (is it the same image?), wlog.c and
- * edges.c (writes to the server), and difference.c, difference_ops.c and spill.c (writes to the
- * local store).
+ * (what nobody asked for yet), extents.c (holes), layers.c and composed.c (mode server), identity.c
+ * (is it the same image?), wlog.c and edges.c (writes to the server), and difference.c,
+ * difference_ops.c and spill.c (writes to the local store).
  */
 #ifndef VDISK_ENGINE_H
 #define VDISK_ENGINE_H

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""nbdkit with Leat's plugin against nbdkit's own plugin file, on one raw image in the page cache, in turns: nbdcopy to nowhere, and
-fio's 4 KiB reads, 32 at a time; and the memory that clients take who are on and idle."""
+"""nbdkit with Leat's plugin against nbdkit's own plugin file, on one raw image in the page cache, in turns:
+nbdcopy to nowhere, and fio's 4 KiB reads, 32 at a time; and the memory that clients take who are on and idle."""
 import json
 import os
 import re

@@ -18,7 +18,8 @@ MODELS = {"fuzz_ahci": ("ahci_model", "ahci_model_commands"), "fuzz_ata": ("ata_
 # name: (fuzzer, file of drivers/block, what is there, what is put in its place)
 MUTATIONS = {
     "ahci_bytes_not_counted": ("fuzz_ahci", "ahci_command.c", "if (port->is_queued || !is_transfer(command))", "if (true)"),
-    "ahci_active_not_looked_at": ("fuzz_ahci", "ahci_command.c", "    if (port->is_queued)\n        active |=", "    if (false)\n        active |="),
+    "ahci_active_not_looked_at": ("fuzz_ahci", "ahci_command.c",
+        "    if (port->is_queued)\n        active |=", "    if (false)\n        active |="),
     "ahci_error_not_looked_at": ("fuzz_ahci", "ahci.c", "return *causes & AHCI_IS_ERRORS ? 0 : finished;", "return finished;"),
     "ahci_no_time_limit": ("fuzz_ahci", "ahci.c", "    if (!late)\n        return;", "    return;"),
     "ahci_tag_not_checked": ("fuzz_ahci", "ahci.c", "tag >= 0 && (port->issued >> tag & 1)", "tag >= 0"),
@@ -29,7 +30,8 @@ MUTATIONS = {
         "fuzz_ahci", "ata_identify.c", "if (!block_sizes_are_good(", "if (false && !block_sizes_are_good("),
     "ata_no_time_limit": ("fuzz_ata", "ata.c", "now < channel->current->deadline_ns", "true"),
     "ata_error_not_looked_at": ("fuzz_ata", "ata_command.c", "if (!(status & (ATA_STATUS_ERR | ATA_STATUS_DF)))", "if (true)"),
-    "ata_active_not_looked_at": ("fuzz_ata", "ata_command.c", "bm_status & (ATA_BM_ACTIVE | ATA_BM_ERROR)", "bm_status & ATA_BM_ERROR"),
+    "ata_active_not_looked_at": ("fuzz_ata", "ata_command.c",
+        "bm_status & (ATA_BM_ACTIVE | ATA_BM_ERROR)", "bm_status & ATA_BM_ERROR"),
     "ata_asked_for_more": ("fuzz_ata", "ata_command.c", "        if (has_all)\n            return ATA_RESET;\n", ""),
     "ata_table_over_64_kib": ("fuzz_ata", "ata_command.c", "ATA_PRD_BOUNDARY - hpa % ATA_PRD_BOUNDARY", "ATA_PRD_BOUNDARY"),
     "ata_fua_not_flushed": (
@@ -40,16 +42,19 @@ MUTATIONS = {
     "nvme_slot_not_bounded": ("fuzz_block", "nvme_io.c", "slot >= nvme->work.slots ||", "false ||"),
     "nvme_old_completion": ("fuzz_block", "nvme_io.c", "completion->cid != cid_of(nvme, slot)", "false"),
     "nvme_status_not_looked_at": ("fuzz_block", "nvme_io.c", "if (completion->status >> 1)", "if (false)"),
-    "nvme_no_time_limit": ("fuzz_block", "nvme_io.c", "while ((slot = block_work_overdue(", "while (false && (slot = block_work_overdue("),
+    "nvme_no_time_limit": ("fuzz_block", "nvme_io.c",
+        "while ((slot = block_work_overdue(", "while (false && (slot = block_work_overdue("),
     "nvme_list_of_pages": ("fuzz_block", "nvme_io.c", "pages == 1 ? next : nvme->dma.hpa + list_offset", "next"),
     "nvme_size_not_checked": (
         "fuzz_block", "nvme_identify.c", "if (!block_sizes_are_good(", "if (false && !block_sizes_are_good("),
     "nvme_small_transfers": ("fuzz_block", "nvme_identify.c", "controller->transfer_bytes < TRANSFER_LEAST", "false"),
     "virtio_idle_slot": ("fuzz_block", "virtio_queue.c", "|| !(v->work.busy & 1ull << slot))", ")"),
     "virtio_slot_not_bounded": ("fuzz_block", "virtio_queue.c", "slot >= v->work.slots ||", "false ||"),
-    "virtio_status_not_looked_at": ("fuzz_block", "virtio_queue.c", "    if (status == VIRTIO_BLK_OK)\n        succeeded", "    if (true)\n        succeeded"),
+    "virtio_status_not_looked_at": ("fuzz_block", "virtio_queue.c",
+        "    if (status == VIRTIO_BLK_OK)\n        succeeded", "    if (true)\n        succeeded"),
     "virtio_no_time_limit": (
-        "fuzz_block", "virtio_blk.c", "return v->state == VIRTIO_RUNNING && block_work_overdue(", "return false && block_work_overdue("),
+        "fuzz_block", "virtio_blk.c",
+        "return v->state == VIRTIO_RUNNING && block_work_overdue(", "return false && block_work_overdue("),
     "virtio_place_not_bounded": ("fuzz_block", "virtio_pci.c", "place.offset > region - place.bytes ||", "false ||"),
     "virtio_notify_not_bounded": ("fuzz_block", "virtio_pci.c", "if (notify_at > notify->bytes - 2)", "if (false)"),
     "virtio_size_not_checked": (
@@ -87,7 +92,8 @@ def is_caught(name):
     new.mkdir(exist_ok=True)
     for old in new.iterdir():
         old.unlink()
-    run = subprocess.run([FOLDER / "fuzzer", f"-max_total_time={SECONDS}", "-timeout=20", "-max_len=400", f"-artifact_prefix={new}/",
+    run = subprocess.run([FOLDER / "fuzzer", f"-max_total_time={SECONDS}",
+                          "-timeout=20", "-max_len=400", f"-artifact_prefix={new}/",
                           new, corpus], capture_output=True, text=True, errors="replace")
     lines = [line for line in run.stderr.splitlines() if "promise" in line or "ERROR" in line or "runtime error" in line]
     return (lines or ["died"])[0] if run.returncode else None

@@ -54,7 +54,8 @@ class Leatctl(ServerCase):
 
         self.run_it("disk", "add", "debian", "--image", "debian", "--mode", "server", "--iops", "500")
         self.run_it("group", "add", "room")
-        out = self.run_it("client", "add", "pc-1", UUID, "--group", "room", "--mac", "52:54:00:12:34:56", "--expires", "2100-01-01")
+        out = self.run_it("client", "add", "pc-1", UUID, "--group", "room", "--mac", "52:54:00:12:34:56",
+                          "--expires", "2100-01-01")
         self.assertIn(UUID + ":", out)
         key = out.strip().rpartition(":")[2]
         self.run_it("assign", "add", "debian", "--group", "room", "--default", "--memory", "2048")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""test_nbdkit_leat.py PLUGIN LEAT_DIFFERENCE [TestClass.test_name ...]: nbdkit with Leat's plugin, a played leatd, and NBD clients of others."""
+"""test_nbdkit_leat.py PLUGIN LEAT_DIFFERENCE [TestClass.test_name ...]: nbdkit with Leat's plugin, a played
+leatd, and NBD clients of others."""
 import glob
 import json
 import os
