@@ -41,24 +41,30 @@ static struct {
     bool is_ready; /* the process that runs has found the partition */
 } storage;
 
-/* The new channel comes as a message to vdisk, when that runs. */
+/* The new channel comes as a message to vdisk, when that runs. Until it has been sent vdisk knows the old one's
+   cookie only, which part() needs. */
 static int join(void)
 {
     struct leat_start_entry ours = {0}, theirs = {0};
+    uint64_t cookie = link_cookie();
     int error;
 
-    storage.link.cookie = link_cookie();
     link_name(&theirs, "disk", "store");
     link_name(&ours, "store", "");
-    ours.arg[0] = storage.link.cookie; /* in a start block there is no message around it */
+    ours.arg[0] = cookie; /* in a start block there is no message around it */
     error = link_processes(storage.process, 0, &theirs, storage.vdisk, 0, &ours,
                            sizeof(struct leat_blk_channel));
     if (error != LEAT_OK) {
         return error;
     }
+    error = link_deliver(storage.vdisk, &ours, cookie);
+    if (error != LEAT_OK) {
+        process_return_bits(storage.vdisk, ours.my_bits);
+        return error;
+    }
+    storage.link.cookie = cookie;
     storage.link.bits = ours.my_bits;
-    error = link_deliver(storage.vdisk, &ours, storage.link.cookie);
-    return error == LEAT_OK ? link_deliver(storage.process, &theirs, storage.link.cookie) : error;
+    return link_deliver(storage.process, &theirs, cookie);
 }
 
 /* vdisk lets go of the dead one's channel, and waits for another or not. */

@@ -6,3 +6,5 @@ leat_unit_test(test_store_channel SOURCES unit/test_store_channel.c unit/fake_bl
   LIBS storage_parts_host vdisk_channels_host vdisk_store_host leat_ring_host)
 leat_unit_test(test_store_restart SOURCES unit/test_store_restart.c unit/fake_block.c
   LIBS storage_parts_host vdisk_channels_host leat_ring_host)
+leat_unit_test(test_store_rejoin SOURCES unit/test_store_rejoin.c ${CMAKE_SOURCE_DIR}/vdisk/service/local_disk.c
+  LIBS vdisk_channels_host vdisk_store_host leat_ring_host)

@@ -125,9 +125,15 @@ bool local_disk_detach(uint64_t cookie, bool comes_again)
 
 bool local_disk_attach(const struct leat_start_entry *entry)
 {
-    if (!local.is_away || local.entry.va || entry->size < sizeof(struct leat_blk_channel) ||
-        leat_loop_on(local.loop, entry->my_bits, local.woken, NULL) != LEAT_OK)
+    if (!local.is_away || local.entry.va)
         return false;
+    if (entry->size < sizeof(struct leat_blk_channel) ||
+        leat_loop_on(local.loop, entry->my_bits, local.woken, NULL) != LEAT_OK) {
+        leat_log("the local disk's new channel makes no sense: nothing is written to it any more");
+        local.is_away = false; /* no other one is sent, and what waits must not wait for it */
+        store_disk_lose(&local.disk);
+        return false;
+    }
     local.entry = *entry;
     store_disk_resume(&local.disk, (void *)entry->va);
     return true;

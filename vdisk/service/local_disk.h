@@ -38,7 +38,7 @@ bool local_disk_may_sleep(void);
 bool local_disk_detach(uint64_t cookie, bool comes_again);
 
 /* The channel of the storage service that was started again. False: none is waited for, or it makes no
-   sense. */
+   sense; then the disk is gone. */
 bool local_disk_attach(const struct leat_start_entry *entry);
 
 /* One line for people: "local store: 12 of 63 MiB used, ...". Returns its length; 0: there is none. */
