@@ -95,9 +95,10 @@ class Server:
         return subprocess.run([LEATD, "--config", self.config, "add-admin", name], input=password + "\n", text=True,
                               capture_output=True, check=check, timeout=60)
 
-    def start(self):
+    def start(self, before=()):
+        """before: words of a command line that leatd's follows."""
         with open(self.log, "a") as log:
-            self.process = subprocess.Popen([LEATD, "--config", self.config], stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([*before, LEATD, "--config", self.config], stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

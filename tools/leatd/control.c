@@ -43,6 +43,17 @@ static bool find_group(struct control *control, const char *name, char *error)
     return true;
 }
 
+/* The folder's lock keeps out a second leatd of this state; this also one of another state with the same socket. */
+static bool is_served(const struct sockaddr_un *address)
+{
+    int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok = file >= 0 && (!connect(file, (const struct sockaddr *)address, sizeof *address) ||
+                            errno == EAGAIN);
+    if (file >= 0)
+        close(file);
+    return ok;
+}
+
 static bool listen_on(struct control *control, const char *path, char *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -51,6 +62,11 @@ static bool listen_on(struct control *control, const char *path, char *error)
         return false;
     }
     strcpy(address.sun_path, path);
+    if (is_served(&address)) {
+        snprintf(error, CONFIG_ERROR_BYTES, "another process serves the control socket %.150s",
+                 path);
+        return false;
+    }
     control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t mask = umask(0177); // nobody gets in between bind and chmod
     unlink(path);

@@ -116,7 +116,7 @@ static struct MHD_Daemon *start_admin(struct leatd *leatd, unsigned extra,
         MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd,
         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
-        1, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 static bool open_admin(struct leatd *leatd, char *error)
@@ -157,8 +157,7 @@ static bool open_client(struct leatd *leatd, char *error)
         TLS_PRIORITIES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, leatd,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!leatd->client_daemon)
         snprintf(error, CONFIG_ERROR_BYTES,
                  "the clients' API cannot be served: is its port in use?");

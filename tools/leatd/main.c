@@ -14,12 +14,14 @@
 #include "tools/leatd/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -46,10 +48,27 @@ static void make_folder(const char *path, mode_t mode)
     fail(sentence);
 }
 
+/*
+ * One leatd serves a state folder: a second would take the control socket away from the first, and each would give leases
+ * that the other knows nothing of until it asks. The lock ends with the process, however that ends; the file stays.
+ */
+static void lock_folder(const struct config *config)
+{
+    char path[CONFIG_PATH_BYTES + 16], sentence[CONFIG_PATH_BYTES + 100];
+    snprintf(path, sizeof path, "%s/leatd.lock", config->folder);
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file >= 0 && !flock(file, LOCK_EX | LOCK_NB))
+        return; // kept open, and so locked, until the process ends
+    if (file >= 0 && errno == EWOULDBLOCK)
+        snprintf(sentence, sizeof sentence, "another leatd serves the folder %s", config->folder);
+    else
+        snprintf(sentence, sizeof sentence, "%s cannot be locked: %s", path, strerror(errno));
+    fail(sentence);
+}
+
 static void open_database(struct leatd *leatd)
 {
     char error[DB_ERROR_BYTES];
-    make_folder(leatd->config.folder, 0700);
     make_folder(leatd->config.images, 0750);
     make_folder(leatd->config.differences, 0750);
     leatd->db = db_open(leatd->config.database, error);
@@ -180,6 +199,9 @@ int main(int count, char **arguments)
     }
     if (!config_read(&leatd.config, file, error))
         fail(error);
+    make_folder(leatd.config.folder, 0700);
+    if (!adds)
+        lock_folder(&leatd.config);
     open_database(&leatd);
     return adds ? add_admin(&leatd, arguments[at + 1]) : run(&leatd);
 }
