@@ -2,6 +2,7 @@
 #include "tools/leatd/api.h"
 
 #include "tools/leatd/auth.h"
+#include "tools/leatd/care.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/manage.h"
 #include "tools/leatd/object.h"
@@ -27,7 +28,7 @@ static enum db_result body(void *context)
 static void in_transaction(struct request *request, handler run)
 {
     struct job job = {request, run};
-    enum db_result result = db_transact(request->leatd->db, body, &job);
+    enum db_result result = care_transact(request->leatd, body, &job);
     if (result == DB_OK || (result == DB_UNDONE && request->status >= 400))
         return;
     leatd_log("%s: %s", request->segments[2] ? request->segments[2] : "api",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/control.h"
 
+#include "tools/leatd/care.h"
 #include "tools/leatd/json.h"
 #include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
@@ -50,7 +51,7 @@ static cJSON *answer_to(struct leatd *leatd, const cJSON *request)
     struct job job = {.leatd = leatd, .request = request, .run = find(json_text(request, "op"))};
     if (!job.run)
         return refusal(CONTROL_REASON_REQUEST, "op has to be open, renew or close");
-    if (db_transact(leatd->db, body, &job) == DB_OK)
+    if (care_transact(leatd, body, &job) == DB_OK)
         return job.answer;
     cJSON_Delete(job.answer);
     leatd_log("control: %s", db_error(leatd->db));

@@ -288,24 +288,23 @@ enum db_result lease_sweep(struct leatd *leatd)
     return db_run(leatd->db, "DELETE FROM lease WHERE expires <= $1", &now, 1, NULL);
 }
 
+/* A whole term for all that lived then; also less than they have, after the clock was set back. */
 static enum db_result prolong_all(struct leatd *leatd, int64_t alive)
 {
     int64_t now = leatd_now();
     const struct config *config = &leatd->config;
     struct db_value values[] = {db_str(config->server), db_int(alive),
                                 db_int(now + config->session_term)};
-    enum db_result result =
-        db_run(leatd->db,
-               "UPDATE session SET expires = $3 WHERE server = $1 AND ended IS NULL"
-               " AND expires > $2 AND expires < $3",
-               values, 3, NULL);
+    enum db_result result = db_run(
+        leatd->db,
+        "UPDATE session SET expires = $3 WHERE server = $1 AND ended IS NULL AND expires > $2",
+        values, 3, NULL);
     values[2] = db_int(now + config->lease_term);
-    return result == DB_OK
-               ? db_run(leatd->db,
-                        "UPDATE lease SET expires = $3 WHERE expires > $2 AND expires < $3 AND"
-                        " session IN (SELECT id FROM session WHERE server = $1)",
-                        values, 3, NULL)
-               : result;
+    return result == DB_OK ? db_run(leatd->db,
+                                    "UPDATE lease SET expires = $3 WHERE expires > $2 AND"
+                                    " session IN (SELECT id FROM session WHERE server = $1)",
+                                    values, 3, NULL)
+                           : result;
 }
 
 int64_t lease_away(const struct config *config)
@@ -315,7 +314,7 @@ int64_t lease_away(const struct config *config)
     return term >= 60 ? 15 : term >= 8 ? term / 4 : 2;
 }
 
-enum db_result lease_alive(struct leatd *leatd)
+enum db_result lease_alive(struct leatd *leatd, bool away)
 {
     struct db_rows rows;
     int64_t now = leatd_now();
@@ -330,7 +329,7 @@ enum db_result lease_alive(struct leatd *leatd)
     if (is_new)
         return db_run(leatd->db, "INSERT INTO server (name, started, alive) VALUES ($1, $2, $2)",
                       values, 2, NULL);
-    if (now - alive > lease_away(&leatd->config))
+    if (away || now < alive || now - alive > lease_away(&leatd->config))
         result = prolong_all(leatd, alive);
     return result == DB_OK
                ? db_run(leatd->db, "UPDATE server SET alive = $2 WHERE name = $1", values, 2, NULL)

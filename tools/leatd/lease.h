@@ -19,10 +19,10 @@ enum db_result lease_close(struct leatd *leatd, const cJSON *request, cJSON *ans
 enum db_result lease_sweep(struct leatd *leatd);
 
 /*
- * leatd was away, and is back: sessions and leases of this server that lived when it was last alive get a whole term more.
- * Notes that it is alive. Called every few seconds; does nothing else as long as it was never away.
+ * Notes that leatd is alive. When it was away before (the caller knows that it was, or the database's last note says so):
+ * sessions and leases of this server that lived when it was last alive get a whole term. Called every few seconds.
  */
-enum db_result lease_alive(struct leatd *leatd);
+enum db_result lease_alive(struct leatd *leatd, bool away);
 
 /* Seconds without a note of being alive, after which leatd has been away: a quarter of a term at most, and three ticks. */
 int64_t lease_away(const struct config *config);

@@ -25,6 +25,8 @@ struct leatd {
     bool keys_changed;  /* nbd.psk may have to be written anew */
     char keys_hash[65]; /* SHA-256 of what nbd.psk has; "" before the first time */
     int64_t next_tick;  /* monotonic seconds */
+    int64_t cared_wall,
+        cared_monotonic; /* when sessions and leases were last looked after; 0: never */
 };
 
 /* Seconds since 1970. */

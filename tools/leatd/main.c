@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* leatd: docs/server.md. */
 #include "tools/leatd/auth.h"
+#include "tools/leatd/care.h"
 #include "tools/leatd/control.h"
 #include "tools/leatd/http.h"
-#include "tools/leatd/journal.h"
-#include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
-#include "tools/leatd/manage.h"
 #include "tools/leatd/schema.h"
 #include "tools/leatd/password.h"
 #include "tools/leatd/secret.h"
-#include "tools/leatd/session.h"
 #include "tools/leatd/tls.h"
 
 #include <errno.h>
@@ -109,30 +106,6 @@ static int add_admin(struct leatd *leatd, const char *name)
     return !ok;
 }
 
-static enum db_result look_after(void *context)
-{
-    struct leatd *leatd = context;
-    // In this order: nothing expires because leatd was away.
-    enum db_result result = lease_alive(leatd);
-    if (result == DB_OK)
-        result = session_sweep(leatd);
-    if (result == DB_OK)
-        result = lease_sweep(leatd);
-    return result == DB_OK ? journal_trim(leatd) : result;
-}
-
-static void tick(struct leatd *leatd)
-{
-    int64_t step = lease_away(&leatd->config) / 3;
-    leatd->next_tick = leatd_monotonic() + (step ? step : 1);
-    if (db_transact(leatd->db, look_after, leatd) != DB_OK) {
-        leatd_log("sessions and leases cannot be looked after: %s", db_error(leatd->db));
-        return;
-    }
-    manage_clean(leatd);
-    tls_write_keys(leatd);
-}
-
 static void serve(struct leatd *leatd, int signals)
 {
     struct pollfd polls[CONTROL_POLLS + 3];
@@ -140,7 +113,7 @@ static void serve(struct leatd *leatd, int signals)
         int64_t left = leatd->next_tick - leatd_monotonic();
         int files[2];
         if (left <= 0)
-            tick(leatd);
+            care_tick(leatd);
         if (leatd->keys_changed)
             tls_write_keys(leatd);
         http_files(leatd, files);
@@ -168,7 +141,7 @@ static int run(struct leatd *leatd)
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     secret_random(leatd->limit.key, sizeof leatd->limit.key);
     gnutls_hash_fast(GNUTLS_DIG_SHA256, TLS_ENROL_WORDS, strlen(TLS_ENROL_WORDS), leatd->enrol_key);
-    tick(leatd); // what lived when leatd ended gets its time before anybody can ask
+    care_tick(leatd); // what lived when leatd ended gets its time before anybody can ask
     leatd->control = control_open(leatd, error);
     if (!leatd->control || !http_open(leatd, error))
         fail(error);

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""leatd hangs, or its database is away, for longer than sessions and leases live: nothing ends because of that."""
+import json
+import signal
+import sqlite3
+import threading
+import time
+import unittest
+
+from case import ServerCase
+from server import Control, Server
+
+AWAY = 4.5  # seconds; longer than the terms
+
+
+class Away(ServerCase):
+    times = "session = 3\nlease = 3"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.image("debian", 4096)
+        cls.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "private"})
+        cls.machine = cls.server.client(1, "d")
+
+    def setUp(self):
+        self.control = Control(self.server)
+        self.addCleanup(self.control.close)
+        answer = self.machine.hello()[1]
+        self.lease = self.control.open(answer["disks"][0]["export"])["lease"]
+
+    def check(self):
+        """The lease first: nothing may have judged it before."""
+        self.assertIn("expires", self.control.ask("renew", lease=self.lease))
+        self.assertEqual(200, self.machine.renew()[0])
+        self.machine.bye()
+
+    def test_stopped(self):
+        self.server.process.send_signal(signal.SIGSTOP)
+        time.sleep(AWAY)
+        again = threading.Timer(0.2, self.server.process.send_signal, [signal.SIGCONT])
+        again.start()
+        self.check()  # the first request is there before leatd goes on
+        again.join()
+
+    @unittest.skipIf(Server.cluster, "no file")
+    def test_locked(self):
+        lock = sqlite3.connect(self.server.folder / "leat.db", isolation_level=None)
+        other = Control(self.server)
+        other.ask("renew", lease=self.lease)
+        lock.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        self.server.process.send_signal(signal.SIGSTOP)  # so that it finds both at once
+        for control in (self.control, other):
+            control.socket.sendall(json.dumps({"op": "renew", "lease": self.lease}).encode() + b"\n")
+        self.server.process.send_signal(signal.SIGCONT)
+        self.assertEqual("later", json.loads(self.control.file.readline())["reason"])
+        time.sleep(max(0.3, began + AWAY - time.monotonic()))
+        lock.execute("ROLLBACK")  # while the other request waits for the database
+        self.assertIn("expires", json.loads(other.file.readline()))
+        other.close()
+        lock.close()
+        self.check()
+
+    @unittest.skipUnless(Server.cluster, "SQLite has no server")
+    def test_database_stopped(self):
+        Server.cluster.stop()
+        time.sleep(AWAY)
+        self.assertEqual("later", self.control.ask("renew", lease=self.lease)["reason"])
+        Server.cluster.start()
+        self.check()
