@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The administrators' API: objects, what is refused, who may, and the audit log."""
+import http.client
 import json
 import unittest
 
@@ -162,6 +163,20 @@ class Limits(ServerCase):
         for i in range(14):
             self.refused(401, "POST", "login", {"name": f"other-{i}", "password": "wrong"}, token="")
         self.refused(429, "POST", "login", {"name": "last", "password": "wrong"}, "wait", token="")
+        # Names that an address tries when it is over its own limit make nothing forgotten.
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.admin_port, timeout=30)
+        self.assertEqual({429}, {self.attempt(connection, f"more-{i}") for i in range(1100)})
+        connection.close()
+        other = http.client.HTTPConnection("127.0.0.1", self.server.admin_port, timeout=30, source_address=("127.0.0.2", 0))
+        self.assertEqual(429, self.attempt(other, "anna", PASSWORD))
+        self.assertEqual(401, self.attempt(other, "else"))
+        other.close()
+
+    def attempt(self, connection, name, password="wrong"):
+        connection.request("POST", "/api/v1/login", json.dumps({"name": name, "password": password}))
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
 
 
 if __name__ == "__main__":

@@ -156,22 +156,47 @@ static void test_limit(void **state)
 {
     (void)state;
     static struct limit limit = {.key = {1, 2}};
+    const enum limit_kind a = LIMIT_LOGIN_ADDRESS, b = LIMIT_LOGIN_NAME;
     for (unsigned i = 0; i < 3; i++)
-        assert_true(limit_take(&limit, 'a', "name", 3, 100));
-    assert_false(limit_take(&limit, 'a', "name", 3, 159));
-    assert_true(limit_take(&limit, 'b', "name", 3, 159));
-    assert_true(limit_take(&limit, 'a', "other", 3, 159));
-    assert_true(limit_take(&limit, 'a', "name", 3, 160));
-    limit_clear(&limit, 'a', "other");
+        assert_true(limit_take(&limit, a, "name", 3, 100));
+    assert_false(limit_take(&limit, a, "name", 3, 159));
+    assert_true(limit_take(&limit, b, "name", 3, 159));
+    assert_true(limit_take(&limit, a, "other", 3, 159));
+    assert_true(limit_take(&limit, a, "name", 3, 160));
+    limit_clear(&limit, a, "other");
     for (unsigned i = 0; i < 3; i++)
-        assert_true(limit_take(&limit, 'a', "other", 3, 161));
-    assert_false(limit_take(&limit, 'a', "other", 3, 161));
-    for (unsigned i = 0; i < 3 * LIMIT_NAMES;
-         i++) { // more names than places: nothing but forgetting happens
-        char name[16];
+        assert_true(limit_take(&limit, a, "other", 3, 161));
+    assert_false(limit_take(&limit, a, "other", 3, 161));
+}
+
+static void test_limit_full(void **state)
+{
+    (void)state;
+    static struct limit limit = {.key = {1, 2}};
+    const enum limit_kind a = LIMIT_LOGIN_ADDRESS, b = LIMIT_LOGIN_NAME;
+    char name[16];
+    assert_true(limit_take(&limit, a, "name", 1, 100));
+    for (unsigned i = 0; i < 3 * LIMIT_NAMES; i++) {
         snprintf(name, sizeof name, "%u", i);
-        assert_true(limit_take(&limit, 'a', name, 1, 162 + i / 100));
+        assert_int_equal(limit_take(&limit, a, name, 1, 100 + i % 50), i < LIMIT_NAMES - 1);
     }
+    assert_false(limit_take(&limit, a, "name", 1, 159)); // nothing has made it forgotten
+    assert_true(limit_take(&limit, b, "name", 1, 159));  // nor is another kind full
+    assert_true(limit_take(&limit, a, "late", 1, 160));
+    assert_true(limit_take(&limit, a, "name", 1, 240));
+}
+
+static void test_limit_networks(void **state)
+{
+    (void)state;
+    static struct limit limit = {.key = {1, 2}};
+    const enum limit_kind a = LIMIT_LOGIN_ADDRESS;
+    assert_true(limit_take_address(&limit, a, "2001:db8::1", 1, 100));
+    assert_false(limit_take_address(&limit, a, "2001:db8::ffff:1", 1, 100));
+    assert_true(limit_take_address(&limit, a, "2001:db8:0:1::1", 1, 100));
+    assert_true(limit_take_address(&limit, a, "10.0.0.1", 1, 100));
+    assert_true(limit_take_address(&limit, a, "10.0.0.2", 1, 100));
+    assert_true(limit_take_address(&limit, a, "unknown", 1, 100));
 }
 
 static bool read_config(struct config *config, const char *text, char *error)
@@ -226,10 +251,11 @@ static void test_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),    cmocka_unit_test(test_json_numbers),
-        cmocka_unit_test(test_texts),   cmocka_unit_test(test_places),
-        cmocka_unit_test(test_secrets), cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_limit),   cmocka_unit_test(test_config),
+        cmocka_unit_test(test_json),           cmocka_unit_test(test_json_numbers),
+        cmocka_unit_test(test_texts),          cmocka_unit_test(test_places),
+        cmocka_unit_test(test_secrets),        cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_limit),          cmocka_unit_test(test_limit_full),
+        cmocka_unit_test(test_limit_networks), cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,8 +71,10 @@ static bool within_limits(struct request *request, const char *name)
 {
     struct limit *limit = &request->leatd->limit;
     int64_t now = leatd_monotonic();
-    bool address = limit_take(limit, 'a', request->address, AUTH_ADDRESS_ATTEMPTS, now);
-    return limit_take(limit, 'n', name, AUTH_ACCOUNT_ATTEMPTS, now) && address;
+    // An address that is over its limit takes no place of an account: it could fill them all.
+    return limit_take_address(limit, LIMIT_LOGIN_ADDRESS, request->address, AUTH_ADDRESS_ATTEMPTS,
+                              now) &&
+           limit_take(limit, LIMIT_LOGIN_NAME, name, AUTH_ACCOUNT_ATTEMPTS, now);
 }
 
 static void refuse_failed(struct request *request)
@@ -103,7 +105,7 @@ void auth_login(struct request *request)
     if (db_transact(db, finish, &login) != DB_OK)
         refuse_failed(request);
     else if (login.good)
-        limit_clear(&request->leatd->limit, 'n', name);
+        limit_clear(&request->leatd->limit, LIMIT_LOGIN_NAME, name);
 }
 
 enum db_result auth_check(struct request *request, bool *found)

@@ -64,7 +64,7 @@ static void say_failure(struct leatd *leatd, struct MHD_Connection *connection,
 {
     struct failure f = {.leatd = leatd, .peer = peer};
     exchange_address(connection, f.address);
-    if (limit_take(&leatd->limit, 't', f.address, 10, leatd_monotonic()))
+    if (limit_take_address(&leatd->limit, LIMIT_TLS_EVENT, f.address, 10, leatd_monotonic()))
         db_transact(leatd->db, note_failure, &f);
 }
 

@@ -71,7 +71,7 @@ static enum db_result refuse_open(struct leatd *leatd, cJSON *answer, const char
     const char *address = peer[0] ? peer : "local";
     refuse(answer, reason, "there is no such export for this client");
     // Who tries names at random shall not fill the log.
-    if (!limit_take(&leatd->limit, 'x', address, 20, leatd_monotonic()))
+    if (!limit_take_address(&leatd->limit, LIMIT_EXPORT_EVENT, address, 20, leatd_monotonic()))
         return DB_OK;
     return journal_event(leatd, "refused", found->count ? db_text(found, 0, CLIENT) : NULL, address,
                          "%s: an export name that %s",
@@ -143,7 +143,8 @@ static enum db_result refuse_busy(struct leatd *leatd, const struct db_rows *fou
              holder);
     refuse(answer, CONTROL_REASON_BUSY, sentence);
     cJSON_AddStringToObject(answer, "holder", holder);
-    if (!limit_take(&leatd->limit, 'b', db_text(found, 0, CLIENT), 5, leatd_monotonic()))
+    if (!limit_take(&leatd->limit, LIMIT_BUSY_EVENT, db_text(found, 0, CLIENT), 5,
+                    leatd_monotonic()))
         return DB_OK;
     return journal_event(leatd, "refused", db_text(found, 0, CLIENT), db_text(found, 0, ADDRESS),
                          "%s: %s", db_text(found, 0, NAME), sentence);

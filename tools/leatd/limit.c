@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/limit.h"
 
+#include <arpa/inet.h>
 #include <stddef.h>
+#include <string.h>
 
 static uint64_t mix(uint64_t x)
 {
@@ -10,40 +12,43 @@ static uint64_t mix(uint64_t x)
     return x ^ x >> 32;
 }
 
-static uint64_t name_of(const struct limit *limit, char kind, const char *name)
+static uint64_t name_of(const struct limit *limit, const char *name)
 {
-    uint64_t hash = mix(limit->key[0] + (uint8_t)kind);
+    uint64_t hash = mix(limit->key[0]);
     for (; *name; name++)
         hash = mix((hash ^ (uint8_t)*name) + limit->key[1]);
     return hash ? hash : 1;
 }
 
-static struct limit_entry *find(struct limit *limit, uint64_t name)
+static struct limit_entry *find(struct limit_entry *entries, uint64_t name)
 {
     for (size_t i = 0; i < LIMIT_NAMES; i++)
-        if (limit->entries[i].name == name)
-            return &limit->entries[i];
+        if (entries[i].name == name)
+            return &entries[i];
     return NULL;
 }
 
-static struct limit_entry *oldest(struct limit *limit)
+/* A place that is free, or whose window is over; NULL if there is none. */
+static struct limit_entry *find_free(struct limit_entry *entries, int64_t now)
 {
-    struct limit_entry *best = limit->entries;
-    for (size_t i = 0; i < LIMIT_NAMES && best->name; i++)
-        if (!limit->entries[i].name || limit->entries[i].since < best->since)
-            best = &limit->entries[i];
-    return best;
+    for (size_t i = 0; i < LIMIT_NAMES; i++)
+        if (!entries[i].name || now - entries[i].since >= LIMIT_WINDOW)
+            return &entries[i];
+    return NULL;
 }
 
-bool limit_take(struct limit *limit, char kind, const char *name, uint32_t most, int64_t now)
+bool limit_take(struct limit *limit, enum limit_kind kind, const char *name, uint32_t most,
+                int64_t now)
 {
-    uint64_t hash = name_of(limit, kind, name);
-    struct limit_entry *entry = find(limit, hash);
+    uint64_t hash = name_of(limit, name);
+    struct limit_entry *entry = find(limit->entries[kind], hash);
     if (!entry) {
-        entry = oldest(limit);
-        *entry = (struct limit_entry){.name = hash, .since = now};
+        entry = find_free(limit->entries[kind], now);
+        if (!entry)
+            return false;
+        entry->name = 0;
     }
-    if (now - entry->since >= LIMIT_WINDOW)
+    if (!entry->name || now - entry->since >= LIMIT_WINDOW)
         *entry = (struct limit_entry){.name = hash, .since = now};
     if (entry->count >= most)
         return false;
@@ -51,9 +56,22 @@ bool limit_take(struct limit *limit, char kind, const char *name, uint32_t most,
     return true;
 }
 
-void limit_clear(struct limit *limit, char kind, const char *name)
+bool limit_take_address(struct limit *limit, enum limit_kind kind, const char *address,
+                        uint32_t most, int64_t now)
 {
-    struct limit_entry *entry = find(limit, name_of(limit, kind, name));
+    struct in6_addr six;
+    char network[INET6_ADDRSTRLEN];
+    if (inet_pton(AF_INET6, address, &six) == 1) {
+        memset(&six.s6_addr[8], 0, 8); // RFC 4291, section 2.5.1: the interface's half
+        if (inet_ntop(AF_INET6, &six, network, sizeof network))
+            address = network;
+    }
+    return limit_take(limit, kind, address, most, now);
+}
+
+void limit_clear(struct limit *limit, enum limit_kind kind, const char *name)
+{
+    struct limit_entry *entry = find(limit->entries[kind], name_of(limit, name));
     if (entry)
         entry->name = 0;
 }

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How often something may happen in a minute, for each of many names (addresses, accounts). */
+/* How often something may happen in a minute, for each of many names (addresses, accounts, clients). */
 #ifndef LEATD_LIMIT_H
 #define LEATD_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LIMIT_NAMES 1024u
-#define LIMIT_WINDOW 60 /* seconds */
+#define LIMIT_NAMES 1024u /* of each kind */
+#define LIMIT_WINDOW 60   /* seconds */
+
+/* What is counted, each in a table of its own: filling one does nothing to another. */
+enum limit_kind {
+    LIMIT_LOGIN_ADDRESS,
+    LIMIT_LOGIN_NAME,
+    LIMIT_TLS_EVENT,    /* of an address */
+    LIMIT_EXPORT_EVENT, /* of an address */
+    LIMIT_BUSY_EVENT,   /* of a client */
+    LIMIT_KINDS
+};
 
 struct limit_entry {
     uint64_t name; /* keyed hash of it; 0: free */
@@ -18,16 +28,21 @@ struct limit_entry {
 /* All zeros but key, which is random: so nobody outside can make names that fall together. */
 struct limit {
     uint64_t key[2];
-    struct limit_entry entries[LIMIT_NAMES];
+    struct limit_entry entries[LIMIT_KINDS][LIMIT_NAMES];
 };
 
 /*
- * One more of kind for that name: true if it is among the first `most` since the window began. When there are more names
- * than places, the one whose window is oldest makes way.
+ * One more of kind for that name: true if it is among the first `most` since the name's window began. Names are forgotten when
+ * their window is over and not before: while the table is full of others, false for each further name.
  */
-bool limit_take(struct limit *limit, char kind, const char *name, uint32_t most, int64_t now);
+bool limit_take(struct limit *limit, enum limit_kind kind, const char *name, uint32_t most,
+                int64_t now);
+
+/* The same for an address as text: one of IPv6 counts as its network of 64 bits, which one host has to itself. */
+bool limit_take_address(struct limit *limit, enum limit_kind kind, const char *address,
+                        uint32_t most, int64_t now);
 
 /* Takes the count back: the attempt was a good one. */
-void limit_clear(struct limit *limit, char kind, const char *name);
+void limit_clear(struct limit *limit, enum limit_kind kind, const char *name);
 
 #endif
