@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_text(grant.difference, sizeof grant.difference);
         if (!grant.size || grant.size % 512 || (!grant.read_only && !grant.difference[0]))
             abort();
-        if (!grant_ask_renew(line, grant.lease, UINT64_MAX, UINT64_MAX))
+        if (!grant_ask_renew(line, grant.lease, UINT64_MAX, UINT64_MAX, true))
             abort();
     }
     grant_read_renewed(text, &expires, &refusal);

@@ -59,6 +59,22 @@ class DataPlane(ServerCase):
         below = self.tool("nbdinfo", "--json", one.disk["base"])
         self.assertIn('"is_read_only": true', below.stdout)
 
+    def test_lost(self):
+        """A difference that has been written is not made anew when its file is not there."""
+        client = self.client("server")
+        token = client.disk["export"]
+        self.assertIn("wrote 4096/4096", self.io(token, "write -P 7 0 4k", "flush").stdout)
+        made, = self.server.sql(f"SELECT id, made FROM difference WHERE client = '{client.uuid}'")
+        self.assertEqual(1, made[1])
+        file = self.server.folder / "differences" / made[0]
+        time.sleep(0.5)  # nbdkit closes it after its client has gone
+        file.rename(f"{file}.lost")
+        self.assertNotEqual(0, self.tool("nbdinfo", token).returncode)
+        self.assertFalse(file.exists())
+        self.assertIn("is not there now", self.said())
+        file.with_name(file.name + ".lost").rename(file)
+        self.assertNotIn("failed", self.io(token, "read -P 7 0 4k").stdout)
+
     def test_only_ones_own(self):
         client = self.client("server")
         client.bye()

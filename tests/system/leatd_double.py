@@ -12,6 +12,7 @@ class Double:
 
     def __init__(self, path):
         self.path, self.grants, self.asked, self.gone = path, {}, [], set()
+        self.made = set()  # leases whose difference's file is there
         self.listener = None
         self.term = 60
         self.lock = threading.Lock()
@@ -66,12 +67,15 @@ class Double:
     def do_open(self, request):
         grant = self.grants.get(request["token"], {"error": "no such export", "reason": "token"})
         if isinstance(grant, dict) and "lease" in grant:
-            return {"expires": int(time.time()) + self.term, "renew": 1, "away": "hold", **grant}
+            new = {"new": grant["lease"] not in self.made} if "difference" in grant else {}
+            return {"expires": int(time.time()) + self.term, "renew": 1, "away": "hold", **new, **grant}
         return grant
 
     def do_renew(self, request):
         if request["lease"] in self.gone:
             return {"error": "the lease was taken away", "reason": "gone"}
+        if request.get("made"):
+            self.made.add(request["lease"])
         return {"expires": int(time.time()) + self.term}
 
     def do_close(self, _):

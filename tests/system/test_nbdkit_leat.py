@@ -252,6 +252,29 @@ class Differences(Plugin):
             writer.stdin.close()
         wait_for(lambda: self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode == 0, 5, "it is free again")
 
+    def test_lost(self):
+        """A file that has been confirmed, and is not there, is an error and not a new one."""
+        self.server_disk()
+        p = self.nbdkit()
+        self.qemu_io("write -P 7 0 4k", "flush")
+        wait_for(lambda: self.leatd.count("close") > 0, 5, "it is closed")
+        os.rename(self.path("difference"), self.path("lost"))
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(), ok=False).returncode, 0)
+        self.assertFalse(os.path.exists(self.path("difference")))
+        self.assertIn("is not there now", self.log_of(p))
+        os.rename(self.path("lost"), self.path("difference"))
+        self.qemu_io("read -P 7 0 4k")
+
+    def test_not_confirmed(self):
+        """Nothing is written to a new file before leatd knows that it is there."""
+        self.server_disk()
+        self.leatd.do_renew = lambda _: {"error": "the database cannot be used now", "reason": "later"}
+        p = self.nbdkit()
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(), ok=False).returncode, 0)
+        self.assertIn("has not confirmed", self.log_of(p))
+        del self.leatd.do_renew
+        self.qemu_io("write -P 7 0 4k")
+
     def test_limit(self):
         self.server_disk()
         self.nbdkit("limit=1M")

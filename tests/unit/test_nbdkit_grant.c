@@ -27,14 +27,16 @@ static void test_good(void **state)
 {
     (void)state;
     struct grant g;
-    assert_int_equal(read_it(GOOD ", \"mode\": \"server\", \"read_only\": false, \"path\": \"/a\", "
-                                  "\"format\": \"qcow2\", \"difference\": \"/d\", \"more\": [1]",
-                             &g),
-                     GRANT_GIVEN);
+    assert_int_equal(
+        read_it(GOOD ", \"mode\": \"server\", \"read_only\": false, \"path\": \"/a\", "
+                     "\"format\": \"qcow2\", \"difference\": \"/d\", \"new\": true, \"more\": [1]",
+                &g),
+        GRANT_GIVEN);
     assert_int_equal(g.mode, GRANT_SERVER);
     assert_int_equal(g.format, GRANT_QCOW2);
     assert_string_equal(g.image, "/a");
     assert_false(g.is_uri);
+    assert_true(g.is_new);
     assert_int_equal(g.expires, 1800000000);
     assert_int_equal(
         read_it(GOOD ", \"mode\": \"read-only\", \"read_only\": true, \"uri\": \"nbd://x\"", &g),
@@ -45,6 +47,7 @@ static void test_good(void **state)
         read_it(GOOD ", \"mode\": \"private\", \"read_only\": false, \"difference\": \"/d\"", &g),
         GRANT_GIVEN);
     assert_string_equal(g.image, "");
+    assert_false(g.is_new); /* a leatd that says nothing of it has no new ones */
 }
 
 /* Each is a good answer with one thing wrong. */
@@ -60,6 +63,7 @@ static void test_nonsense(void **state)
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"path\": \"/a\", \"uri\": \"nbd://x\"",
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"path\": \"/a\", \"format\": \"vmdk\"",
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"difference\": \"d\"",
+        GOOD ", \"mode\": \"server\", \"read_only\": true, \"new\": 1",
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"away\": \"pause\"",
         "\"lease\": \"l\\\"\", \"client\": \"c\", \"disk\": \"d\", \"expires\": 1, \"renew\": 1, "
         "\"size\": 4096, \"mode\": \"server\", \"read_only\": true",
@@ -121,6 +125,9 @@ static void test_asked(void **state)
     name[GRANT_TOKEN] = 0;
     assert_false(grant_is_token(name));
     assert_int_equal(grant_ask_open(line, "x.a", "10.0.0.1\"", false), 0);
+    assert_true(grant_ask_renew(line, "l", 1, 2, true));
+    assert_string_equal(line, "{\"op\": \"renew\", \"lease\": \"l\", \"read\": 1, \"written\": 2, "
+                              "\"made\": true}\n");
 }
 
 static void test_qcow2(void **state)

@@ -25,14 +25,16 @@ enum {
     DIFFERENCE,
     SOURCE,
     FORMAT,
-    IMAGE
+    IMAGE,
+    MADE
 };
 
 static const char find_export[] =
     "SELECT session.id, session.client, client.name, address,"
     " CASE WHEN ended IS NULL AND session.expires > $2 THEN 1 ELSE 0 END,"
     " CASE WHEN enabled = 1 AND (client.expires = 0 OR client.expires > $2) THEN 1 ELSE 0 END,"
-    " disk, mode, export.size, difference, source, format, export.image"
+    " disk, mode, export.size, difference, source, format, export.image,"
+    " COALESCE((SELECT made FROM difference AS d WHERE d.id = export.difference), 1)"
     " FROM export JOIN session ON export.session = session.id"
     " JOIN client ON session.client = client.uuid"
     " LEFT JOIN image_version ON export.image = image_version.image"
@@ -100,6 +102,7 @@ static void describe(struct leatd *leatd, const struct db_rows *found, bool read
     if (difference[0]) {
         snprintf(path, sizeof path, "%s/%s", config->differences, difference);
         cJSON_AddStringToObject(answer, "difference", path);
+        cJSON_AddBoolToObject(answer, "new", !db_number(found, 0, MADE));
     }
     add_terms(leatd, answer);
     cJSON_AddStringToObject(answer, "away", CONTROL_AWAY_HOLD);
@@ -256,6 +259,18 @@ static int64_t sum(const cJSON *request, const char *name)
                : 0;
 }
 
+/* The plugin has the difference's file open: whoever opens it later must find it. */
+static enum db_result note_made(struct leatd *leatd, const char *id, const cJSON *request)
+{
+    struct db_value value = db_str(id);
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "made")))
+        return DB_OK;
+    return db_run(leatd->db,
+                  "UPDATE difference SET made = 1 WHERE made = 0 AND"
+                  " id = (SELECT target FROM lease WHERE id = $1)",
+                  &value, 1, NULL);
+}
+
 enum db_result lease_renew(struct leatd *leatd, const cJSON *request, cJSON *answer)
 {
     enum db_result result;
@@ -272,7 +287,7 @@ enum db_result lease_renew(struct leatd *leatd, const cJSON *request, cJSON *ans
                     " WHERE id = $1",
                     values, 4, NULL);
     add_terms(leatd, answer);
-    return result;
+    return result == DB_OK ? note_made(leatd, id, request) : result;
 }
 
 enum db_result lease_close(struct leatd *leatd, const cJSON *request, cJSON *answer)

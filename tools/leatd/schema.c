@@ -71,7 +71,11 @@ static const char *const first[] = {
     "CREATE TABLE server (name TEXT PRIMARY KEY, started BIGINT NOT NULL, alive BIGINT NOT NULL)",
     NULL};
 
-static const char *const *const migrations[SCHEMA_VERSION] = {first};
+// Whether the plugin has confirmed the file: from then on a file that is not there is lost, and not new.
+static const char *const second[] = {
+    "ALTER TABLE difference ADD COLUMN made BIGINT NOT NULL DEFAULT 0", NULL};
+
+static const char *const *const migrations[SCHEMA_VERSION] = {first, second};
 
 struct preparation {
     struct db *db;

@@ -24,17 +24,32 @@ static void name_of(const char *image, char name[DIFF_IMAGE_NAME])
             *c = '?';
 }
 
+/* Never made anew: what was flushed would read as the image's. */
+static int lost(const char *path, char error[DIFF_ERROR])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(
+        error, DIFF_ERROR,
+        "the difference's file %.60s has been written and is not there now: mount its folder or "
+        "put it back, or drop what was written (leatctl difference reset)",
+        slash ? slash + 1 : path);
+    return -ENOENT;
+}
+
 static int open_difference(struct disk *disk, const struct grant *grant, uint64_t limit,
                            char error[DIFF_ERROR])
 {
     char name[DIFF_IMAGE_NAME];
-    int number;
+    int number = 0;
+    bool is_there = !access(grant->difference, F_OK) || errno != ENOENT;
     name_of(grant->image, name);
-    if (access(grant->difference, F_OK) && errno == ENOENT && disk->is_writable)
+    if (is_there || !disk->is_writable)
+        number = diff_file_open(&disk->file, grant->difference, disk->is_writable, error);
+    else if (grant->is_new)
         number = diff_file_create(&disk->file, grant->difference, false, name, grant->size,
                                   BLOCK_BYTES, error);
     else
-        number = diff_file_open(&disk->file, grant->difference, disk->is_writable, error);
+        number = lost(grant->difference, error);
     if (number)
         return number;
     struct diff_device device = diff_file_device(&disk->file);

@@ -39,12 +39,13 @@ size_t grant_ask_open(char line[GRANT_LINE], const char *token, const char *peer
                  token, peer, read_only ? "true" : "false"));
 }
 
-size_t grant_ask_renew(char line[GRANT_LINE], const char *lease, uint64_t read, uint64_t written)
+size_t grant_ask_renew(char line[GRANT_LINE], const char *lease, uint64_t read, uint64_t written,
+                       bool made)
 {
     return fits(snprintf(line, GRANT_LINE,
                          "{\"op\": \"renew\", \"lease\": \"%s\", \"read\": %" PRIu64
-                         ", \"written\": %" PRIu64 "}\n",
-                         lease, read, written));
+                         ", \"written\": %" PRIu64 "%s}\n",
+                         lease, read, written, made ? ", \"made\": true" : ""));
 }
 
 size_t grant_ask_close(char line[GRANT_LINE], const char *lease)
@@ -129,6 +130,7 @@ static const char *take_difference(const cJSON *object, struct grant *g)
 {
     char mode[16];
     const cJSON *read_only = cJSON_GetObjectItemCaseSensitive(object, "read_only");
+    const cJSON *new = cJSON_GetObjectItemCaseSensitive(object, "new");
     if (!cJSON_IsBool(read_only))
         return "read_only";
     g->read_only = cJSON_IsTrue(read_only);
@@ -136,6 +138,9 @@ static const char *take_difference(const cJSON *object, struct grant *g)
         (!take_text(object, "difference", g->difference, sizeof g->difference) ||
          g->difference[0] != '/'))
         return "difference";
+    if (new && !cJSON_IsBool(new))
+        return "new";
+    g->is_new = cJSON_IsTrue(new);
     if (!take_text(object, "mode", mode, sizeof mode))
         return "mode";
     if (!g->difference[0])

@@ -25,9 +25,9 @@ struct grant {
     char lease[GRANT_LEASE], client[GRANT_NAME], disk[GRANT_NAME];
     enum grant_mode mode; /* SHARED: there is no difference */
     enum grant_format format;
-    bool read_only, is_uri;
-    char image[GRANT_PATH];      /* a path or URI; empty: zeros */
-    char difference[GRANT_PATH]; /* a path; empty: none */
+    bool read_only, is_uri, is_new; /* new: the difference's file may have to be made */
+    char image[GRANT_PATH];         /* a path or URI; empty: zeros */
+    char difference[GRANT_PATH];    /* a path; empty: none */
     uint64_t size;
     int64_t expires; /* seconds since 1970 */
     unsigned renew;  /* seconds */
@@ -44,7 +44,9 @@ bool grant_is_token(const char *name);
 
 /* One line each, with its line feed. Returns its length; 0: it does not fit, or holds what must not be in it. */
 size_t grant_ask_open(char line[GRANT_LINE], const char *token, const char *peer, bool read_only);
-size_t grant_ask_renew(char line[GRANT_LINE], const char *lease, uint64_t read, uint64_t written);
+/* made: the difference's file is there, and open. */
+size_t grant_ask_renew(char line[GRANT_LINE], const char *lease, uint64_t read, uint64_t written,
+                       bool made);
 size_t grant_ask_close(char line[GRANT_LINE], const char *lease);
 
 /* The answer to open. NONSENSE: the sentence says what is wrong with it. */

@@ -152,6 +152,25 @@ static bool open_disk(struct lease *lease)
     return true;
 }
 
+/* leatd must know that a new difference's file is there before anything is written to it: when it is
+   lost after that, nobody makes it anew. */
+static bool confirm(struct lease *lease)
+{
+    char line[GRANT_LINE], answer[GRANT_LINE];
+    struct grant_refusal refusal;
+    if (!lease->grant.is_new || lease->grant.read_only)
+        return true;
+    size_t length = grant_ask_renew(line, lease->grant.lease, 0, 0, true);
+    if (!ask(line, length, answer) ||
+        grant_read_renewed(answer, &lease->grant.expires, &refusal) != GRANT_GIVEN) {
+        say("disk %s of %s is not served: leatd has not confirmed its new difference",
+            lease->grant.disk, lease->grant.client);
+        return false;
+    }
+    lease->grant.is_new = false;
+    return true;
+}
+
 static void tell_closed(struct lease *lease)
 {
     char line[GRANT_LINE], answer[GRANT_LINE];
@@ -194,7 +213,7 @@ struct lease *lease_open(const char *token, const char *peer, bool read_only)
     if (lease) {
         lease->users++;
         lease->is_close_owed = false;
-        if (!open_disk(lease)) {
+        if (!open_disk(lease) || !confirm(lease)) {
             if (!--lease->users)
                 retire(lease);
             lease = NULL;
@@ -260,7 +279,7 @@ static void renew_due(int64_t now)
     char line[GRANT_LINE], answer[GRANT_LINE], lease[GRANT_LEASE];
     uint64_t read, written;
     while (next_due(now, lease, &read, &written)) {
-        if (!ask(line, grant_ask_renew(line, lease, read, written), answer))
+        if (!ask(line, grant_ask_renew(line, lease, read, written, false), answer))
             return; /* again in a second */
         note_renewed(lease, answer);
     }
