@@ -187,6 +187,24 @@ class Refused(Plugin):
         self.assertEqual([r["peer"] for r in self.leatd.asked if r["op"] == "open"], ["127.0.0.1", "::1"])
         self.assertIsNone(p.poll())
 
+    def test_no_address(self):
+        """A client of whom nobody knows where it comes from is not taken for one of this host."""
+        self.grant(path=self.image(), size=4 * MIB)
+        log = open(self.path("log"), "wb")
+        with log, subprocess.Popen(["nbdkit", "-s", vdisk_case.LEAT_NBD, f"socket={self.leatd.path}"], stderr=log,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE) as p:
+            self.processes.append(p)
+            self.assertEqual(len(p.stdout.read(18)), 18)
+            name = TOKEN.encode()
+            p.stdin.write(struct.pack(">I", 3) + b"IHAVEOPT" + struct.pack(">III", OPT_GO, len(name) + 6, len(name)) + name
+                          + b"\0\0")
+            p.stdin.flush()
+            self.assertEqual(struct.unpack(">I", p.stdout.read(20)[12:16])[0], ERR_UNKNOWN)
+            p.stdin.close()
+        self.assertEqual(self.leatd.count("open"), 0)
+        with open(self.path("log")) as f:
+            self.assertIn("not known", f.read())
+
     def test_tls(self):
         """As it is run: with TLS required and a key for each client, plain text gets nothing."""
         self.grant(path=self.image(), size=4 * MIB)

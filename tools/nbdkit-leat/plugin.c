@@ -89,8 +89,9 @@ static void leat_cleanup(void)
     lease_stop_renewing();
 }
 
-/* The address without port; an IPv4 address that came by an IPv6 socket as IPv4. "": a Unix socket. */
-static void name_peer(const struct sockaddr_storage *peer, char name[LEASE_PEER])
+/* The address without port; an IPv4 address that came by an IPv6 socket as IPv4. "": a Unix socket. False: none of
+   these (AF_VSOCK), or it is not known: never taken for a client of this host. */
+static bool name_peer(const struct sockaddr_storage *peer, char name[LEASE_PEER])
 {
     const struct sockaddr_in *in4 = (const void *)peer;
     const struct sockaddr_in6 *in6 = (const void *)peer;
@@ -101,6 +102,7 @@ static void name_peer(const struct sockaddr_storage *peer, char name[LEASE_PEER]
         inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], name, LEASE_PEER);
     else if (peer->ss_family == AF_INET6)
         inet_ntop(AF_INET6, &in6->sin6_addr, name, LEASE_PEER);
+    return name[0] || peer->ss_family == AF_UNIX;
 }
 
 static void *leat_open(int readonly)
@@ -116,8 +118,10 @@ static void *leat_open(int readonly)
     c->peer_length = sizeof c->peer;
     if (nbdkit_peer_name((struct sockaddr *)&c->peer, &c->peer_length))
         c->peer.ss_family = AF_UNSPEC;
-    name_peer(&c->peer, peer);
-    c->lease = lease_open(token, peer, readonly);
+    if (name_peer(&c->peer, peer))
+        c->lease = lease_open(token, peer, readonly);
+    else
+        nbdkit_error("an export is refused: the client's address is not known");
     if (!c->lease) {
         free(c);
         return NULL;
