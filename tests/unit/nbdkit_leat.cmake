@@ -8,3 +8,4 @@ add_test(NAME system.nbdkit_leat
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_leat.py $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
 set_tests_properties(system.nbdkit_leat PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 leat_unit_test(test_nbdkit_grant SOURCES unit/test_nbdkit_grant.c LIBS nbdkit_leat_host)
+leat_unit_test(test_nbdkit_diff_file SOURCES unit/test_nbdkit_diff_file.c LIBS nbdkit_leat_host)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define PATH_BYTES 4096u
+#define MADE_TRIES 4   /* to get a file to make the new one in, while others do the same */
 #define STAT_BLOCK 512 /* what st_blocks counts, stat(2) */
 
 static int file_read(void *context, void *to, size_t count, uint64_t offset)
@@ -97,6 +98,28 @@ static int lock(int fd, bool writable)
     return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 }
 
+/* Where a new difference is made, before it gets its name. */
+static bool made_name(char made[PATH_BYTES], const char *path)
+{
+    return snprintf(made, PATH_BYTES, "%s.new", path) < (int)PATH_BYTES;
+}
+
+static bool is_named(const struct stat *st, const char *path)
+{
+    struct stat other;
+    return !lstat(path, &other) && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+}
+
+/* A crash between link and unlink in give_name has left the file its first name too, under which the next reset
+   would meet it. The file is locked: nobody is making it now. */
+static void drop_first_name(const struct diff_file *file, const char *path)
+{
+    char made[PATH_BYTES];
+    struct stat st;
+    if (!fstat(file->fd, &st) && st.st_nlink > 1 && made_name(made, path) && is_named(&st, made))
+        unlink(made);
+}
+
 int diff_file_open(struct diff_file *file, const char *path, bool writable, char error[DIFF_ERROR])
 {
     file->fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW);
@@ -107,6 +130,8 @@ int diff_file_open(struct diff_file *file, const char *path, bool writable, char
         diff_file_close(file);
         return say(error, number, path, "somebody else has the difference open");
     }
+    if (writable)
+        drop_first_name(file, path);
     return 0;
 }
 
@@ -135,19 +160,42 @@ static int give_name(const char *made, const char *path, bool reset)
     return sync_folder(path);
 }
 
+/* A locked, empty file under the name made: a new one, or what a crash has left before it had its other name. One
+   that has that is the data itself, and only loses this name. */
+static int open_made(const char *made)
+{
+    for (unsigned i = 0; i < MADE_TRIES; i++) {
+        struct stat st;
+        int fd = open(made, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int number = fd < 0 ? -errno : lock(fd, true);
+        if (!number && fstat(fd, &st))
+            number = -errno;
+        bool is_ours = !number && is_named(&st, made); /* else whoever made it has finished */
+        if (!number && is_ours && st.st_nlink == 1 && !ftruncate(fd, 0))
+            return fd;
+        if (!number && is_ours && st.st_nlink > 1)
+            unlink(made);
+        if (fd >= 0)
+            close(fd);
+        if (number)
+            return number;
+    }
+    return -EBUSY;
+}
+
 int diff_file_create(struct diff_file *file, const char *path, bool reset, const char *image,
                      uint64_t image_size, uint32_t block_size, char error[DIFF_ERROR])
 {
     char made[PATH_BYTES];
     uint64_t id;
     struct diff_file old = {.fd = -1};
-    if (snprintf(made, sizeof made, "%s.new", path) >= (int)sizeof made)
+    if (!made_name(made, path))
         return say(error, -ENAMETOOLONG, path, "the difference cannot be made");
     if (reset && diff_file_open(&old, path, true, error)) /* held until the new one is there */
         return -EBUSY;
-    file->fd = open(made, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int number = file->fd < 0 ? -errno : lock(file->fd, true);
-    if (!number && (ftruncate(file->fd, 0) || getrandom(&id, sizeof id, 0) != sizeof id))
+    file->fd = open_made(made);
+    int number = file->fd < 0 ? file->fd : 0;
+    if (!number && getrandom(&id, sizeof id, 0) != sizeof id)
         number = -errno;
     if (number)
         say(error, number, made, "the difference cannot be made");
@@ -157,6 +205,8 @@ int diff_file_create(struct diff_file *file, const char *path, bool reset, const
                                    error);
     if (!number && (number = give_name(made, path, reset)))
         say(error, number, path, "the difference cannot be made");
+    if (number && file->fd >= 0)
+        unlink(made);
     if (number)
         diff_file_close(file);
     diff_file_close(&old);
