@@ -43,6 +43,19 @@ class Plugin(Case):
         self.assertIsNone(p.poll(), self.log_of(p))
         return p
 
+    def nbdkit_by_tcp(self, *options):
+        """It and its port, on all addresses of this host."""
+        port = free_port()
+        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), *options, vdisk_case.LEAT_NBD,
+                       f"socket={self.leatd.path}")
+
+        def listens():
+            with socket.socket() as s:
+                return s.connect_ex(("127.0.0.1", port)) == 0
+        wait_for(lambda: listens() or p.poll() is not None, 10, "nbdkit starts")
+        self.assertIsNone(p.poll(), self.log_of(p))
+        return p, port
+
     def uri(self, token=TOKEN, name="nbd"):
         return f"nbd+unix:///{token}?socket={self.path(name)}"
 
@@ -178,10 +191,7 @@ class Refused(Plugin):
     def test_peer(self):
         """The client's address goes to leatd, without its port."""
         self.grant(path=self.image(), size=4 * MIB)
-        port = free_port()
-        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), vdisk_case.LEAT_NBD,
-                       f"socket={self.leatd.path}")
-        wait_for(lambda: "nbdinfo" in self.run_tool("nbdinfo", f"nbd://127.0.0.1:{port}/", ok=False).stdout, 10, "starts")
+        p, port = self.nbdkit_by_tcp()
         self.run_tool("nbdinfo", "--size", f"nbd://127.0.0.1:{port}/{TOKEN}")
         self.run_tool("nbdinfo", "--size", f"nbd://[::1]:{port}/{TOKEN}")
         self.assertEqual([r["peer"] for r in self.leatd.asked if r["op"] == "open"], ["127.0.0.1", "::1"])
@@ -211,9 +221,7 @@ class Refused(Plugin):
         for name, key in (("keys", "11" * 32), ("wrong", "22" * 32)):
             with open(self.path(name), "w") as f:
                 f.write(f"lab-01:{key}\n")
-        port = free_port()
-        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(port), "--tls=require",
-                       f"--tls-psk={self.path('keys')}", vdisk_case.LEAT_NBD, f"socket={self.leatd.path}")
+        p, port = self.nbdkit_by_tcp("--tls=require", f"--tls-psk={self.path('keys')}")
         with_key = f"nbds://lab-01@127.0.0.1:{port}/{TOKEN}?tls-psk-file="
         wait_for(lambda: self.run_tool("nbdinfo", "--size", with_key + self.path("keys"), ok=False).returncode == 0, 10,
                  "a client with its key is served: " + self.log_of(p))
@@ -584,10 +592,7 @@ class Leases(Plugin):
     def test_gone(self):
         """A lease that is taken away ends its connections, and no write goes through any more."""
         self.server_disk()
-        port = free_port()
-        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), vdisk_case.LEAT_NBD,
-                       f"socket={self.leatd.path}")
-        wait_for(lambda: "nbdinfo" in self.run_tool("nbdinfo", f"nbd://127.0.0.1:{port}/", ok=False).stdout, 10, "starts")
+        p, port = self.nbdkit_by_tcp()
         with RawClient(("127.0.0.1", port), TOKEN.encode()) as client:
             self.assertEqual(client.command(1, 0, 4, b"abcd"), 0)
             self.leatd.gone.add("l-" + TOKEN[2:8])
