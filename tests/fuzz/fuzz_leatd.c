@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Requests to leatd, behind HTTP and TLS: from an administrator, a client, the plugin. The first line of the input says how
- * it comes ("A" administrator, "N" nobody, "C" client, "E" enrolment, "P" plugin; then the method, then the path), the rest is the
- * body. One database in memory, in which what has been made stays: no input may crash leatd, and each answer is one.
+ * it comes ("A" administrator, "N" nobody, "C" client, "E" enrolment, "P" plugin; then the method, then the path), the
+ * rest is the body. One database in memory, in which what has been made stays: no input may crash leatd, and each answer is one.
  */
 #include "tools/leatd/api.h"
 #include "tools/leatd/auth.h"
