@@ -132,6 +132,7 @@ void composed_join(struct vdisk_disk *d)
         composed_compare(d);
     }
     d->is_joined = !d->refusal;
+    above->has_changed = true;
     const struct nbd_export *x = &above->session.handshake.result;
     if (d->is_joined && !(above->layers.by_holes ? x->has_block_status : x->has_depth))
         vdisk_log(above->engine,

@@ -151,6 +151,7 @@ static void on_death(struct process *process, const struct leat_domain_status *s
         return;
     }
     if (storage.has_looked && storage.partition_bytes == 0 && !is_fault) {
+        leat_loop_timer_set(&supervisor_loop, &storage.timer, 0);
         controllers_off(); /* there is nothing for it to do */
         storage.is_given_up = true;
     } else if (!pace_take(&storage.deaths, leat_clock_ns())) {

@@ -28,9 +28,18 @@ struct read {
 };
 static struct read one, two;
 
+/* What a client has been told last. */
+static uint32_t told[2];
+
 static void changed(void *owner)
 {
     (void)owner;
+    struct leat_blk_info info;
+    for (unsigned i = 0; i < 2; i++)
+        if (disks[i]) {
+            vdisk_info(disks[i], &info);
+            told[i] = info.state;
+        }
 }
 
 static void request_done(struct vdisk_request *r, int status)
@@ -81,6 +90,7 @@ static int setup(void **state)
     static const struct vdisk_limits limits = {.cache_bytes = 16u << 20, .connections = 1};
     engine = vdisk_create(&layer_platform, &limits);
     memset(disks, 0, sizeof disks);
+    memset(told, 0, sizeof told);
     below_is_hole = false;
     return 0;
 }
@@ -404,6 +414,18 @@ static void large_disks(void **state)
     }
 }
 
+static void who_waits_is_told_when_it_can_be_used(void **state)
+{
+    (void)state;
+    image->is_away = true;
+    attach(0);
+    run(40);
+    assert_int_not_equal(told[0], LEAT_BLK_READY);
+    image->is_away = false;
+    run(3000);
+    assert_int_equal(told[0], LEAT_BLK_READY);
+}
+
 /* The map's answer lets a read go, to an export that has had its turn already. */
 static void an_answer_lets_reads_go_at_once(void **state)
 {
@@ -568,6 +590,7 @@ int main(void)
         TEST(what_needs_the_other_export_goes_on),
         TEST(large_disks),
         TEST(an_answer_lets_reads_go_at_once),
+        TEST(who_waits_is_told_when_it_can_be_used),
         TEST(a_layer_over_another_image_comes_back),
         TEST(what_is_not_known_yet_is_compared_later),
         TEST(reads_below_end_when_the_layer_has_failed),

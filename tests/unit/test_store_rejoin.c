@@ -30,7 +30,7 @@ static struct leat_start_entry first; /* of vdisk, in its start block */
 static struct process service, vdisk;
 static struct leat_loop_timer *restart;
 static uint64_t cookies, detached;
-static bool can_link, can_deliver, can_listen, is_alive;
+static bool can_link, can_deliver, can_listen, is_alive, is_there;
 static struct leat_config config;
 
 /* -- around both -- */
@@ -74,10 +74,20 @@ static void has_found_it(void)
     service.on_message(&service, &found);
 }
 
+static void has_found_nothing(void)
+{
+    const struct leat_ctl found = {.op = LEAT_CTL_STATUS};
+    service.on_message(&service, &found);
+    service.on_death(&service, &(struct leat_domain_status){.fault_vector = UINT32_MAX});
+}
+
 void leat_loop_step(struct leat_loop *loop)
 {
     (void)loop;
-    has_found_it();
+    if (is_there)
+        has_found_it();
+    else
+        has_found_nothing();
 }
 
 struct process *process_create(const char *name, const char *program, uint64_t quota,
@@ -243,7 +253,7 @@ static int begin(void **state)
     (void)state;
     memset(&storage, 0, sizeof storage);
     memset(&first, 0, sizeof first);
-    can_link = can_deliver = can_listen = true;
+    can_link = can_deliver = can_listen = is_there = true;
     config.disk_count = 1;
     channel = aligned_alloc(4096, sizeof *channel);
     memset(channel, 0, offsetof(struct leat_blk_channel, data));
@@ -319,6 +329,16 @@ static void vdisk_refuses_it(void **state)
     expect_gone();
 }
 
+static void who_finds_nothing_is_not_started_again(void **state)
+{
+    (void)state;
+    memset(&storage, 0, sizeof storage);
+    is_there = false;
+    storage_start(&config);
+    assert_int_equal(restart->deadline_ns, 0);
+    assert_int_equal(storage_partition_bytes(), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -328,6 +348,7 @@ int main(void)
         TEST(no_channel),
         TEST(no_message),
         TEST(vdisk_refuses_it),
+        TEST(who_finds_nothing_is_not_started_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
