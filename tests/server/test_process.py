@@ -2,12 +2,22 @@
 """leatd as a process among others: there is one for a state, and what it does with its descriptors."""
 import socket
 import subprocess
+import time
+from pathlib import Path
 
 from case import ServerCase
 from server import LEATD, Control, free_port
 
 
 class Process(ServerCase):
+    times = "request = 2"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.image("debian", 4096)
+        cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
+
     def second(self, config):
         """How a leatd with that configuration ends, while the first runs."""
         path = self.server.root / "second.conf"
@@ -35,6 +45,86 @@ class Process(ServerCase):
         self.assertEqual((1, True), (code, "another process serves the control socket" in words))
         code, words = self.second(other)
         self.assertEqual((1, True), (code, "port in use" in words))
+
+    def connect(self, count, source="127.0.0.1", port=None):
+        made = []
+        for _ in range(count):
+            made.append(socket.create_connection(("127.0.0.1", port or self.server.admin_port), 10, (source, 0)))
+            self.addCleanup(made[-1].close)
+        return made
+
+    def alive(self, connections):
+        """How many of these leatd has not closed."""
+        count = 0
+        for connection in connections:
+            connection.setblocking(False)
+            try:
+                connection.recv(1)
+            except BlockingIOError:
+                count += 1
+            except ConnectionError:
+                pass
+        return count
+
+    def test_connections_of_one_host(self):
+        many = self.connect(100)
+        ask = socket.create_connection(("127.0.0.1", self.server.admin_port), 10, ("127.0.0.2", 0))
+        ask.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        self.assertIn(b"401", ask.recv(100))
+        ask.close()
+        self.assertEqual(64, self.alive(many))
+
+    def test_descriptors(self):
+        machine = self.server.client(2, "d")
+        machine.hello()
+        self.server.end()
+        self.server.start(before=["prlimit", "--nofile=250:250"])
+        many = []
+        for i in range(5):
+            many += self.connect(64, f"127.0.0.{i + 2}", (self.server.admin_port, self.server.client_port)[i % 2])
+        control = Control(self.server)
+        self.assertEqual("gone", control.ask("renew", lease="a")["reason"])
+        control.close()
+        for connection in many:
+            connection.close()
+        self.assertEqual(200, machine.renew()[0])
+        self.server.end()
+        run = subprocess.run(["prlimit", "--nofile=60:60", LEATD, "--config", self.server.config], capture_output=True,
+                             text=True, timeout=30)
+        self.assertEqual((1, True), (run.returncode, "limit of open files is 60" in run.stderr))
+        self.server.start()
+
+    def test_slow_request(self):
+        slow, = self.connect(1)
+        slow.sendall(b"GET /api")
+        began = time.monotonic()
+        with self.assertRaises(OSError):
+            while time.monotonic() < began + 12:
+                time.sleep(0.5)
+                slow.sendall(b"a")
+        self.assertGreater(time.monotonic(), began + 1.5)
+
+    def memory(self):
+        status = Path(f"/proc/{self.server.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) >> 10
+
+    def test_bodies(self):
+        token, machine = self.server.login(), self.server.client(1, "d")
+        for method, path, size, token, status in (
+                ("POST", "/api/v1/groups", 5000, None, 413), ("POST", "/api/v1/groups", 4000, None, 400),
+                ("POST", "/api/v1/groups", 5000, "a." + "A" * 42, 413), ("POST", "/api/v1/groups", 65 << 10, token, 413),
+                ("PUT", "/api/v1/groups/a", 65 << 10, token, 413)):
+            self.assertEqual(status, self.server.raw(method, path, b"x" * size, token)[0], (method, path, size))
+        self.assertEqual(200, machine.hello()[0])
+        for method, path, size, token, status in (
+                ("POST", "hello", 5000, None, 413), ("PUT", "hello", 10, machine.session, 404),
+                ("PUT", "profile/d", 100, "s." + "A" * 43, 401), ("PUT", "profile/d", 1 << 20, machine.session, 200)):
+            self.assertEqual(status, machine.request(method, path, token=token, data=b"x" * size)[0], (method, path, size))
+        before = self.memory()
+        for connection in self.connect(60, "127.0.0.3"):
+            connection.sendall(b"PUT /api/v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n" + b"x" * 1048575)
+        self.server.api("GET", "groups")
+        self.assertLess(self.memory() - before, 20)  # MiB
 
     def test_again_at_once(self):
         socket.create_connection(("127.0.0.1", self.server.admin_port)).close()

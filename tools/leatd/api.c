@@ -133,3 +133,21 @@ void api_client(struct request *request)
     else
         refuse_path(request);
 }
+
+static enum db_result check_session(struct request *request)
+{
+    struct session session;
+    bool found;
+    return session_find(request, &session, &found);
+}
+
+bool api_client_may_send(struct request *request)
+{
+    if (request->method != REQUEST_PUT)
+        return true;
+    if (is_path(request, "client", "v1") && client_handler(request) == profile_of_session)
+        in_transaction(request, check_session);
+    else
+        refuse_path(request);
+    return !request->status;
+}

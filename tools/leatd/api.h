@@ -9,4 +9,7 @@
 void api_admin(struct request *request);  /* /api/v1/... */
 void api_client(struct request *request); /* /client/v1/... */
 
+/* At the headers: may this client send the body? False with a refusal: a PUT of a profile needs a session that lives. */
+bool api_client_may_send(struct request *request);
+
 #endif

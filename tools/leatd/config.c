@@ -40,6 +40,7 @@ static const struct key keys[] = {
     KEY("times", "session", SECONDS, session_term, "90"),
     KEY("times", "lease", SECONDS, lease_term, "60"),
     KEY("times", "login", SECONDS, login_term, "43200"),
+    KEY("times", "request", SECONDS, request_term, "60"),
 };
 
 struct reading {

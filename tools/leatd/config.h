@@ -23,7 +23,7 @@ struct config {
     char servers[CONFIG_SERVERS][128];
     uint32_t server_count;
     char control_group[64]; /* "" none */
-    int64_t session_term, lease_term, login_term;
+    int64_t session_term, lease_term, login_term, request_term;
 };
 
 /* False with a sentence in error (CONFIG_ERROR_BYTES), which names the line or the key. */

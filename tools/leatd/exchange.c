@@ -3,9 +3,9 @@
 
 #include "tools/leatd/api.h"
 #include "tools/leatd/leatd.h"
+#include "tools/leatd/peer.h"
 #include "tools/leatd/secret.h"
 
-#include <arpa/inet.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,23 +19,6 @@ struct exchange {
     bool too_large;
     cJSON *json;
 };
-
-void exchange_address(struct MHD_Connection *connection, char address[INET6_ADDRSTRLEN])
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *peer = info ? info->client_addr : NULL;
-    strcpy(address, "unknown");
-    if (peer && peer->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, address,
-                  INET6_ADDRSTRLEN);
-    } else if (peer && peer->sa_family == AF_INET6) {
-        const struct in6_addr *six = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-        bool mapped = IN6_IS_ADDR_V4MAPPED(six);
-        inet_ntop(mapped ? AF_INET : AF_INET6, mapped ? &six->s6_addr[12] : six->s6_addr, address,
-                  INET6_ADDRSTRLEN);
-    }
-}
 
 static bool find_method(struct request *request, const char *name)
 {
@@ -59,8 +42,23 @@ static const char *bearer(struct MHD_Connection *connection)
     return value && !strncmp(value, "Bearer ", 7) ? value + 7 : NULL;
 }
 
+/*
+ * How much of a body is kept, by what the headers show: a stranger's is a login or a hello; a profile is a session's, of which
+ * the database says whether it lives. 0 for a request that is refused already, or now.
+ */
+static size_t most_of(struct request *request)
+{
+    bool is_client = request->identity;
+    if (request->status || (is_client && !api_client_may_send(request)))
+        return 0;
+    if (!request->token || !secret_is_token(request->token, is_client ? 's' : 'a'))
+        return REQUEST_STRANGER_BYTES;
+    return is_client && request->method == REQUEST_PUT ? REQUEST_PROFILE_BYTES : REQUEST_BODY_BYTES;
+}
+
 static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connection,
-                              const char *url, const char *method)
+                              const char *url, const char *method, const struct peer *peer,
+                              const char *identity)
 {
     struct exchange *e = calloc(1, sizeof *e);
     if (!e)
@@ -68,14 +66,15 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
     struct request *request = &e->request;
     request->leatd = leatd;
     request->token = bearer(connection);
-    exchange_address(connection, request->address);
+    request->identity = identity;
+    memcpy(request->address, peer->address, sizeof request->address);
     bool good = (size_t)snprintf(e->path, sizeof e->path, "%s", url) < sizeof e->path &&
                 request_path(request, e->path);
     if (!find_method(request, method))
         request_refuse(request, 405, "the method is none of GET, POST, PUT, PATCH and DELETE");
     else if (!good)
         request_refuse(request, 404, "there is nothing of that name here");
-    e->most = request->method == REQUEST_PUT ? REQUEST_PROFILE_BYTES : REQUEST_BODY_BYTES;
+    e->most = most_of(request);
     return e;
 }
 
@@ -156,9 +155,8 @@ static enum MHD_Result handle(struct leatd *leatd, struct MHD_Connection *connec
 {
     struct exchange *e = *exchange;
     if (!e) {
-        e = *exchange = begin(leatd, connection, url, method);
-        if (e)
-            e->request.identity = identity;
+        const struct peer *peer = peer_of(connection);
+        e = *exchange = peer ? begin(leatd, connection, url, method, peer, identity) : NULL;
         return e ? MHD_YES : MHD_NO;
     }
     if (*size) {
@@ -187,8 +185,7 @@ enum MHD_Result exchange_client(void *leatd, struct MHD_Connection *connection, 
     const char *identity = info ? gnutls_psk_server_get_username(info->tls_session) : NULL;
     if (!identity)
         return MHD_NO; // TLS without a pre-shared key is not offered, so this cannot be
-    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct exchange_peer *peer = info ? info->socket_context : NULL;
+    struct peer *peer = peer_of(connection);
     if (peer)
         peer->served = true;
     return handle(leatd, connection, url, method, data, size, exchange, identity, api_client);
@@ -199,8 +196,8 @@ void exchange_done(void *leatd, struct MHD_Connection *connection, void **exchan
 {
     struct exchange *e = *exchange;
     (void)leatd;
-    (void)connection;
     (void)code;
+    peer_answered(connection);
     if (!e)
         return;
     request_free(&e->request);

@@ -7,12 +7,6 @@
 
 #include <microhttpd.h>
 
-/* What is kept with a connection of the clients' API: whom TLS was started for, and whether it came to a request. */
-struct exchange_peer {
-    char identity[64]; /* "" before TLS has named one */
-    bool known, served;
-};
-
 struct exchange;
 
 /* MHD_AccessHandlerCallback for both APIs; its context is struct leatd. */
@@ -26,8 +20,5 @@ enum MHD_Result exchange_client(void *leatd, struct MHD_Connection *connection, 
 /* MHD_RequestCompletedCallback: frees the exchange. */
 void exchange_done(void *leatd, struct MHD_Connection *connection, void **exchange,
                    enum MHD_RequestTerminationCode code);
-
-/* The peer's address without its port, IPv4 as such. */
-void exchange_address(struct MHD_Connection *connection, char address[INET6_ADDRSTRLEN]);
 
 #endif

@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/http.h"
 
+#include "tools/leatd/control_wire.h"
 #include "tools/leatd/exchange.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
+#include "tools/leatd/peer.h"
 #include "tools/leatd/tls.h"
 
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-#define CONNECTIONS 1024u       // of each API at once
+#define CONNECTIONS 1024u     // of each API at once, as far as there are descriptors
+#define CONNECTIONS_LEAST 16u // with fewer than these it would not be a server
+#define OTHER_FILES (CONTROL_CONNECTIONS + 48u) // that no HTTP connection may take
 #define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
 #define CONNECTION_BYTES 16384u // for headers and answers of one
 #define FLAGS (MHD_USE_EPOLL | MHD_USE_ERROR_LOG)
-
-static struct exchange_peer *peer_of(const struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-        (struct MHD_Connection *)(uintptr_t)connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info ? info->socket_context : NULL;
-}
 
 /*
  * The key of an identity, for TLS. Who is not known gets a random one, and fails as with a wrong key: whether a UUID is known
@@ -30,7 +28,7 @@ static struct exchange_peer *peer_of(const struct MHD_Connection *connection)
 static int find_key(void *context, const struct MHD_Connection *connection, const char *identity,
                     void **key, size_t *size)
 {
-    struct exchange_peer *peer = peer_of(connection);
+    struct peer *peer = peer_of(connection);
     *key = malloc(KEY_BYTES);
     if (!*key)
         return -1;
@@ -45,40 +43,37 @@ static int find_key(void *context, const struct MHD_Connection *connection, cons
 
 struct failure {
     struct leatd *leatd;
-    const struct exchange_peer *peer;
-    char address[INET6_ADDRSTRLEN];
+    const struct peer *peer;
 };
 
 static enum db_result note_failure(void *context)
 {
     struct failure *f = context;
     return f->peer->known
-               ? journal_event(f->leatd, "refused", f->peer->identity, f->address,
+               ? journal_event(f->leatd, "refused", f->peer->identity, f->peer->address,
                                "TLS for %s was not completed: a wrong key?", f->peer->identity)
-               : journal_event(f->leatd, "refused", NULL, f->address,
+               : journal_event(f->leatd, "refused", NULL, f->peer->address,
                                "TLS with an identity that is not known");
 }
 
-static void say_failure(struct leatd *leatd, struct MHD_Connection *connection,
-                        const struct exchange_peer *peer)
+static void say_failure(struct leatd *leatd, const struct peer *peer)
 {
     struct failure f = {.leatd = leatd, .peer = peer};
-    exchange_address(connection, f.address);
-    if (limit_take_address(&leatd->limit, LIMIT_TLS_EVENT, f.address, 10, leatd_monotonic()))
+    if (limit_take_address(&leatd->limit, LIMIT_TLS_EVENT, peer->address, 10, leatd_monotonic()))
         db_transact(leatd->db, note_failure, &f);
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
-    struct exchange_peer *peer = *slot;
+    struct peer *peer = *slot;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *slot = calloc(1, sizeof *peer);
+        *slot = peer_begin(context, connection);
         return;
     }
     if (peer && peer->identity[0] && !peer->served)
-        say_failure(context, connection, peer);
-    free(peer);
+        say_failure(context, peer);
+    peer_end(peer);
     *slot = NULL;
 }
 
@@ -106,26 +101,27 @@ static char *read_pem(const char *path, char *error)
     return NULL;
 }
 
-static struct MHD_Daemon *start_admin(struct leatd *leatd, unsigned extra,
+static struct MHD_Daemon *start_admin(struct leatd *leatd, unsigned connections, unsigned extra,
                                       struct MHD_OptionItem *more)
 {
     const struct sockaddr *address = (const struct sockaddr *)&leatd->config.admin;
     unsigned flags = FLAGS | extra | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, exchange_admin, leatd, MHD_OPTION_EXTERNAL_LOGGER, on_log, leatd,
-        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+        flags, 0, peer_may_connect, leatd, exchange_admin, leatd, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, leatd, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        leatd, MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT,
+        connections, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
-static bool open_admin(struct leatd *leatd, char *error)
+static bool open_admin(struct leatd *leatd, unsigned connections, char *error)
 {
     const struct config *config = &leatd->config;
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     error[0] = 0;
     if (!config->certificate[0]) {
-        leatd->admin_daemon = start_admin(leatd, 0, none);
+        leatd->admin_daemon = start_admin(leatd, connections, 0, none);
     } else {
         char *certificate = read_pem(config->certificate, error);
         char *key = certificate ? read_pem(config->key, error) : NULL;
@@ -133,7 +129,7 @@ static bool open_admin(struct leatd *leatd, char *error)
                                         {MHD_OPTION_HTTPS_MEM_KEY, 0, key},
                                         {MHD_OPTION_END, 0, NULL}};
         if (key) {
-            leatd->admin_daemon = start_admin(leatd, MHD_USE_TLS, both);
+            leatd->admin_daemon = start_admin(leatd, connections, MHD_USE_TLS, both);
             secret_wipe(key, strlen(key));
         }
         free(key);
@@ -146,16 +142,16 @@ static bool open_admin(struct leatd *leatd, char *error)
     return leatd->admin_daemon;
 }
 
-static bool open_client(struct leatd *leatd, char *error)
+static bool open_client(struct leatd *leatd, unsigned connections, char *error)
 {
     const struct sockaddr *address = (const struct sockaddr *)&leatd->config.client;
     unsigned flags = FLAGS | MHD_USE_TLS | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     leatd->client_daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, exchange_client, leatd, MHD_OPTION_EXTERNAL_LOGGER, on_log, leatd,
-        MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_HTTPS_CRED_TYPE, GNUTLS_CRD_PSK,
+        flags, 0, peer_may_connect, leatd, exchange_client, leatd, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, leatd, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_HTTPS_CRED_TYPE, GNUTLS_CRD_PSK,
         MHD_OPTION_GNUTLS_PSK_CRED_HANDLER, find_key, leatd, MHD_OPTION_HTTPS_PRIORITIES,
         TLS_PRIORITIES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, leatd,
-        MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!leatd->client_daemon)
@@ -164,9 +160,29 @@ static bool open_client(struct leatd *leatd, char *error)
     return leatd->client_daemon;
 }
 
+/* How many connections of each API there are descriptors for; the rest stays for the control socket and the database. */
+static unsigned find_connections(char *error)
+{
+    struct rlimit files;
+    rlim_t wanted = 2 * CONNECTIONS + OTHER_FILES, least = 2 * CONNECTIONS_LEAST + OTHER_FILES;
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= least)
+        return (unsigned)((files.rlim_cur < wanted ? files.rlim_cur : wanted) - OTHER_FILES) / 2;
+    snprintf(error, CONFIG_ERROR_BYTES, "the limit of open files is %u, and has to be %u at least",
+             (unsigned)files.rlim_cur, (unsigned)least);
+    return 0;
+}
+
 bool http_open(struct leatd *leatd, char *error)
 {
-    return open_admin(leatd, error) && open_client(leatd, error);
+    unsigned connections = find_connections(error);
+    return connections && open_admin(leatd, connections, error) &&
+           open_client(leatd, connections, error);
 }
 
 void http_close(struct leatd *leatd)
@@ -203,6 +219,7 @@ int http_timeout(const struct leatd *leatd, int most)
 
 void http_run(struct leatd *leatd)
 {
+    peer_expire(leatd);
     MHD_run(leatd->admin_daemon);
     MHD_run(leatd->client_daemon);
 }

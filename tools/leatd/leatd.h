@@ -14,6 +14,7 @@
 
 struct MHD_Daemon;
 struct control;
+struct peer;
 
 struct leatd {
     struct config config;
@@ -21,6 +22,7 @@ struct leatd {
     struct limit limit;
     struct control *control;
     struct MHD_Daemon *admin_daemon, *client_daemon;
+    struct peer *peers; /* who is connected to them */
     uint8_t enrol_key[32];
     bool keys_changed;  /* nbd.psk may have to be written anew */
     char keys_hash[65]; /* SHA-256 of what nbd.psk has; "" before the first time */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 static uint64_t mix(uint64_t x)
@@ -56,17 +57,22 @@ bool limit_take(struct limit *limit, enum limit_kind kind, const char *name, uin
     return true;
 }
 
+void limit_network(char network[INET6_ADDRSTRLEN], const char *address)
+{
+    struct in6_addr six;
+    snprintf(network, INET6_ADDRSTRLEN, "%s", address);
+    if (inet_pton(AF_INET6, address, &six) != 1)
+        return;
+    memset(&six.s6_addr[8], 0, 8); // RFC 4291, section 2.5.1: the interface's half
+    inet_ntop(AF_INET6, &six, network, INET6_ADDRSTRLEN);
+}
+
 bool limit_take_address(struct limit *limit, enum limit_kind kind, const char *address,
                         uint32_t most, int64_t now)
 {
-    struct in6_addr six;
     char network[INET6_ADDRSTRLEN];
-    if (inet_pton(AF_INET6, address, &six) == 1) {
-        memset(&six.s6_addr[8], 0, 8); // RFC 4291, section 2.5.1: the interface's half
-        if (inet_ntop(AF_INET6, &six, network, sizeof network))
-            address = network;
-    }
-    return limit_take(limit, kind, address, most, now);
+    limit_network(network, address);
+    return limit_take(limit, kind, network, most, now);
 }
 
 void limit_clear(struct limit *limit, enum limit_kind kind, const char *name)

@@ -3,6 +3,7 @@
 #ifndef LEATD_LIMIT_H
 #define LEATD_LIMIT_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,7 +39,10 @@ struct limit {
 bool limit_take(struct limit *limit, enum limit_kind kind, const char *name, uint32_t most,
                 int64_t now);
 
-/* The same for an address as text: one of IPv6 counts as its network of 64 bits, which one host has to itself. */
+/* What an address, as text, counts as: one of IPv6 as its network of 64 bits, which one host may have to itself. */
+void limit_network(char network[INET6_ADDRSTRLEN], const char *address);
+
+/* limit_take for an address, by its network. */
 bool limit_take_address(struct limit *limit, enum limit_kind kind, const char *address,
                         uint32_t most, int64_t now);
 

@@ -138,6 +138,7 @@ static int run(struct leatd *leatd)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); // a peer that has gone
     int signals = signalfd(-1, &set, SFD_CLOEXEC);
     secret_random(leatd->limit.key, sizeof leatd->limit.key);
     gnutls_hash_fast(GNUTLS_DIG_SHA256, TLS_ENROL_WORDS, strlen(TLS_ENROL_WORDS), leatd->enrol_key);

@@ -13,7 +13,8 @@ struct leatd;
 #define REQUEST_SEGMENTS 8u
 #define REQUEST_SENTENCE 256u
 #define REQUEST_BODY_BYTES (64u << 10)
-#define REQUEST_PROFILE_BYTES (1u << 20) /* of a boot profile, the only body that is no JSON */
+#define REQUEST_STRANGER_BYTES (4u << 10) /* without a token */
+#define REQUEST_PROFILE_BYTES (1u << 20)  /* of a boot profile, the only body that is no JSON */
 
 enum request_method { REQUEST_GET, REQUEST_POST, REQUEST_PUT, REQUEST_PATCH, REQUEST_DELETE };
 
