@@ -231,6 +231,32 @@ class Client:
         return self.request("POST", "bye", token=self.session)
 
 
+class Kept:
+    """One TLS connection of a client for several requests."""
+
+    def __init__(self, client):
+        self.openssl = subprocess.Popen(
+            ["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{client.server.client_port}", "-psk_identity",
+             client.identity, "-psk", client.key], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+    def post(self, path, body=None, token=None):
+        """(status, object)."""
+        data = json.dumps(body).encode() if body is not None else b""
+        head = f"POST /client/v1/{path} HTTP/1.1\r\nHost: leatd\r\nContent-Length: {len(data)}\r\n"
+        head += f"Authorization: Bearer {token}\r\n" if token else ""
+        self.openssl.stdin.write(head.encode() + b"\r\n" + data)
+        self.openssl.stdin.flush()
+        status, size = int(self.openssl.stdout.readline().split()[1]), 0
+        while line := self.openssl.stdout.readline().strip():
+            name, _, value = line.partition(b":")
+            size = int(value) if name.lower() == b"content-length" else size
+        return status, json.loads(self.openssl.stdout.read(size))
+
+    def close(self):
+        self.openssl.kill()
+        self.openssl.communicate()
+
+
 class Control:
     """The plugin's side of the control socket."""
 

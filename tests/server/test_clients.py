@@ -4,7 +4,7 @@ import socket
 import time
 
 from case import ServerCase
-from server import Client, enrol_key
+from server import Client, Control, Kept, enrol_key
 
 
 class Clients(ServerCase):
@@ -106,6 +106,35 @@ class Clients(ServerCase):
         self.assertEqual(0, client.hello()[0])
         client.key = key
         self.assertEqual(200, client.hello()[0])
+
+    def test_old_key(self):
+        client, api = self.server.client(14, "read-only"), self.server.api
+        hello = {"uuid": client.uuid, "macs": client.macs, "version": "0.1.0"}
+        kept = Kept(client)
+        self.addCleanup(kept.close)
+        status, answer = kept.post("hello", hello)
+        control = Control(self.server)
+        self.addCleanup(control.close)
+        export = answer["disks"][0]["export"]
+        self.assertEqual((200, True), (status, "lease" in control.open(export)))
+        client.key = api("POST", "clients/lab-14/key")["key"]
+        self.assertEqual("token", control.open(export)["reason"])
+        self.assertEqual(401, kept.post("renew", token=answer["session"])[0])
+        self.assertEqual(401, kept.post("hello", hello)[0])
+        self.assertEqual(200, client.hello()[0])
+        self.assertEqual(401, kept.post("renew", token=client.session)[0])
+        self.assertEqual(200, client.renew()[0])
+        # Removed and added again: the same UUID with a key of its own.
+        kept = Kept(client)
+        self.addCleanup(kept.close)
+        self.assertEqual(200, kept.post("renew", token=client.session)[0])
+        for one in self.server.items("assignments"):
+            if one["client"] == client.uuid:
+                api("DELETE", f"assignments/{one['id']}")
+        api("DELETE", "clients/lab-14")
+        self.assertEqual(404, kept.post("hello", hello)[0])
+        self.server.client(14, "read-only")
+        self.assertEqual(401, kept.post("hello", hello)[0])
 
     def test_no_plain_text(self):
         status = b""

@@ -160,6 +160,8 @@ static enum db_result add(void *context)
                "INSERT INTO admin (name, password, enabled, created) VALUES ($1, $2, 1, $3)"
                " ON CONFLICT (name) DO UPDATE SET password = $2, enabled = 1",
                values, 3, NULL);
+    if (result == DB_OK) // whoever knew an old password
+        result = db_run(a->leatd->db, "DELETE FROM api_token WHERE admin = $1", values, 1, NULL);
     return result == DB_OK ? journal_audit(&request, "create", object, NULL, NULL) : result;
 }
 

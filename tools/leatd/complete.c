@@ -172,3 +172,14 @@ enum db_result created_token(struct request *request, const char *key)
     secret_wipe(token, sizeof token);
     return result;
 }
+
+enum db_result changed_admin(struct request *request, const struct record *record, const char *key)
+{
+    char hash[HASH_BYTES];
+    if (!record->given[object_field(&object_admins, "password")])
+        return DB_OK;
+    secret_hash(hash, request->token);
+    struct db_value values[] = {db_str(key), db_str(hash)};
+    return db_run(request->leatd->db, "DELETE FROM api_token WHERE admin = $1 AND hash <> $2",
+                  values, 2, NULL);
+}

@@ -5,7 +5,8 @@
 
 #include "tools/leatd/object.h"
 
-extern const struct object object_clients, object_disks, object_assignments, object_tokens;
+extern const struct object object_clients, object_disks, object_assignments, object_admins,
+    object_tokens;
 
 bool complete_client(struct request *request, struct record *record, bool is_new,
                      enum db_result *result);
@@ -20,5 +21,8 @@ bool complete_token(struct request *request, struct record *record, bool is_new,
 
 enum db_result created_client(struct request *request, const char *key);
 enum db_result created_token(struct request *request, const char *key);
+
+/* A new password: the administrator's tokens end, but for the one that the request came with. */
+enum db_result changed_admin(struct request *request, const struct record *record, const char *key);
 
 #endif

@@ -67,6 +67,7 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
     request->leatd = leatd;
     request->token = bearer(connection);
     request->identity = identity;
+    request->key_hash = identity ? peer->key_hash : NULL;
     memcpy(request->address, peer->address, sizeof request->address);
     bool good = (size_t)snprintf(e->path, sizeof e->path, "%s", url) < sizeof e->path &&
                 request_path(request, e->path);

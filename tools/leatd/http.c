@@ -29,6 +29,7 @@ static int find_key(void *context, const struct MHD_Connection *connection, cons
                     void **key, size_t *size)
 {
     struct peer *peer = peer_of(connection);
+    char text[KEY_TEXT_BYTES];
     *key = malloc(KEY_BYTES);
     if (!*key)
         return -1;
@@ -37,6 +38,9 @@ static int find_key(void *context, const struct MHD_Connection *connection, cons
     if (peer) {
         snprintf(peer->identity, sizeof peer->identity, "%s", identity);
         peer->known = known;
+        secret_hex(text, *key, KEY_BYTES);
+        secret_hash(peer->key_hash, text);
+        secret_wipe(text, sizeof text);
     }
     return 0;
 }

@@ -71,26 +71,43 @@ enum db_result manage_remove(struct request *request, const char *path, const ch
     return strcmp(path, "sessions") ? drop_difference(request, id) : end_session(request, id);
 }
 
-enum db_result manage_key(struct request *request, const char *client)
+static enum db_result set_key(struct request *request, const char *uuid, const char *session)
 {
     uint8_t key[KEY_BYTES];
     char text[KEY_TEXT_BYTES], object[96];
-    uint64_t changed;
     secret_random(key, sizeof key);
     secret_hex(text, key, sizeof key);
-    struct db_value values[] = {db_str(client), db_str(text)};
+    struct db_value values[] = {db_str(uuid), db_str(text)};
     enum db_result result =
-        db_run(request->leatd->db, "UPDATE client SET psk = $2 WHERE uuid = $1 OR name = $1",
-               values, 2, &changed);
-    if (result == DB_OK && !changed) {
-        request_refuse(request, 404, "there is no client %.64s", client);
-    } else if (result == DB_OK) {
-        snprintf(object, sizeof object, "client %.64s", client);
+        db_run(request->leatd->db, "UPDATE client SET psk = $2 WHERE uuid = $1", values, 2, NULL);
+    if (result == DB_OK && session[0])
+        result = session_end(request->leatd, session, "the client has got a new key");
+    snprintf(object, sizeof object, "client %.64s", uuid);
+    if (result == DB_OK)
         result = done(request, "new key", object);
+    if (result == DB_OK)
         cJSON_AddStringToObject(request->answer, "key", text);
-    }
     secret_wipe(key, sizeof key);
     secret_wipe(text, sizeof text);
+    return result;
+}
+
+enum db_result manage_key(struct request *request, const char *client)
+{
+    struct db_rows rows;
+    struct db_value value = db_str(client);
+    enum db_result result =
+        db_query(request->leatd->db,
+                 "SELECT uuid, session.id FROM client LEFT JOIN session ON session.client = uuid"
+                 " AND ended IS NULL WHERE uuid = $1 OR name = $1",
+                 &value, 1, &rows);
+    if (result != DB_OK)
+        return result;
+    if (rows.count)
+        result = set_key(request, db_text(&rows, 0, 0), db_text(&rows, 0, 1));
+    else
+        request_refuse(request, 404, "there is no client %.64s", client);
+    db_rows_free(&rows);
     return result;
 }
 

@@ -256,6 +256,8 @@ static enum db_result change(struct request *request, const struct object *objec
     const char *fixed = json_text(before, object->fields[object_field(object, object->key)].name);
     key = fixed ? fixed : key;
     result = update(request, object, parent, key, &record);
+    if (result == DB_OK && object->changed)
+        result = object->changed(request, &record, key);
     cJSON *after = result == DB_OK ? load(request, object, parent, key, &result) : NULL;
     if (after) {
         audit_name(name, sizeof name, object, parent, key);

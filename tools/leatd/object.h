@@ -69,6 +69,9 @@ struct object {
                      enum db_result *result);
     /* In the same transaction, after an insert: adds to the answer what is shown only now. */
     enum db_result (*created)(struct request *request, const char *key);
+    /* In the same transaction, after an update: what follows from the fields that were given. */
+    enum db_result (*changed)(struct request *request, const struct record *record,
+                              const char *key);
 };
 
 extern const struct object *const objects[]; /* ends in NULL */

@@ -129,12 +129,13 @@ static const struct field admin_fields[] = {
     FIELD("name", "name", FIELD_NAME, .flags = FIELD_NEEDED | FIELD_FIXED),
     FIELD("password", "password", FIELD_SECRET, .flags = FIELD_NEEDED),
     FIELD("enabled", "enabled", FIELD_TRUTH, .fallback = 1), CREATED, FIELDS_END};
-static const struct object admins = {.path = "admins",
+const struct object object_admins = {.path = "admins",
                                      .word = "administrator",
                                      .table = "admin",
                                      .key = "name",
                                      .fields = admin_fields,
-                                     .what_needs_it = "something uses it"};
+                                     .what_needs_it = "something uses it",
+                                     .changed = changed_admin};
 
 static const struct field token_fields[] = {FIELD("id", "id", FIELD_SHOWN),
                                             FIELD("admin", "admin", FIELD_SHOWN),
@@ -155,5 +156,5 @@ const struct object object_tokens = {.path = "tokens",
                                      .created = created_token};
 
 const struct object *const objects[] = {
-    &groups, &object_clients, &images, &object_disks, &object_assignments,
-    &admins, &object_tokens,  NULL};
+    &groups,        &object_clients, &images, &object_disks, &object_assignments,
+    &object_admins, &object_tokens,  NULL};

@@ -6,6 +6,8 @@
 #ifndef LEATD_PEER_H
 #define LEATD_PEER_H
 
+#include "tools/leatd/secret.h"
+
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -23,6 +25,7 @@ struct peer {
     int64_t since; /* monotonic: when it connected, or was last answered */
     char identity
         [64]; /* of the clients' API: whom TLS was started for; "" before it has named one */
+    char key_hash[HASH_BYTES]; /* of the key that TLS was started with, as text */
     bool known, served;
 };
 

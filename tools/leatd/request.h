@@ -26,6 +26,7 @@ struct request {
     int64_t limit;
     const char *token;    /* of "Authorization: Bearer"; NULL if there is none */
     const char *identity; /* who TLS has shown the client to be; NULL on the administrators' side */
+    const char *key_hash; /* SHA-256 of the key, as text, that TLS has shown it by; NULL likewise */
     char address[INET6_ADDRSTRLEN]; /* of the peer, IPv4 as such */
     const cJSON *body;              /* NULL if there is none */
     const void *data;               /* a PUT's body as it is */

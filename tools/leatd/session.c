@@ -15,6 +15,7 @@
 
 #define WAIT 10 // seconds until a client that was refused may ask again
 #define HARDWARE_BYTES 2000u
+#define OLD_KEY "the key that the connection was made with is worth nothing any more"
 
 /* What a hello says, checked. */
 struct hello {
@@ -246,13 +247,15 @@ static enum db_result hello_checked(struct request *request, const struct hello 
         return journal_event(request->leatd, "refused", request->identity, request->address,
                              "a hello for %s with the key of %s", hello->uuid, request->identity);
     }
-    enum db_result result =
-        db_query(request->leatd->db, "SELECT name, enabled, expires FROM client WHERE uuid = $1",
-                 &uuid, 1, &client);
+    enum db_result result = db_query(
+        request->leatd->db, "SELECT name, enabled, expires, psk FROM client WHERE uuid = $1", &uuid,
+        1, &client);
     if (result != DB_OK)
         return result;
     if (enrols || !client.count)
         answer_enrolment(request, &client);
+    else if (!tls_is_key(request, db_text(&client, 0, 3)))
+        request_refuse(request, 401, OLD_KEY);
     else
         result = admit(request, hello, &client);
     db_rows_free(&client);
@@ -269,13 +272,15 @@ enum db_result session_hello(struct request *request)
     return result;
 }
 
-/* A row of id, client, name, expires, why, enabled, the client's expiry. */
+/* A row of id, client, name, expires, why, enabled, the client's expiry and key. */
 static bool check_session(struct request *request, const struct db_rows *rows)
 {
     int64_t now = leatd_now();
     const char *why = NULL;
     if (!rows->count)
         why = "the session is not known";
+    else if (!tls_is_key(request, db_text(rows, 0, 7)))
+        why = OLD_KEY;
     else if (db_at(rows, 0, 4)->kind == DB_TEXT)
         why = db_text(rows, 0, 4);
     else if (db_number(rows, 0, 3) <= now)
@@ -300,12 +305,12 @@ enum db_result session_find(struct request *request, struct session *session, bo
     }
     secret_hash(hash, request->token);
     struct db_value values[] = {db_str(hash), db_str(request->identity)};
-    enum db_result result =
-        db_query(request->leatd->db,
-                 "SELECT session.id, client, name, session.expires, why, enabled, client.expires"
-                 " FROM session JOIN client ON session.client = client.uuid"
-                 " WHERE hash = $1 AND client = $2",
-                 values, 2, &rows);
+    enum db_result result = db_query(
+        request->leatd->db,
+        "SELECT session.id, client, name, session.expires, why, enabled, client.expires, psk"
+        " FROM session JOIN client ON session.client = client.uuid"
+        " WHERE hash = $1 AND client = $2",
+        values, 2, &rows);
     if (result != DB_OK)
         return result;
     *found = check_session(request, &rows);

@@ -44,6 +44,13 @@ bool tls_find_key(struct leatd *leatd, const char *identity, uint8_t key[KEY_BYT
     return false;
 }
 
+bool tls_is_key(const struct request *request, const char *key)
+{
+    char hash[HASH_BYTES];
+    secret_hash(hash, key);
+    return request->key_hash && !strcmp(hash, request->key_hash);
+}
+
 struct listing {
     struct leatd *leatd;
     struct db_rows rows;

@@ -3,6 +3,7 @@
 #ifndef LEATD_TLS_H
 #define LEATD_TLS_H
 
+#include "tools/leatd/request.h"
 #include "tools/leatd/secret.h"
 
 struct leatd;
@@ -17,6 +18,9 @@ struct leatd;
 
 /* The key of an identity. False: there is none, or the database cannot be asked; key is then random. */
 bool tls_find_key(struct leatd *leatd, const char *identity, uint8_t key[KEY_BYTES]);
+
+/* Is the client's key, as the database has it now, the one that its TLS connection was let in with? It may have changed. */
+bool tls_is_key(const struct request *request, const char *key);
 
 /* Writes nbd.psk anew if what it has to have has changed. */
 void tls_write_keys(struct leatd *leatd);
