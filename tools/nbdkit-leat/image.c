@@ -4,8 +4,17 @@
 #include <pthread.h>
 #include <string.h>
 
+/* One that is being opened: whoever wants the same waits, and nobody else. */
+struct opening {
+    const char *name;
+    enum grant_format format;
+    struct opening *next;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static struct image *images;
+static struct opening *openings;
 
 static struct image *find(const char *name, enum grant_format format)
 {
@@ -15,21 +24,51 @@ static struct image *find(const char *name, enum grant_format format)
     return NULL;
 }
 
+static bool is_opening(const char *name, enum grant_format format)
+{
+    for (struct opening *o = openings; o; o = o->next)
+        if (o->format == format && !strcmp(o->name, name))
+            return true;
+    return false;
+}
+
+static void add(struct image *image, const char *name, enum grant_format format)
+{
+    strcpy(image->name, name);
+    image->format = format;
+    image->next = images;
+    images = image;
+}
+
+/* With the lock, which is let go meanwhile. */
+static struct image *open_new(const char *name, bool is_uri, enum grant_format format,
+                              char error[IMAGE_ERROR])
+{
+    struct opening mine = {name, format, openings}, **at = &openings;
+    openings = &mine;
+    pthread_mutex_unlock(&lock);
+    bool is_raw = !is_uri && format == GRANT_RAW;
+    struct image *image =
+        is_raw ? image_raw_open(name, error) : image_nbd_open(name, is_uri, format, error);
+    pthread_mutex_lock(&lock);
+    while (*at != &mine)
+        at = &(*at)->next;
+    *at = mine.next;
+    if (image)
+        add(image, name, format);
+    pthread_cond_broadcast(&opened);
+    return image;
+}
+
 struct image *image_open(const char *name, bool is_uri, enum grant_format format,
                          char error[IMAGE_ERROR])
 {
+    struct image *image;
     pthread_mutex_lock(&lock);
-    struct image *image = find(name, format);
-    if (!image) {
-        bool is_raw = !is_uri && format == GRANT_RAW;
-        image = is_raw ? image_raw_open(name, error) : image_nbd_open(name, is_uri, format, error);
-        if (image) {
-            strcpy(image->name, name);
-            image->format = format;
-            image->next = images;
-            images = image;
-        }
-    }
+    while (!(image = find(name, format)) && is_opening(name, format))
+        pthread_cond_wait(&opened, &lock);
+    if (!image)
+        image = open_new(name, is_uri, format, error);
     if (image)
         image->users++;
     pthread_mutex_unlock(&lock);
@@ -39,14 +78,16 @@ struct image *image_open(const char *name, bool is_uri, enum grant_format format
 void image_release(struct image *image)
 {
     pthread_mutex_lock(&lock);
-    if (!--image->users) {
+    bool is_last = !--image->users;
+    if (is_last) {
         struct image **at = &images;
         while (*at != image)
             at = &(*at)->next;
         *at = image->next;
-        image->ops->close(image);
     }
     pthread_mutex_unlock(&lock);
+    if (is_last)
+        image->ops->close(image);
 }
 
 /* How much of a range lies in front of the image's end. */
