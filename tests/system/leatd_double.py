@@ -16,6 +16,8 @@ class Double:
         self.listener = None
         self.term = 60
         self.lock = threading.Lock()
+        self.goes_on = threading.Event()  # cleared: it takes requests, and answers none
+        self.goes_on.set()
         self.start()
 
     def start(self):
@@ -48,17 +50,18 @@ class Double:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
-        with connection, connection.makefile("rwb") as stream:
-            try:
+        try:
+            with connection, connection.makefile("rwb") as stream:
                 for line in stream:
                     stream.write(self.answer(line))
                     stream.flush()
-            except OSError:
-                pass
+        except OSError:
+            pass
 
     def answer(self, line):
         assert len(line) <= 4096, len(line)
         request = json.loads(line)
+        self.goes_on.wait()
         with self.lock:
             self.asked.append(request)
             what = getattr(self, "do_" + request["op"])(request)

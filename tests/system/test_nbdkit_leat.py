@@ -20,6 +20,7 @@ from vdisk_case import MIB, Case, RawClient, can_connect, free_port, wait_for
 
 TOOL = sys.argv.pop(2)
 TOKEN = "x." + "Ab3-_" * 8 + "xyz"
+ESHUTDOWN = 108
 OTHER = "x." + "Zz9-_" * 8 + "xyz"
 
 
@@ -599,6 +600,68 @@ class Leases(Plugin):
             with self.assertRaises(ConnectionError, msg="the connection is cut"):
                 client.take(1)
         wait_for(lambda: "taken away" in self.log_of(p), 5, "the log says so")
+
+    def test_restarted(self):
+        """A machine that has started again gets its disk at once, while its old connection still is there."""
+        self.server_disk(renew=60)
+        self.nbdkit()
+        with RawClient(self.path("nbd"), TOKEN.encode()) as old:
+            self.assertEqual(old.write(0, b"abcd" * 128), 0)
+            self.leatd.gone.add("l-" + TOKEN[2:8])
+            self.leatd.grants[OTHER] = {**self.leatd.grants[TOKEN], "lease": "l-2"}
+            with RawClient(self.path("nbd"), OTHER.encode()) as new:
+                self.assertEqual(new.read(0, 512), b"abcd" * 128)
+                self.assertEqual(new.write(512, b"efgh" * 128), 0)
+                self.assertEqual([old.command(0, 0, 512), old.write(0, bytes(512)), old.flush()], [ESHUTDOWN] * 3)
+            with RawClient(self.path("nbd"), OTHER.encode()) as new:
+                self.assertEqual(new.read(0, 1024), b"abcd" * 128 + b"efgh" * 128)
+
+    def test_two_in_one(self):
+        """Two good leases for one difference, in one nbdkit: the second is told who is there."""
+        self.server_disk(renew=60)
+        self.leatd.grants[OTHER] = {**self.leatd.grants[TOKEN], "lease": "l-2", "client": "lab-02"}
+        p = self.nbdkit()
+        with RawClient(self.path("nbd"), TOKEN.encode()) as first:
+            self.assertNotEqual(self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode, 0)
+            self.assertIn("lab-01 has its difference open", self.log_of(p))
+            self.assertEqual(first.write(0, bytes(512)), 0)
+        self.run_tool("nbdinfo", self.uri(OTHER))
+
+    def test_silent(self):
+        """A leatd that takes questions and answers none: who is on comes back soon, whoever else asks."""
+        self.server_disk(renew=60)
+        p = self.nbdkit()
+        with RawClient(self.path("nbd"), TOKEN.encode()):
+            self.leatd.goes_on.clear()
+            others = [subprocess.Popen(["nbdinfo", self.uri(f"x.made-up{n}")], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL) for n in range(6)]
+            self.processes += others
+            start = time.monotonic()
+            self.qemu_io("write -P 1 0 4k")
+            self.assertLess(time.monotonic() - start, 8, "the first, who finds it out")
+            self.assertIn("leatd does not answer", self.log_of(p))
+            start = time.monotonic()
+            self.qemu_io("read -P 1 0 4k")
+            self.assertLess(time.monotonic() - start, 3)
+            for other in others:
+                self.assertNotEqual(other.wait(20), 0)
+            self.leatd.goes_on.set()
+        wait_for(lambda: "leatd answers again" in self.log_of(p), 10, "it is noticed")
+
+    def test_slow_image(self):
+        """An image that takes its time keeps nobody else waiting."""
+        self.server_disk()
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            self.grant(OTHER, uri=f"nbd://127.0.0.1:{silent.getsockname()[1]}", size=4 * MIB)
+            self.nbdkit()
+            other = subprocess.Popen(["nbdinfo", self.uri(OTHER)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.processes.append(other)
+            with silent.accept()[0]:
+                self.qemu_io("write -P 1 0 4k")
+                self.qemu_io("read -P 1 0 4k")
+                self.assertIsNone(other.poll())
 
 
 if __name__ == "__main__":

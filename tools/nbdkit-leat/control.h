@@ -8,13 +8,12 @@
 
 #include "tools/nbdkit-leat/grant.h"
 
-#define CONTROL_SECONDS 5 /* that an answer may take */
-
 /* Once, before threads. False: the path is too long for a Unix socket. */
 bool control_init(const char *path);
-/* Sends a request, and waits for its answer (a string without line feed). False: leatd is away. A request whose answer was
-   lost is asked once more: all of them may be asked twice. Any thread; one at a time is served. */
-bool control_ask(const char *line, size_t length, char answer[GRANT_LINE]);
+/* Sends a request, and waits for its answer (a string without line feed) for at most so many seconds. False: leatd is
+   away. A request whose answer was lost is asked once more: all of them may be asked twice. Any thread; one at a
+   time is served, and when that one finds leatd away, so have all that wait. */
+bool control_ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE]);
 void control_close(void);
 
 #endif

@@ -91,9 +91,11 @@ int disk_open(struct disk *disk, const struct grant *grant, uint64_t limit, char
 int disk_close(struct disk *disk)
 {
     int error = disk->difference ? difference_close(disk->difference) : 0;
+    disk->difference = NULL;
     diff_file_close(&disk->file);
     if (disk->image)
         image_release(disk->image);
+    disk->image = NULL;
     return error;
 }
 

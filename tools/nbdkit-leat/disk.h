@@ -20,8 +20,8 @@ struct disk {
     bool shows_layers; /* what comes from the image is HOLE without ZERO (mode `server`) */
 };
 
-/* Opens what the grant names; a new difference whose file is not there is made, any other is -ENOENT. limit: of the difference's file, 0:
-   none. The image's size must not be larger than the grant's. -errno with the reason in error. */
+/* Opens what the grant names; a new difference whose file is not there is made, any other is -ENOENT. limit: of the
+   difference's file, 0: none. The image's size must not be larger than the grant's. -errno with the reason in error. */
 int disk_open(struct disk *disk, const struct grant *grant, uint64_t limit, char error[DIFF_ERROR]);
 /* All that was written is durable then, or the result is not 0. */
 int disk_close(struct disk *disk);

@@ -1,345 +1,279 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tools/nbdkit-leat/lease.h"
+#include "tools/nbdkit-leat/lease_inside.h"
 
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "tools/nbdkit-leat/control.h"
+struct lease_table lease_table = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                  .changed = PTHREAD_COND_INITIALIZER,
+                                  .due = PTHREAD_COND_INITIALIZER};
 
-/* Opening and closing are one at a time: a disk's file must be closed before it can be opened again.
-   `table` is for the list alone, and held for moments. */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER, table = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t stop_asked = PTHREAD_COND_INITIALIZER;
-static struct lease *leases;
-static unsigned count;
-static struct lease_hooks hooks;
-static uint64_t limit_bytes;
-static bool is_renewing, is_stopping, is_away;
-static pthread_t renewer;
-
-__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+void lease_init(const struct lease_hooks *hooks, uint64_t limit)
 {
-    char line[768];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    hooks.log(line);
+    lease_table.hooks = *hooks;
+    lease_table.limit = limit;
 }
 
-static int64_t seconds(clockid_t clock)
+static void lock(void)
 {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return now.tv_sec;
+    pthread_mutex_lock(&lease_table.lock);
 }
 
-void lease_init(const struct lease_hooks *what, uint64_t limit)
+static void unlock(void)
 {
-    hooks = *what;
-    limit_bytes = limit;
+    pthread_mutex_unlock(&lease_table.lock);
 }
 
-static struct lease *find(const char *lease, const char *token)
+/* Those that are gone end by themselves. */
+static struct lease *find(const char *name, const char *token)
 {
-    for (struct lease *l = leases; l; l = l->next)
-        if (!strcmp(l->token, token) && (!lease || !strcmp(l->grant.lease, lease)))
+    for (struct lease *l = lease_table.first; l; l = l->next)
+        if (!strcmp(l->token, token) && (!name || !strcmp(l->grant.lease, name)) &&
+            !atomic_load(&l->is_gone))
             return l;
     return NULL;
 }
 
-/* Out of the list; it has no users. Called with both locks. */
-static void forget(struct lease *lease)
+static struct lease *use(struct lease *lease)
 {
-    struct lease **at = &leases;
-    while (*at != lease)
-        at = &(*at)->next;
-    *at = lease->next;
-    count--;
-    free(lease);
-}
-
-static void note_away(bool away)
-{
-    if (away != is_away)
-        say(away ? "leatd does not answer; what is open goes on, nothing new is opened"
-                 : "leatd answers again");
-    is_away = away;
-}
-
-static bool ask(const char *line, size_t length, char answer[GRANT_LINE])
-{
-    bool answered = length && control_ask(line, length, answer);
-    pthread_mutex_lock(&table);
-    note_away(!answered);
-    pthread_mutex_unlock(&table);
-    return answered;
-}
-
-/* Asks leatd for a new grant. 1: given; 0: refused; -1: leatd is away. */
-static int ask_open(const char *token, const char *peer, bool read_only, struct grant *grant)
-{
-    char line[GRANT_LINE], answer[GRANT_LINE];
-    struct grant_refusal refusal;
-    if (!ask(line, grant_ask_open(line, token, peer, read_only), answer))
-        return -1;
-    switch (grant_read(answer, grant, &refusal)) {
-    case GRANT_GIVEN:
-        return 1;
-    case GRANT_NONSENSE:
-        say("%s", refusal.sentence);
-        return 0;
-    default:
-        if (!strcmp(refusal.reason, "later"))
-            return -1;
-        say("an export is refused to %s: %s%s%s%s", *peer ? peer : "a local client",
-            refusal.sentence, refusal.holder[0] ? " (held by " : "", refusal.holder,
-            refusal.holder[0] ? ")" : "");
-        return 0;
-    }
+    lease->users++;
+    lease->is_close_owed = false;
+    return lease;
 }
 
 /* One that was given before leatd went away, to the same address. */
-static struct lease *still_good(const char *token, const char *peer)
+static struct lease *use_still_good(const char *token, const char *peer, bool is_away)
 {
-    pthread_mutex_lock(&table);
-    struct lease *lease = find(NULL, token);
-    if (lease && (strcmp(lease->peer, peer) || atomic_load(&lease->is_gone) ||
-                  (!lease->users && lease->grant.expires <= seconds(CLOCK_REALTIME))))
+    lock();
+    struct lease *lease = is_away || lease_table.is_away ? find(NULL, token) : NULL;
+    if (lease && (strcmp(lease->peer, peer) ||
+                  (!lease->users && lease->grant.expires <= lease_seconds(CLOCK_REALTIME))))
         lease = NULL;
-    pthread_mutex_unlock(&table);
+    if (lease)
+        use(lease);
+    unlock();
+    return lease;
+}
+
+static struct lease *add(const struct grant *grant, const char *token, const char *peer)
+{
+    struct lease *lease = lease_table.count < LEASES_MAX ? calloc(1, sizeof *lease) : NULL;
+    if (!lease)
+        return NULL;
+    lease->grant = *grant;
+    strcpy(lease->token, token);
+    snprintf(lease->peer, sizeof lease->peer, "%s", peer);
+    lease->renew_at = lease_seconds(CLOCK_MONOTONIC) + grant->renew;
+    lease->next = lease_table.first;
+    lease_table.first = lease;
+    lease_table.count++;
     return lease;
 }
 
 /* The entry of a new grant: there already when the client has another connection, or had one. */
-static struct lease *entry_of(const struct grant *grant, const char *token, const char *peer)
+static struct lease *use_given(const struct grant *grant, const char *token, const char *peer)
 {
-    pthread_mutex_lock(&table);
+    lock();
     struct lease *lease = find(grant->lease, token);
-    if (lease && atomic_load(&lease->is_gone))
-        lease = NULL; /* that one ends by itself */
-    if (lease) {
+    if (lease)
         lease->grant.expires = grant->expires;
-    } else if (count < LEASES_MAX && (lease = calloc(1, sizeof *lease))) {
-        lease->grant = *grant;
-        strcpy(lease->token, token);
-        snprintf(lease->peer, sizeof lease->peer, "%s", peer);
-        lease->renew_at = seconds(CLOCK_MONOTONIC) + grant->renew;
-        lease->next = leases;
-        leases = lease;
-        count++;
-    }
-    pthread_mutex_unlock(&table);
+    else
+        lease = add(grant, token, peer);
+    if (lease)
+        use(lease);
+    unlock();
     if (!lease)
-        say("%s gets no disk: %u are open, and no more are held", grant->client, LEASES_MAX);
+        lease_say("%s gets no disk: %u are open, and no more are held", grant->client, LEASES_MAX);
     return lease;
 }
 
+/* Disks are opened and closed with is_changing set, and the lock let go meanwhile. */
+static void end_change(struct lease *lease, bool is_open)
+{
+    lock();
+    lease->is_open = is_open;
+    lease->is_changing = false;
+    pthread_cond_broadcast(&lease_table.changed);
+}
+
+static void close_disk(struct lease *lease)
+{
+    lease->is_changing = true;
+    unlock();
+    int error = disk_close(&lease->disk);
+    if (error)
+        lease_say("disk %s of %s: closing it failed: %s", lease->grant.disk, lease->grant.client,
+                  strerror(-error));
+    end_change(lease, false);
+}
+
+static void close_if_gone(struct lease *lease)
+{
+    if (atomic_load(&lease->is_gone) && lease->is_open && !lease->is_changing &&
+        !atomic_load(&lease->inside))
+        close_disk(lease);
+}
+
+/* A new difference is confirmed before anything is written to it: when its file is lost after that, nobody makes
+   it anew. */
 static bool open_disk(struct lease *lease)
 {
     char error[DIFF_ERROR];
-    if (lease->is_open)
-        return true;
-    if (disk_open(&lease->disk, &lease->grant, limit_bytes, error)) {
-        say("disk %s of %s cannot be opened: %s", lease->grant.disk, lease->grant.client, error);
-        return false;
+    struct grant *grant = &lease->grant;
+    bool is_new = grant->is_new && !grant->read_only;
+    lease->is_changing = true;
+    unlock();
+    bool is_open = !disk_open(&lease->disk, grant, lease_table.limit, error);
+    if (!is_open)
+        lease_say("disk %s of %s cannot be opened: %s", grant->disk, grant->client, error);
+    if (is_open && is_new && !lease_ask_confirm(lease)) {
+        disk_close(&lease->disk);
+        is_open = false;
     }
-    lease->is_open = true;
-    return true;
+    end_change(lease, is_open);
+    if (is_open)
+        grant->is_new = false;
+    close_if_gone(lease);
+    return lease->is_open;
 }
 
-/* leatd must know that a new difference's file is there before anything is written to it: when it is
-   lost after that, nobody makes it anew. */
-static bool confirm(struct lease *lease)
+/* Another lease of this process that has the same difference open, and either of the two writes. */
+static struct lease *in_the_way(const struct lease *lease)
 {
-    char line[GRANT_LINE], answer[GRANT_LINE];
-    struct grant_refusal refusal;
-    if (!lease->grant.is_new || lease->grant.read_only)
-        return true;
-    size_t length = grant_ask_renew(line, lease->grant.lease, 0, 0, true);
-    if (!ask(line, length, answer) ||
-        grant_read_renewed(answer, &lease->grant.expires, &refusal) != GRANT_GIVEN) {
-        say("disk %s of %s is not served: leatd has not confirmed its new difference",
-            lease->grant.disk, lease->grant.client);
-        return false;
-    }
-    lease->grant.is_new = false;
-    return true;
+    const struct grant *g = &lease->grant;
+    for (struct lease *l = lease_table.first; l && g->difference[0]; l = l->next)
+        if (l != lease && (l->is_open || l->is_changing) &&
+            !strcmp(l->grant.difference, g->difference) && !(l->grant.read_only && g->read_only))
+            return l;
+    return NULL;
 }
 
-static void tell_closed(struct lease *lease)
+static bool is_leaving(const struct lease *lease)
 {
-    char line[GRANT_LINE], answer[GRANT_LINE];
-    lease->is_close_owed = !ask(line, grant_ask_close(line, lease->grant.lease), answer);
+    return atomic_load(&lease->is_gone) || !lease->users;
 }
 
-/* The last user has gone: its disk is closed, and leatd told. Kept only while leatd is away. Called with the
-   turn, without the table. */
-static void retire(struct lease *lease)
+/* With the lock; it is let go while leatd is asked. */
+static void ask_for(const struct lease *lease)
 {
-    int error = lease->is_open ? disk_close(&lease->disk) : 0;
-    lease->is_open = false;
-    if (error)
-        say("disk %s of %s: closing it failed: %s", lease->grant.disk, lease->grant.client,
-            strerror(-error));
-    if (!atomic_load(&lease->is_gone))
-        tell_closed(lease);
-    if (!lease->is_close_owed) {
-        pthread_mutex_lock(&table);
-        forget(lease);
-        pthread_mutex_unlock(&table);
+    char name[GRANT_LEASE];
+    uint64_t read = lease->read, written = lease->written;
+    strcpy(name, lease->grant.lease);
+    unlock();
+    if (lease_ask_renew(name, read, written))
+        lease_close_gone();
+    lock();
+}
+
+/* False: it is not to be had in this time. A lease that is in the way may have been taken away without our
+   having heard of it (its machine has started again): leatd is asked, once. */
+static bool make_ready(struct lease *lease, const struct timespec *until)
+{
+    bool has_asked = false;
+    while (!atomic_load(&lease->is_gone)) {
+        if (lease->is_open && !lease->is_changing)
+            return true;
+        if (lease->is_changing) {
+            pthread_cond_wait(&lease_table.changed, &lease_table.lock);
+            continue;
+        }
+        const struct lease *other = in_the_way(lease);
+        if (!other)
+            return open_disk(lease);
+        bool is_moment = other->is_changing || is_leaving(other);
+        if (!is_moment && has_asked) {
+            lease_say("disk %s of %s cannot be opened: %s has its difference open",
+                      lease->grant.disk, lease->grant.client, other->grant.client);
+            return false;
+        }
+        if (!is_moment) {
+            has_asked = true;
+            ask_for(other);
+        } else if (pthread_cond_clockwait(&lease_table.changed, &lease_table.lock, CLOCK_MONOTONIC,
+                                          until)) {
+            lease_say("disk %s of %s cannot be opened: whoever had it open does not end",
+                      lease->grant.disk, lease->grant.client);
+            return false;
+        }
     }
+    return false;
 }
 
 struct lease *lease_open(const char *token, const char *peer, bool read_only)
 {
     struct grant grant;
+    struct timespec until;
     if (!grant_is_token(token)) {
-        say("an export is refused to %s: no export name that leatd issues",
-            *peer ? peer : "a local client");
+        lease_say("an export is refused to %s: no export name that leatd issues",
+                  *peer ? peer : "a local client");
         return NULL;
     }
-    pthread_mutex_lock(&turn);
-    int given = ask_open(token, peer, read_only, &grant);
-    struct lease *lease = NULL;
+    struct lease *lease = use_still_good(token, peer, false);
+    int given = lease ? 0 : lease_ask_open(token, peer, read_only, &grant);
     if (given > 0)
-        lease = entry_of(&grant, token, peer);
+        lease = use_given(&grant, token, peer);
     else if (given < 0)
-        lease = still_good(token, peer);
-    if (lease) {
-        lease->users++;
-        lease->is_close_owed = false;
-        if (!open_disk(lease) || !confirm(lease)) {
-            if (!--lease->users)
-                retire(lease);
-            lease = NULL;
-        }
-    }
-    pthread_mutex_unlock(&turn);
-    return lease;
+        lease = use_still_good(token, peer, true);
+    if (!lease)
+        return NULL;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LEASE_WAIT_SECONDS;
+    lock();
+    bool is_ready = make_ready(lease, &until);
+    unlock();
+    if (is_ready)
+        return lease;
+    lease_close(lease);
+    return NULL;
+}
+
+/* The last user has gone: its disk is closed, and the renewing thread tells leatd. */
+static void retire(struct lease *lease)
+{
+    if (lease->is_changing) /* then whoever closes it already comes by here, or leatd knows */
+        return;
+    if (lease->is_open)
+        close_disk(lease);
+    if (!lease->users)
+        lease->is_close_owed = !atomic_load(&lease->is_gone);
+    pthread_cond_signal(&lease_table.due);
 }
 
 void lease_close(struct lease *lease)
 {
-    pthread_mutex_lock(&turn);
+    lock();
     if (!--lease->users)
         retire(lease);
-    pthread_mutex_unlock(&turn);
+    unlock();
 }
 
-/* What is to be renewed, or closed, next: copied, because leatd is asked without the locks. */
-static bool next_due(int64_t now, char lease[GRANT_LEASE], uint64_t *read, uint64_t *written)
+bool lease_enter(struct lease *lease)
 {
-    bool found = false;
-    pthread_mutex_lock(&table);
-    for (struct lease *l = leases; l && !found; l = l->next)
-        if (l->users && !atomic_load(&l->is_gone) && l->renew_at <= now) {
-            strcpy(lease, l->grant.lease);
-            *read = l->read;
-            *written = l->written;
-            found = true;
-        }
-    pthread_mutex_unlock(&table);
-    return found;
+    atomic_fetch_add(&lease->inside, 1);
+    if (!atomic_load(&lease->is_gone))
+        return true;
+    lease_leave(lease);
+    return false;
 }
 
-static void take_away(struct lease *lease, const char *why)
+void lease_leave(struct lease *lease)
 {
-    if (atomic_exchange(&lease->is_gone, true))
+    if (atomic_fetch_sub(&lease->inside, 1) > 1 || !atomic_load(&lease->is_gone))
         return;
-    say("disk %s of %s is taken away: %s", lease->grant.disk, lease->grant.client, why);
-    hooks.gone(lease);
+    lock();
+    close_if_gone(lease);
+    unlock();
 }
 
-static void note_renewed(const char *name, const char *answer)
+/* From the start again after each: the table may have changed meanwhile. */
+void lease_close_gone(void)
 {
-    int64_t expires, now = seconds(CLOCK_MONOTONIC);
-    struct grant_refusal refusal;
-    enum grant_answer result = grant_read_renewed(answer, &expires, &refusal);
-    bool later = result == GRANT_REFUSED && !strcmp(refusal.reason, "later");
-    pthread_mutex_lock(&table);
-    for (struct lease *l = leases; l; l = l->next) {
-        if (strcmp(l->grant.lease, name))
-            continue;
-        l->renew_at = now + (later || result == GRANT_NONSENSE ? 1 : l->grant.renew);
-        if (result == GRANT_GIVEN)
-            l->grant.expires = expires;
-        else if (result == GRANT_REFUSED && !later)
-            take_away(l, refusal.sentence);
+    lock();
+    for (struct lease *l = lease_table.first, *next; l; l = next) {
+        bool was_open = l->is_open && !l->is_changing;
+        close_if_gone(l);
+        next = was_open && !l->is_open ? lease_table.first : l->next;
     }
-    pthread_mutex_unlock(&table);
-}
-
-static void renew_due(int64_t now)
-{
-    char line[GRANT_LINE], answer[GRANT_LINE], lease[GRANT_LEASE];
-    uint64_t read, written;
-    while (next_due(now, lease, &read, &written)) {
-        if (!ask(line, grant_ask_renew(line, lease, read, written, false), answer))
-            return; /* again in a second */
-        note_renewed(lease, answer);
-    }
-}
-
-/* Closes that leatd has not heard of yet; what has expired meanwhile needs none. */
-static void close_owed(void)
-{
-    pthread_mutex_lock(&turn);
-    int64_t now = seconds(CLOCK_REALTIME);
-    for (struct lease *l = leases, *next; l; l = next) {
-        next = l->next;
-        if (l->users || !l->is_close_owed)
-            continue;
-        if (l->grant.expires > now)
-            tell_closed(l);
-        else
-            l->is_close_owed = false;
-        if (l->is_close_owed)
-            break;
-        pthread_mutex_lock(&table);
-        forget(l);
-        pthread_mutex_unlock(&table);
-    }
-    pthread_mutex_unlock(&turn);
-}
-
-static void *renew_all(void *unused)
-{
-    (void)unused;
-    pthread_mutex_lock(&table);
-    while (!is_stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-        pthread_cond_timedwait(&stop_asked, &table, &until);
-        if (is_stopping)
-            break;
-        pthread_mutex_unlock(&table);
-        renew_due(seconds(CLOCK_MONOTONIC));
-        close_owed();
-        pthread_mutex_lock(&table);
-    }
-    pthread_mutex_unlock(&table);
-    return NULL;
-}
-
-bool lease_start_renewing(void)
-{
-    is_renewing = !pthread_create(&renewer, NULL, renew_all, NULL);
-    return is_renewing;
-}
-
-void lease_stop_renewing(void)
-{
-    pthread_mutex_lock(&table);
-    is_stopping = true;
-    pthread_cond_signal(&stop_asked);
-    pthread_mutex_unlock(&table);
-    if (is_renewing)
-        pthread_join(renewer, NULL);
-    control_close();
+    unlock();
 }

@@ -3,6 +3,8 @@
  * The leases that leatd has given, and the disks that are open under them: one for each lease, for all
  * connections of it. A thread renews them. While leatd is away they go on, and an export that is open, or was
  * while leatd was away, can be opened again until its lease's expiry; nothing new is opened.
+ *
+ * A lease that is taken away closes its disk as soon as no request is inside, however long its clients stay connected.
  */
 #ifndef NBDKIT_LEAT_LEASE_H
 #define NBDKIT_LEAT_LEASE_H
@@ -16,12 +18,15 @@ struct lease {
     struct grant grant;
     struct disk disk;
     char token[GRANT_TOKEN], peer[LEASE_PEER];
-    atomic_bool is_gone;                /* taken away by leatd: no request is served any more */
     atomic_uint_fast64_t read, written; /* bytes */
-    /* lease.c's own */
-    atomic_uint users;
-    bool is_open, is_close_owed;
-    int64_t renew_at; /* seconds of the monotonic clock */
+    /* its own, as the rest: */
+    atomic_bool is_gone; /* taken away by leatd: no request is served any more */
+    atomic_uint inside;  /* requests that use the disk */
+    unsigned users;
+    bool is_open;       /* the disk */
+    bool is_changing;   /* somebody opens or closes it, without the table's lock */
+    bool is_close_owed; /* leatd has not been told of its end */
+    int64_t renew_at;   /* seconds of the monotonic clock */
     struct lease *next;
 };
 
@@ -35,8 +40,14 @@ void lease_init(const struct lease_hooks *hooks, uint64_t limit);
 bool lease_start_renewing(void);
 void lease_stop_renewing(void);
 
-/* NULL: refused; why is in the log. peer: the client's address without port, or "". */
+/* NULL: refused; why is in the log. peer: the client's address without port, or "". Blocks while leatd is asked, while
+   the disk is opened, and up to LEASE_WAIT_SECONDS for the end of another lease of the same difference. */
+#define LEASE_WAIT_SECONDS 10
 struct lease *lease_open(const char *token, const char *peer, bool read_only);
 void lease_close(struct lease *lease);
+
+/* Around each use of the disk but its size and is_writable. False: the lease is gone, and the disk not to be used. */
+bool lease_enter(struct lease *lease);
+void lease_leave(struct lease *lease);
 
 #endif

@@ -188,63 +188,67 @@ static int leat_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
     return 0;
 }
 
+/* Around each use of the disk. */
+static bool begin(const struct connection *c)
+{
+    errno = ESHUTDOWN;
+    return lease_enter(c->lease);
+}
+
 /* An error as nbdkit wants it. A lease that is gone is said as such, whatever else has failed. */
-static int result(const struct connection *c, int error)
+static int end(const struct connection *c, int error)
 {
     if (atomic_load(&c->lease->is_gone))
         error = -ESHUTDOWN;
+    lease_leave(c->lease);
     if (!error)
         return 0;
     errno = -error;
     return -1;
 }
 
-static bool is_gone(const struct connection *c)
-{
-    return atomic_load(&c->lease->is_gone);
-}
-
 static int leat_pread(void *handle, void *to, uint32_t count, uint64_t offset, uint32_t flags)
 {
     struct connection *c = handle;
     (void)flags;
-    if (is_gone(c))
-        return result(c, -ESHUTDOWN);
+    if (!begin(c))
+        return -1;
     atomic_fetch_add_explicit(&c->lease->read, count, memory_order_relaxed);
-    return result(c, disk_read(&c->lease->disk, to, count, offset));
+    return end(c, disk_read(&c->lease->disk, to, count, offset));
 }
 
-static int flush_if(struct connection *c, uint32_t flags, int error)
+static int end_change(struct connection *c, uint32_t flags, int error)
 {
     if (!error && flags & NBDKIT_FLAG_FUA)
         error = difference_flush(c->lease->disk.difference);
-    return result(c, error);
+    return end(c, error);
 }
 
 static int leat_pwrite(void *handle, const void *from, uint32_t count, uint64_t offset,
                        uint32_t flags)
 {
     struct connection *c = handle;
-    if (is_gone(c))
-        return result(c, -ESHUTDOWN);
+    if (!begin(c))
+        return -1;
     atomic_fetch_add_explicit(&c->lease->written, count, memory_order_relaxed);
-    return flush_if(c, flags, difference_write(c->lease->disk.difference, from, count, offset));
+    return end_change(c, flags, difference_write(c->lease->disk.difference, from, count, offset));
 }
 
 static int leat_flush(void *handle, uint32_t flags)
 {
     struct connection *c = handle;
-    struct difference *difference = c->lease->disk.difference;
     (void)flags;
-    return result(c, leat_can_write(c) && !is_gone(c) ? difference_flush(difference) : 0);
+    if (!begin(c))
+        return -1;
+    return end(c, leat_can_write(c) ? difference_flush(c->lease->disk.difference) : 0);
 }
 
 static int leat_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
     struct connection *c = handle;
-    if (is_gone(c))
-        return result(c, -ESHUTDOWN);
-    return flush_if(c, flags, difference_trim(c->lease->disk.difference, count, offset));
+    if (!begin(c))
+        return -1;
+    return end_change(c, flags, difference_trim(c->lease->disk.difference, count, offset));
 }
 
 /* Without MAY_TRIM the room must be there afterwards: zeros are written as data. */
@@ -265,38 +269,42 @@ static int write_zeros(struct difference *difference, uint64_t count, uint64_t o
 static int leat_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
     struct connection *c = handle;
+    if (!begin(c))
+        return -1;
     struct difference *difference = c->lease->disk.difference;
-    if (is_gone(c))
-        return result(c, -ESHUTDOWN);
     if (flags & NBDKIT_FLAG_MAY_TRIM)
-        return flush_if(c, flags, difference_zero(difference, count, offset));
+        return end_change(c, flags, difference_zero(difference, count, offset));
     if (flags & NBDKIT_FLAG_FAST_ZERO)
-        return result(c, -EOPNOTSUPP);
-    return flush_if(c, flags, write_zeros(difference, count, offset));
+        return end(c, -EOPNOTSUPP);
+    return end_change(c, flags, write_zeros(difference, count, offset));
+}
+
+static int add_extents(struct disk *disk, uint64_t offset, uint64_t end_at, uint32_t flags,
+                       struct nbdkit_extents *extents)
+{
+    for (unsigned i = 0; offset < end_at && i < EXTENTS_AT_ONCE; i++) {
+        bool hole, zero;
+        uint64_t next;
+        int error = disk_extent(disk, end_at - offset, offset, &hole, &zero, &next);
+        if (error)
+            return error;
+        uint32_t type = (hole ? NBDKIT_EXTENT_HOLE : 0) | (zero ? NBDKIT_EXTENT_ZERO : 0);
+        if (nbdkit_add_extent(extents, offset, next - offset, type))
+            return -errno;
+        offset = next;
+        if (flags & NBDKIT_FLAG_REQ_ONE)
+            break;
+    }
+    return 0;
 }
 
 static int leat_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
                         struct nbdkit_extents *extents)
 {
     struct connection *c = handle;
-    uint64_t end = offset + count;
-    int error = 0;
-    for (unsigned i = 0; offset < end && i < EXTENTS_AT_ONCE && !error; i++) {
-        bool hole, zero;
-        uint64_t next;
-        error = is_gone(c)
-                    ? -ESHUTDOWN
-                    : disk_extent(&c->lease->disk, end - offset, offset, &hole, &zero, &next);
-        if (error)
-            break;
-        uint32_t type = (hole ? NBDKIT_EXTENT_HOLE : 0) | (zero ? NBDKIT_EXTENT_ZERO : 0);
-        if (nbdkit_add_extent(extents, offset, next - offset, type))
-            return -1;
-        offset = next;
-        if (flags & NBDKIT_FLAG_REQ_ONE)
-            break;
-    }
-    return result(c, error);
+    if (!begin(c))
+        return -1;
+    return end(c, add_extents(&c->lease->disk, offset, offset + count, flags, extents));
 }
 
 #define CONFIG_HELP                                                                                \

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What leatd is asked about leases, and what its answers change. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/nbdkit-leat/control.h"
+#include "tools/nbdkit-leat/lease_inside.h"
+
+#define ANSWER_SECONDS 5
+#define AWAY_SECONDS 1 /* while leatd is away, for what somebody waits for */
+
+void lease_say(const char *format, ...)
+{
+    char line[768];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    lease_table.hooks.log(line);
+}
+
+int64_t lease_seconds(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec;
+}
+
+/* While leatd is away every lease is due: so it is looked for every second. */
+static void note_away(bool away)
+{
+    pthread_mutex_lock(&lease_table.lock);
+    bool was_away = lease_table.is_away;
+    lease_table.is_away = away;
+    for (struct lease *l = lease_table.first; l && away && !was_away; l = l->next)
+        l->renew_at = 0;
+    pthread_mutex_unlock(&lease_table.lock);
+    if (away != was_away)
+        lease_say("%s", away ? "leatd does not answer; what is open goes on, nothing new is opened"
+                             : "leatd answers again");
+}
+
+static bool ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE])
+{
+    bool answered = length && control_ask(line, length, seconds, answer);
+    note_away(!answered);
+    return answered;
+}
+
+static unsigned patience(void)
+{
+    pthread_mutex_lock(&lease_table.lock);
+    bool away = lease_table.is_away;
+    pthread_mutex_unlock(&lease_table.lock);
+    return away ? AWAY_SECONDS : ANSWER_SECONDS;
+}
+
+int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant)
+{
+    char line[GRANT_LINE], answer[GRANT_LINE];
+    struct grant_refusal refusal;
+    if (!ask(line, grant_ask_open(line, token, peer, read_only), patience(), answer))
+        return -1;
+    switch (grant_read(answer, grant, &refusal)) {
+    case GRANT_GIVEN:
+        return 1;
+    case GRANT_NONSENSE:
+        lease_say("%s", refusal.sentence);
+        return 0;
+    default:
+        if (!strcmp(refusal.reason, "later"))
+            return -1;
+        lease_say("an export is refused to %s: %s%s%s%s", *peer ? peer : "a local client",
+                  refusal.sentence, refusal.holder[0] ? " (held by " : "", refusal.holder,
+                  refusal.holder[0] ? ")" : "");
+        return 0;
+    }
+}
+
+bool lease_ask_confirm(struct lease *lease)
+{
+    char line[GRANT_LINE], answer[GRANT_LINE];
+    struct grant_refusal refusal;
+    int64_t expires;
+    size_t length = grant_ask_renew(line, lease->grant.lease, 0, 0, true);
+    if (ask(line, length, patience(), answer) &&
+        grant_read_renewed(answer, &expires, &refusal) == GRANT_GIVEN)
+        return true;
+    lease_say("disk %s of %s is not served: leatd has not confirmed its new difference",
+              lease->grant.disk, lease->grant.client);
+    return false;
+}
+
+static void take_away(struct lease *lease, const char *why)
+{
+    if (atomic_exchange(&lease->is_gone, true))
+        return;
+    lease_say("disk %s of %s is taken away: %s", lease->grant.disk, lease->grant.client, why);
+    lease_table.hooks.gone(lease);
+}
+
+static void note_renewed(const char *name, const char *answer)
+{
+    int64_t expires, now = lease_seconds(CLOCK_MONOTONIC);
+    struct grant_refusal refusal;
+    enum grant_answer result = grant_read_renewed(answer, &expires, &refusal);
+    bool later = result == GRANT_REFUSED && !strcmp(refusal.reason, "later");
+    pthread_mutex_lock(&lease_table.lock);
+    for (struct lease *l = lease_table.first; l; l = l->next) {
+        if (strcmp(l->grant.lease, name))
+            continue;
+        l->renew_at = now + (later || result == GRANT_NONSENSE ? 1 : l->grant.renew);
+        if (result == GRANT_GIVEN)
+            l->grant.expires = expires;
+        else if (result == GRANT_REFUSED && !later)
+            take_away(l, refusal.sentence);
+    }
+    pthread_mutex_unlock(&lease_table.lock);
+}
+
+bool lease_ask_renew(const char *name, uint64_t read, uint64_t written)
+{
+    char line[GRANT_LINE], answer[GRANT_LINE];
+    if (!ask(line, grant_ask_renew(line, name, read, written, false), ANSWER_SECONDS, answer))
+        return false;
+    note_renewed(name, answer);
+    return true;
+}
+
+bool lease_ask_close(const char *name)
+{
+    char line[GRANT_LINE], answer[GRANT_LINE];
+    return ask(line, grant_ask_close(line, name), ANSWER_SECONDS, answer);
+}

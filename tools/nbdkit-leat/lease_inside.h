@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What lease.c, lease_ask.c and lease_renew.c share. */
+#ifndef NBDKIT_LEAT_LEASE_INSIDE_H
+#define NBDKIT_LEAT_LEASE_INSIDE_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "tools/nbdkit-leat/lease.h"
+
+/* The lock is held for moments: neither leatd is asked with it, nor a disk opened or closed. A lease without users
+   that is neither open nor changing is the renewing thread's to forget; all others stay where they are. */
+struct lease_table {
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* some lease's is_open or is_changing */
+    pthread_cond_t due;     /* something for the renewing thread */
+    struct lease *first;
+    unsigned count;
+    bool is_away, is_stopping;
+    struct lease_hooks hooks;
+    uint64_t limit; /* bytes of a difference's file */
+};
+extern struct lease_table lease_table;
+
+__attribute__((format(printf, 1, 2))) void lease_say(const char *format, ...);
+int64_t lease_seconds(clockid_t clock);
+
+/* Asked without the table's lock. */
+/* 1: given; 0: refused, and said; -1: leatd is away. */
+int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant);
+/* Says that the file of its new difference is there. */
+bool lease_ask_confirm(struct lease *lease);
+/* Asks for more time for a lease by its name; false: leatd is away. One that is gone is marked so, and its connections
+   are cut. */
+bool lease_ask_renew(const char *name, uint64_t read, uint64_t written);
+bool lease_ask_close(const char *name);
+
+/* Closes the disks of leases that are gone, with nobody inside. Without the table's lock. */
+void lease_close_gone(void);
+
+#endif
