@@ -44,6 +44,15 @@ class Clients(ServerCase):
         self.assertTrue(self.events("refused", "identity that is not known"))
         self.assertEqual(200, client.hello()[0])
 
+    def test_hardware_is_text(self):
+        client = self.server.client(15, "read-only")
+        head = f'{{"uuid": "{client.uuid}", "macs": [], "version": "1", "hardware": '.encode()
+        for hardware in (b'{"\xff\xfe": 1}', b'{"a": {"\\u0001": 1}}'):
+            status, answer = client.request("POST", "hello", data=head + hardware + b"}")
+            self.assertEqual((400, True), (status, "UTF-8" in answer["error"]))
+        self.assertEqual(200, client.request("POST", "hello", data=head + '{"Größe": 1}}'.encode())[0])
+        self.assertTrue(self.server.items("sessions"))
+
     def test_another_uuid(self):
         client, victim = self.server.client(3, "read-only"), self.server.client(4, "read-only")
         client.uuid = victim.uuid

@@ -145,7 +145,7 @@ class Objects(ServerCase):
         deep = '{"name": ' + "[" * 50000 + "]" * 50000 + "}"
         for body, words in ((b"", b"needs"), (b"{", b"not JSON"), (b"[]", b"object"), (b'{"name": "a"} x', b"not JSON"),
                             (b'{"name": "a", "name": "b"}', b"twice"), (b'{"name": "a\\u0000b"}', b"NUL"),
-                            (b'{"name": "a\0b"}', b"NUL"), (b'{"name": "\xff"}', b"UTF-8"),
+                            (b'{"name": "a\0b"}', b"NUL"), (b'{"name": "\xff"}', b"UTF-8"), (b'{"name": "a", "\xff": 1}', b"UTF-8"),
                             (b'{"name": "a", "note": "\\ud800"}', b"not JSON"), (b'{"name": "a", "note": "\\u0007"}', b"control"),
                             (b'{"name": "a", "note": "\xed\xa0\x80"}', b"UTF-8"), (deep[:60000].encode(), b"deep"),
                             (b'{"name": NaN}', b"not JSON"), (b'{"name": "\'; DROP TABLE client; --"}', b"name has to be")):
@@ -153,6 +153,9 @@ class Objects(ServerCase):
                 status, answer = raw("POST", "/api/v1/groups", body, token)
                 self.assertIn(status, (400, 422))
                 self.assertIn(words, answer)
+        # What is repeated of it is cut between characters: each answer is UTF-8.
+        self.refused(422, "POST", "groups", {"name": "a", "a" + "ü" * 100: 1}, "a group has no a" + "ü" * 31 + " that")
+        self.refused(422, "POST", "images/a/versions", {"source": "a" + "ü" * 100}, "ü")
         status, answer = raw("POST", "/api/v1/groups", b'{"name": "' + b"a" * (65 << 10) + b'"}', token)
         self.assertEqual(413, status)
         for path in ("/", "/api/v1", "/api/v1/", "/api/v1/none", "/api/v1/clients/", "/api/v1//clients", "/api/v1/clients/a/b",

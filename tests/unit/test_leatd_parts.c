@@ -34,6 +34,10 @@ static void test_json(void **state)
     assert_non_null(strstr(refusal("{\"a\": {\"b\": 1, \"c\": 2, \"b\": 3}}"), "twice"));
     assert_non_null(strstr(refusal("{\"a\": \"x\\u0000y\"}"), "NUL"));
     assert_non_null(strstr(refusal("{\"a\": \"x\\ny\"}"), "control"));
+    assert_non_null(strstr(refusal("{\"a\": {\"\xff\xfe\": 1}}"), "UTF-8"));
+    assert_non_null(strstr(refusal("{\"a\\u0007b\": 1}"), "control"));
+    assert_non_null(strstr(refusal("{\"a\": [{\"\x7f\": 1}]}"), "control"));
+    assert_string_equal(refusal("{\"Gr\u00fc\u00dfe\": 1}"), "");
     assert_non_null(strstr(refusal("{\"a\": [[[[[[[[1]]]]]]]]}"), "deep"));
     assert_string_equal(refusal("{\"a\": [[[[[[[1]]]]]]]}"), "");
     assert_string_equal(refusal("{\"a\": \"[[[[[[[[[[[[[[[[\"}"), "");
@@ -88,6 +92,11 @@ static void test_texts(void **state)
                                       "\xf0\x8f\xbf\xbf"};
     for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(is_text(bad[i]));
+    assert_int_equal(check_cut("abc", 3), 3);
+    assert_int_equal(check_cut("abc", 2), 2);
+    assert_int_equal(check_cut("a\xc3\xbc", 3), 3);
+    assert_int_equal(check_cut("a\xc3\xbc", 2), 1);
+    assert_int_equal(check_cut("\xf0\x9f\x98\x80", 3), 0);
     assert_true(check_name("a") && check_name("0.b_c-d"));
     assert_false(check_name("") || check_name("-a") || check_name("A") || check_name("a b") ||
                  check_name("a/b"));

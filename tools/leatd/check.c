@@ -47,6 +47,16 @@ bool check_text(const char *text, size_t size)
     return true;
 }
 
+int check_cut(const char *text, int most)
+{
+    int size = (int)strnlen(text, (size_t)most + 1);
+    if (size <= most)
+        return size;
+    while (most > 0 && ((uint8_t)text[most] & 0xc0) == 0x80) // RFC 3629, section 3: not its first
+        most--;
+    return most;
+}
+
 bool check_uuid(char *out, const char *text)
 {
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";

@@ -16,6 +16,9 @@ bool check_name(const char *text);
 /* UTF-8 (RFC 3629), no control characters. */
 bool check_text(const char *text, size_t size);
 
+/* How many bytes of a text, at most so many, do not end inside of a character: for "%.*s". */
+int check_cut(const char *text, int most);
+
 /* A UUID in any case, with its dashes; out gets it in small letters (UUID_BYTES). */
 bool check_uuid(char *out, const char *text);
 

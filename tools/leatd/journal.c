@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/journal.h"
 
+#include "tools/leatd/check.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
 
@@ -16,6 +17,7 @@ enum db_result journal_event(struct leatd *leatd, const char *kind, const char *
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    message[check_cut(message, sizeof message - 2)] = 0;
     leatd_log("%s: %s (%s)", kind, message, address);
     secret_id(id);
     struct db_value values[] = {db_str(id),     db_int(leatd_now()), db_str(kind),

@@ -45,12 +45,15 @@ static bool has_twin(const cJSON *item)
 
 #define NAMES 64u // of one object: comparing each with each stays cheap
 
+static bool is_good(const char *text)
+{
+    return !text || check_text(text, strlen(text));
+}
+
 static const char *check_tree(const cJSON *item)
 {
-    if (cJSON_IsString(item))
-        return check_text(item->valuestring, strlen(item->valuestring))
-                   ? NULL
-                   : "a text is not UTF-8, or has control characters";
+    if (!is_good(item->string) || (cJSON_IsString(item) && !is_good(item->valuestring)))
+        return "a text or a name is not UTF-8, or has control characters";
     const char *why = NULL;
     unsigned names = 0;
     for (const cJSON *child = item->child; child && !why; child = child->next) {

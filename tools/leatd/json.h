@@ -12,7 +12,7 @@
 
 /*
  * An object (RFC 8259), in UTF-8, with nothing but white space around it, at most JSON_DEPTH deep, without a name that an
- * object has twice, and without NUL and other control characters in strings. NULL with a sentence in *why.
+ * object has twice, and without NUL and other control characters in strings and names. NULL with a sentence in *why.
  * cJSON_Delete frees it.
  */
 cJSON *json_parse(const char *text, size_t size, const char **why);

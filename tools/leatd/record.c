@@ -208,7 +208,8 @@ bool record_read(struct record *record, const struct object *object, struct requ
     }
     const char *stranger = unknown(object, request->body);
     if (stranger) {
-        request_refuse(request, 422, "a %s has no %.64s that could be set", object->word, stranger);
+        request_refuse(request, 422, "a %s has no %.*s that could be set", object->word,
+                       check_cut(stranger, 64), stranger);
         return false;
     }
     for (unsigned i = 0; object->fields[i].name; i++) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/request.h"
 
+#include "tools/leatd/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ void request_refuse(struct request *request, int status, const char *format, ...
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
+    sentence[check_cut(sentence, sizeof sentence - 2)] = 0;
     cJSON *answer = request_answer(request, status);
     cJSON_AddStringToObject(answer, "error", sentence);
     memcpy(request->sentence, sentence, sizeof sentence);

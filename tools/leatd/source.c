@@ -70,6 +70,6 @@ bool source_check(const struct config *config, const char *source, const char *f
     if (!reason && (*size <= 0 || *size % 512))
         reason = "has a size that is no multiple of 512";
     if (reason)
-        snprintf(why, CONFIG_ERROR_BYTES, "%.100s %s", source, reason);
+        snprintf(why, CONFIG_ERROR_BYTES, "%.*s %s", check_cut(source, 100), source, reason);
     return !reason;
 }
