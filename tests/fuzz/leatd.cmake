@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 set(fuzz_leatd_sources check json limit secret source db db_sqlite db_postgresql schema journal request record object objects
-  logs complete auth api manage profile session offer lease care control_answer)
+  logs complete auth api manage profile session hello offer lease care control_answer)
 list(TRANSFORM fuzz_leatd_sources PREPEND ${CMAKE_SOURCE_DIR}/tools/leatd/)
 list(TRANSFORM fuzz_leatd_sources APPEND .c)
 # clang takes the libraries as some of its sources.

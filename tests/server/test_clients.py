@@ -207,6 +207,48 @@ class Clients(ServerCase):
         self.assertEqual(404, client.request("GET", path, token=client.session)[0])
 
 
+class Floods(ServerCase):
+    """Machines that ask again and again: what it leaves is bounded."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server.image("debian", 4096)
+        cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
+
+    def hellos(self, client, count, **more):
+        kept = Kept(client)
+        self.addCleanup(kept.close)
+        hello = {"uuid": client.uuid, "macs": client.macs, "version": "0.1.0", **more}
+        return [kept.post("hello", hello) for _ in range(count)]
+
+    def test_hellos(self):
+        client, other = self.server.client(1, "d"), self.server.client(2, "d")
+        answers = self.hellos(client, 40)
+        self.assertEqual([200] * 30 + [429] * 10, [status for status, _ in answers])
+        self.assertEqual(("later", True), (answers[-1][1]["state"], answers[-1][1]["wait"] > 0))
+        self.assertEqual(200, other.hello()[0])
+        # The one that lives is refused to a clone, without a word for each time.
+        clone = Client(self.server, other.uuid, other.key, ["52:54:00:99:99:99"])
+        self.assertEqual({409}, {status for status, _ in self.hellos(clone, 12)})
+        self.assertEqual(5, len(self.events("refused", "lab-02: Another machine")))
+        third = self.server.client(3, "d")
+        self.assertEqual({403}, {status for status, _ in self.hellos(third, 12, uuid=client.uuid)})
+        self.assertEqual(5, len(self.events("refused", f"with the key of {third.uuid}")))
+
+    def test_no_disks(self):
+        client = self.server.client(4)
+        self.assertEqual(["no disks"] * 3, [answer["state"] for _, answer in self.hellos(client, 3)])
+        self.assertEqual([], [s for s in self.server.items("sessions") if s["client"] == client.uuid])
+
+    def test_unknown(self):
+        client = Client(self.server, "88888888-0000-0000-0000-000000000001", enrol_key())
+        client.identity = "enrol"
+        self.assertEqual({404}, {status for status, _ in self.hellos(client, 12)})
+        self.assertEqual(5, len(self.events("refused", f"a machine that is not known: {client.uuid}")))
+        self.assertEqual(429, self.hellos(client, 650)[-1][0])
+
+
 class Expiry(ServerCase):
     times = "session = 4\nlease = 4"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Nothing ends because of a clock: leatd's expiry with both clocks in the test's hands, on SQLite in memory. */
+/* What ends with time, and that nothing ends because of a clock: leatd's expiry with both clocks in the test's hands, on SQLite in memory. */
 #include "tools/leatd/care.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"
@@ -137,6 +137,50 @@ static void test_sleep(void **state)
     assert_int_equal(look_up(), wall + TERM);
 }
 
+static enum db_result make_ended(void *context)
+{
+    static const char sessions[] =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10007)"
+        " INSERT INTO session SELECT 'e' || (100000 + i), i, 'u', 0, 0, 0, '', '', '', '', 'one', "
+        "1, ''"
+        " FROM n";
+    static const char tokens[] =
+        "INSERT INTO api_token VALUES ('old', 'a', 'b', '', 0, 1700000000 - 86400),"
+        " ('new', 'b', 'b', '', 0, 1700000000 - 86399)";
+    (void)context;
+    enum db_result result = db_run(leatd.db, sessions, NULL, 0, NULL);
+    if (result == DB_OK)
+        result = db_run(leatd.db, "INSERT INTO admin VALUES ('b', '', 1, 0)", NULL, 0, NULL);
+    return result == DB_OK ? db_run(leatd.db, tokens, NULL, 0, NULL) : result;
+}
+
+static enum db_result count_kept(void *context)
+{
+    struct db_rows rows;
+    (void)context;
+    enum db_result result =
+        db_query(leatd.db,
+                 "SELECT COUNT(*), MIN(id), (SELECT MIN(id) FROM api_token),"
+                 " (SELECT COUNT(*) FROM session WHERE ended IS NULL) FROM session"
+                 " WHERE ended IS NOT NULL",
+                 NULL, 0, &rows);
+    assert_int_equal(result, DB_OK);
+    assert_int_equal(db_number(&rows, 0, 0), 10000);
+    assert_string_equal(db_text(&rows, 0, 1), "e100008"); // the oldest have gone
+    assert_string_equal(db_text(&rows, 0, 2), "new");
+    assert_int_equal(db_number(&rows, 0, 3), 1);
+    db_rows_free(&rows);
+    return DB_OK;
+}
+
+static void test_trim(void **state)
+{
+    (void)state;
+    assert_int_equal(db_transact(leatd.db, make_ended, NULL), DB_OK);
+    care_tick(&leatd);
+    assert_int_equal(db_transact(leatd.db, count_kept, NULL), DB_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -145,6 +189,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_backward, begin, end),
         cmocka_unit_test_setup_teardown(test_hidden_absence, begin, end),
         cmocka_unit_test_setup_teardown(test_sleep, begin, end),
+        cmocka_unit_test_setup_teardown(test_trim, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

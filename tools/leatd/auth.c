@@ -142,6 +142,14 @@ enum db_result auth_logout(struct request *request)
     return db_run(request->leatd->db, "DELETE FROM api_token WHERE hash = $1", &value, 1, NULL);
 }
 
+#define TRIM_SECONDS 86400
+
+enum db_result auth_trim(struct leatd *leatd)
+{
+    struct db_value before = db_int(leatd_now() - TRIM_SECONDS);
+    return db_run(leatd->db, "DELETE FROM api_token WHERE expires <= $1", &before, 1, NULL);
+}
+
 struct addition {
     struct leatd *leatd;
     const char *name;

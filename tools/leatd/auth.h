@@ -18,6 +18,9 @@ enum db_result auth_check(struct request *request, bool *found);
 /* The token is gone. Inside of a transaction. */
 enum db_result auth_logout(struct request *request);
 
+/* Forgets tokens that expired more than a day ago; not at once, since the clock may have been set wrong. In a transaction. */
+enum db_result auth_trim(struct leatd *leatd);
+
 /* leatd add-admin: makes the account, or gives it another password. False with a sentence in error (DB_ERROR_BYTES). */
 bool auth_add_admin(struct leatd *leatd, const char *name, const char *password, char *error);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/care.h"
 
+#include "tools/leatd/auth.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
@@ -32,6 +33,10 @@ static enum db_result look_after(struct leatd *leatd, bool away)
         result = session_sweep(leatd);
     if (result == DB_OK)
         result = lease_sweep(leatd);
+    if (result == DB_OK)
+        result = session_trim(leatd);
+    if (result == DB_OK)
+        result = auth_trim(leatd);
     return result == DB_OK ? journal_trim(leatd) : result;
 }
 

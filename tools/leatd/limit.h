@@ -17,6 +17,10 @@ enum limit_kind {
     LIMIT_TLS_EVENT,    /* of an address */
     LIMIT_EXPORT_EVENT, /* of an address */
     LIMIT_BUSY_EVENT,   /* of a client */
+    LIMIT_HELLO_ADDRESS,
+    LIMIT_HELLO_CLIENT,
+    LIMIT_REFUSED_EVENT, /* of a client */
+    LIMIT_UNKNOWN_EVENT, /* of an address */
     LIMIT_KINDS
 };
 

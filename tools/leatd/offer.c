@@ -164,6 +164,9 @@ static enum db_result offer(struct request *request, const char *session, const 
     struct db *db = request->leatd->db;
     bool found;
     enum db_result result = find_version(db, disk, &found);
+    if (result == DB_OK && !found &&
+        !limit_take(&request->leatd->limit, LIMIT_REFUSED_EVENT, client, 5, leatd_monotonic()))
+        return DB_OK;
     if (result == DB_OK && !found)
         return journal_event(request->leatd, "refused", client, request->address,
                              "disk %s has no published version", disk->name);

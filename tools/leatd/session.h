@@ -10,6 +10,11 @@ enum db_result session_hello(struct request *request);
 enum db_result session_renew(struct request *request);
 enum db_result session_bye(struct request *request);
 
+#define SESSION_OLD_KEY "the key that the connection was made with is worth nothing any more"
+
+/* Until when the session lives from now on, and how often to renew it. */
+void session_add_terms(struct request *request, cJSON *answer);
+
 struct session {
     char id[32], client[40], name[64];
 };
@@ -22,5 +27,9 @@ enum db_result session_end(struct leatd *leatd, const char *id, const char *why)
 
 /* Ends those that nobody has renewed in time. */
 enum db_result session_sweep(struct leatd *leatd);
+
+/* Forgets ended sessions above SESSION_ENDED, the oldest first. */
+#define SESSION_ENDED 10000
+enum db_result session_trim(struct leatd *leatd);
 
 #endif
