@@ -191,6 +191,32 @@ class Clients(ServerCase):
         api("DELETE", f"differences/{mine['id']}")
         self.assertEqual((8192, "two"), [(d["size"], d["content"]) for d in client.hello()[1]["disks"]][0])
 
+    def test_withdrawn(self):
+        self.server.image("gone", 4096)
+        self.server.api("POST", "disks", {"name": "gone", "image": "gone", "mode": "server"})
+        client, other = self.server.client(16, "gone"), self.server.client(17, "gone")
+        size = [d["size"] for d in client.hello()[1]["disks"]]
+        self.server.api("PATCH", "images/gone/versions/1", {"state": "withdrawn"})
+        status, answer = client.hello()  # it has a difference over that version
+        self.assertEqual((200, size), (status, [d["size"] for d in answer["disks"]]))
+        self.assertEqual("no disks", other.hello()[1]["state"])
+
+    def test_unassigned(self):
+        client = self.server.client(18, "read-only")
+        self.server.api("POST", "assignments", {"client": client.uuid, "disk": "server"})
+        exports = {d["name"]: d["export"] for d in client.hello()[1]["disks"]}
+        control = Control(self.server)
+        self.addCleanup(control.close)
+        leases = {name: control.open(export)["lease"] for name, export in exports.items()}
+        for one in self.server.items("assignments?limit=1000"):
+            if one["client"] == client.uuid and one["disk"] == "server":
+                self.server.api("DELETE", f"assignments/{one['id']}")
+        self.assertEqual(200, client.renew()[0])
+        self.assertEqual("gone", control.ask("renew", lease=leases["server"])["reason"])
+        self.assertEqual("token", control.open(exports["server"])["reason"])
+        self.assertIn("expires", control.ask("renew", lease=leases["read-only"]))
+        self.assertTrue(self.events("session", "lab-18: a disk that it had"))
+
     def test_profile(self):
         client = self.server.client(12, "read-only")
         client.hello()
@@ -251,6 +277,22 @@ class Floods(ServerCase):
 
 class Expiry(ServerCase):
     times = "session = 4\nlease = 4"
+
+    def test_dropped(self):
+        self.server.api("POST", "disks", {"name": "empty", "mode": "private", "size": 512})
+        client = self.server.client(3, "empty")
+        client.hello()
+        client.bye()
+        one, = self.server.items("differences")
+        files = [self.server.folder / "differences" / (one["id"] + end) for end in ("", ".new")]
+        for file in files:
+            file.write_bytes(b"x")
+        self.server.api("DELETE", f"differences/{one['id']}")
+        deadline = time.monotonic() + 15
+        while self.server.sql("SELECT id FROM difference"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        self.assertEqual([], [file for file in files if file.exists()])
 
     def test_silence_and_restart(self):
         self.server.image("debian", 4096)

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """tests/unit/test_leatd_db.c on a real database, and what happens when that is away."""
 import os
+import socket
 import sqlite3
 import subprocess
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
 from case import ServerCase
-from server import BUILD, Control, Server
+from server import BUILD, LEATD, PASSWORD, Control, Server
 
 
 class Layer(unittest.TestCase):
@@ -18,6 +20,20 @@ class Layer(unittest.TestCase):
             run = subprocess.run([BUILD / "tests" / "test_leatd_db"], env={**os.environ, "LEAT_DATABASE": where},
                                  capture_output=True, text=True, timeout=60)
             self.assertEqual(0, run.returncode, run.stdout + run.stderr)
+
+
+class Silent(unittest.TestCase):
+    @unittest.skipUnless(Server.cluster, "SQLite has no server")
+    def test_does_not_answer(self):
+        with socket.socket() as silent, tempfile.TemporaryDirectory() as folder:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            config = Path(folder) / "leatd.conf"
+            config.write_text(f"[state]\nfolder = {folder}/state\n"
+                              f"database = postgresql://leat@127.0.0.1:{silent.getsockname()[1]}/leat\n")
+            run = subprocess.run([LEATD, "--config", config, "add-admin", "anna"], input=PASSWORD + "\n", text=True,
+                                 capture_output=True, timeout=20)
+            self.assertEqual((1, True), (run.returncode, "cannot be reached" in run.stderr))
 
 
 class Away(ServerCase):

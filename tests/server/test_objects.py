@@ -74,6 +74,11 @@ class Objects(ServerCase):
             with self.subTest(body=body):
                 self.refused(422, "POST", "images/a/versions", body, words)
         self.refused(404, "POST", "images/b/versions", {"source": "a.raw"}, "no image b")
+        for number in ("1abc", "x", "-1", "1.0"):
+            self.refused(404, "GET", f"images/a/versions/{number}", words="no version")
+            self.refused(404, "PATCH", f"images/a/versions/{number}", {"state": "published"})
+            self.refused(404, "DELETE", f"images/a/versions/{number}/profile")
+        self.refused(400, "GET", "images/a/versions?after=1abc", words="number")
         self.assertEqual([1, 2, 3], [v["number"] for v in self.server.items("images/a/versions")])
         self.assertEqual("published", api("PATCH", "images/a/versions/2", {"state": "published"})["state"])
         self.refused(422, "PATCH", "images/a/versions/2", {"source": "a.raw"}, "cannot be changed")
@@ -84,6 +89,8 @@ class Objects(ServerCase):
         self.refused(409, "PATCH", "disks/first", {"version": 9}, "not there")
         self.refused(422, "POST", "disks", {"name": "second", "mode": "ram"}, "private")
         self.refused(422, "POST", "disks", {"name": "second", "mode": "private", "size": 1000}, "512")
+        self.refused(422, "POST", "disks", {"name": "third", "mode": "private", "size": (1 << 46) + 512}, "range")
+        api("POST", "disks", {"name": "third", "mode": "private", "size": 1 << 46})
         self.refused(422, "PATCH", "disks/first", {"mode": "private"}, "cannot be changed")
         api("POST", "assignments", {"group": api("POST", "groups", {"name": "g"})["name"], "disk": "first"})
         self.refused(422, "POST", "assignments", {"disk": "first"}, "either")

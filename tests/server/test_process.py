@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """leatd as a process among others: there is one for a state, and what it does with its descriptors."""
+import grp
+import os
 import socket
 import subprocess
 import time
+import unittest
 from pathlib import Path
 
 from case import ServerCase
@@ -133,3 +136,43 @@ class Process(ServerCase):
         control = Control(self.server)
         self.assertEqual("gone", control.ask("renew", lease="a")["reason"])
         control.close()
+
+    def may_use(self, path, group, *others):
+        """Does leatd answer a process of nobody with these groups?"""
+        child = os.fork()
+        if not child:
+            answer = b""
+            try:
+                os.setgroups(others)
+                os.setgid(group)
+                os.setuid(65534)
+                with socket.socket(socket.AF_UNIX) as control:
+                    control.settimeout(10)
+                    control.connect(str(path))
+                    control.sendall(b'{"op": "burn"}\n')
+                    answer = control.recv(100)
+            finally:
+                os._exit(0 if answer else 1)
+        return os.waitpid(child, 0)[1] == 0
+
+    @unittest.skipIf(os.geteuid(), "needs root, to be somebody else")
+    def test_group_of_the_socket(self):
+        path, config = self.server.root / "control.sock", self.server.config.read_text()
+        self.server.end()
+        self.server.config.write_text(f"{config}[control]\nsocket = {path}\ngroup = daemon\n")
+        self.server.start()
+        daemon = grp.getgrnam("daemon").gr_gid
+        self.assertTrue(self.may_use(path, daemon))
+        self.assertTrue(self.may_use(path, 65534, 4, daemon))
+        self.assertFalse(self.may_use(path, 65534))
+        path.chmod(0o666)  # as where the file system has no modes: the peer's credentials decide
+        self.assertFalse(self.may_use(path, 65534, 4))
+        self.assertTrue(self.may_use(path, 65534, daemon))
+        self.server.end()
+        self.server.config.write_text(config)
+        self.server.start()
+
+    def test_keys_after_a_change(self):
+        made = self.server.api("POST", "clients", {"uuid": "00000000-0000-0000-0000-0000000000ff", "name": "keyed"})
+        self.server.api("GET", "groups")
+        self.assertIn(made["key"], (self.server.folder / "nbd.psk").read_text())

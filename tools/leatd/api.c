@@ -108,7 +108,7 @@ void api_admin(struct request *request)
         auth_login(request);
     else
         in_transaction(request, admin);
-    if (request->method != REQUEST_GET)
+    if (request->method != REQUEST_GET && request->status < 300)
         request->leatd->keys_changed = true;
 }
 

@@ -47,6 +47,12 @@ bool check_text(const char *text, size_t size)
     return true;
 }
 
+bool check_number(const char *text)
+{
+    size_t size = strlen(text);
+    return size > 0 && size <= 18 && strspn(text, "0123456789") == size;
+}
+
 int check_cut(const char *text, int most)
 {
     int size = (int)strnlen(text, (size_t)most + 1);

@@ -19,6 +19,9 @@ bool check_text(const char *text, size_t size);
 /* How many bytes of a text, at most so many, do not end inside of a character: for "%.*s". */
 int check_cut(const char *text, int most);
 
+/* 1 to 18 digits and nothing else: what strtoll has as a number. */
+bool check_number(const char *text);
+
 /* A UUID in any case, with its dashes; out gets it in small letters (UUID_BYTES). */
 bool check_uuid(char *out, const char *text);
 

@@ -126,6 +126,21 @@ void control_polls(const struct control *control, struct pollfd *polls)
     }
 }
 
+/* Is the group the peer's own, or one of its further ones? */
+static bool is_member(int file, const struct ucred *peer, gid_t group)
+{
+    gid_t groups[256]; // with more than these it has to have this one as its own
+    socklen_t size = sizeof groups;
+    if (peer->gid == group)
+        return true;
+    if (getsockopt(file, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+        return false;
+    for (size_t i = 0; i < size / sizeof groups[0]; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
 /* The socket's mode keeps others out; this holds also where the file system has no modes for sockets. */
 static bool may_use(const struct control *control, int file)
 {
@@ -133,7 +148,8 @@ static bool may_use(const struct control *control, int file)
     socklen_t size = sizeof peer;
     if (getsockopt(file, SOL_SOCKET, SO_PEERCRED, &peer, &size))
         return false;
-    return peer.uid == 0 || peer.uid == geteuid() || control->group != (gid_t)-1;
+    return peer.uid == 0 || peer.uid == geteuid() ||
+           (control->group != (gid_t)-1 && is_member(file, &peer, control->group));
 }
 
 /* False: nobody waits any more. */

@@ -12,6 +12,10 @@
 #define OID_INT8 20
 #define OID_INT4 23
 
+// A database that does not answer holds up everything: so leatd is away for so long, and not for ever.
+#define CONNECT_SECONDS "3"
+#define LOST_MS "10000" // until what was sent and not acknowledged ends the connection
+
 static void say(struct db *db, const char *message)
 {
     // libpq's messages have several lines; the first says what is wrong.
@@ -162,7 +166,10 @@ struct db *db_postgresql_open(const char *where, char *error)
         return NULL;
     }
     db->backend = &backend;
-    db->connection = PQconnectdb(where);
+    // What where says of the same comes later, and so holds (libpq, "Database Connection Control Functions").
+    const char *const words[] = {"connect_timeout", "tcp_user_timeout", "dbname", NULL};
+    const char *const values[] = {CONNECT_SECONDS, LOST_MS, where, NULL};
+    db->connection = PQconnectdbParams(words, values, 1);
     if (PQstatus(db->connection) == CONNECTION_OK) {
         PQsetNoticeReceiver(db->connection, ignore_notice, NULL);
         PQsetClientEncoding(db->connection, "UTF8");

@@ -7,6 +7,7 @@
 #include "tools/leatd/session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -155,20 +156,40 @@ static enum db_result forget(void *context)
                   NULL);
 }
 
+static bool remove_file(const char *folder, const char *id, const char *end)
+{
+    char path[CONFIG_PATH_BYTES + 64];
+    snprintf(path, sizeof path, "%s/%s%s", folder, id, end);
+    if (!unlink(path) || errno == ENOENT)
+        return true;
+    leatd_log("%s cannot be removed: %s", path, strerror(errno));
+    return false;
+}
+
+/* What was removed stays so after a loss of power. */
+static bool sync_folder(const char *folder)
+{
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = file >= 0 && !fsync(file);
+    if (!ok)
+        leatd_log("%s cannot be synced: %s", folder, strerror(errno));
+    if (file >= 0)
+        close(file);
+    return ok;
+}
+
 void manage_clean(struct leatd *leatd)
 {
     struct cleaning c = {.leatd = leatd};
-    char path[CONFIG_PATH_BYTES + 64];
+    const char *folder = leatd->config.differences;
     if (db_transact(leatd->db, find_dropped, &c) != DB_OK)
         return;
-    // The file first: a row without a file is forgotten at the next try, a file without a row never.
+    // The file first, and what the plugin was making: a row without a file is forgotten at the next try, a file without one never.
     for (uint32_t i = 0; i < c.rows.count; i++) {
         c.gone = db_text(&c.rows, i, 0);
-        snprintf(path, sizeof path, "%s/%s", leatd->config.differences, c.gone);
-        if (!unlink(path) || errno == ENOENT)
+        if (remove_file(folder, c.gone, "") && remove_file(folder, c.gone, ".new") &&
+            sync_folder(folder))
             db_transact(leatd->db, forget, &c);
-        else
-            leatd_log("%s cannot be removed: %s", path, strerror(errno));
     }
     db_rows_free(&c.rows);
 }

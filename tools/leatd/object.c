@@ -294,6 +294,14 @@ static enum db_result take_away(struct request *request, const struct object *ob
 enum db_result object_handle(struct request *request, const struct object *object,
                              const char *parent, const char *key)
 {
+    if (object->is_numbered && key && !check_number(key)) {
+        refuse_missing(request, object, key);
+        return DB_OK;
+    }
+    if (object->is_numbered && request->after && !check_number(request->after)) {
+        request_refuse(request, 400, "after has to be a number");
+        return DB_OK;
+    }
     if (!key && request->method == REQUEST_GET)
         return list(request, object, parent);
     if (key && request->method == REQUEST_GET)

@@ -4,7 +4,8 @@
 
 #define NOTE FIELD("note", "note", FIELD_TEXT, .max = 500)
 #define CREATED FIELD("created", "created", FIELD_SHOWN)
-#define EXACT ((int64_t)1 << 53) // numbers in JSON: json_integer
+#define SIZE_MAX_BYTES ((int64_t)1 << 46) // of a disk: more the nbdkit plugin does not open
+#define EXACT ((int64_t)1 << 53)          // numbers in JSON: json_integer
 
 static const char a_client[] = "SELECT uuid FROM client WHERE uuid = $1 OR name = $1";
 static const char a_group[] = "SELECT name FROM client_group WHERE name = $1";
@@ -61,7 +62,7 @@ static const struct field version_fields[] = {
     FIELD("state", "state", FIELD_CHOICE, .choices = states),
     FIELD("source", "source", FIELD_TEXT, .flags = FIELD_NEEDED | FIELD_FIXED, .max = 1023),
     FIELD("format", "format", FIELD_CHOICE, .flags = FIELD_FIXED, .choices = formats),
-    FIELD("size", "size", FIELD_NUMBER, .flags = FIELD_FIXED, .max = EXACT),
+    FIELD("size", "size", FIELD_NUMBER, .flags = FIELD_FIXED, .max = SIZE_MAX_BYTES),
     FIELD("content", "content", FIELD_TEXT, .flags = FIELD_OR_NULL | FIELD_FIXED, .max = 64),
     FIELD("root_hash", "root_hash", FIELD_TEXT, .flags = FIELD_OR_NULL | FIELD_FIXED, .max = 64),
     FIELD("root_blocks", "root_blocks", FIELD_NUMBER, .flags = FIELD_OR_NULL | FIELD_FIXED,
@@ -88,7 +89,7 @@ static const struct field disk_fields[] = {
           .thing = "image"),
     FIELD("version", "version", FIELD_NUMBER, .flags = FIELD_OR_NULL, .min = 1, .max = EXACT),
     FIELD("mode", "mode", FIELD_CHOICE, .flags = FIELD_FIXED, .choices = modes),
-    FIELD("size", "size", FIELD_NUMBER, .flags = FIELD_FIXED, .max = EXACT),
+    FIELD("size", "size", FIELD_NUMBER, .flags = FIELD_FIXED, .max = SIZE_MAX_BYTES),
     FIELD("iops", "iops", FIELD_NUMBER, .max = 1000000000),
     FIELD("bandwidth", "bandwidth", FIELD_NUMBER, .max = EXACT),
     NOTE,

@@ -75,14 +75,11 @@ static enum db_result insert_difference(struct db *db, struct disk *disk, struct
         values, 7, NULL);
 }
 
-/* The difference that the disk's mode asks for: the one that is there, with the version it was begun over, or a new one. */
-static enum db_result find_difference(struct db *db, struct disk *disk, const char *client)
+/* The difference that the disk's mode asks for, with the version that it was begun over; none leaves the disk as it is. */
+static enum db_result find_difference(struct db *db, struct disk *disk, const char *owner)
 {
-    bool is_private = !strcmp(disk->mode, "private");
     struct db_rows rows;
-    if (!is_private && strcmp(disk->mode, "server"))
-        return DB_OK;
-    struct db_value values[] = {db_str(disk->name), db_str(is_private ? "" : client)};
+    struct db_value values[] = {db_str(disk->name), db_str(owner ? owner : "")};
     enum db_result result = db_query(db,
                                      "SELECT id, version, size FROM difference WHERE disk = $1"
                                      " AND COALESCE(client, '') = $2 AND dropped = 0",
@@ -93,11 +90,35 @@ static enum db_result find_difference(struct db *db, struct disk *disk, const ch
         snprintf(disk->difference, sizeof disk->difference, "%s", db_text(&rows, 0, 0));
         disk->version = *db_at(&rows, 0, 1);
         disk->size = db_number(&rows, 0, 2);
-    } else {
-        result = insert_difference(db, disk, db_str(is_private ? NULL : client));
     }
     db_rows_free(&rows);
-    return result;
+    return DB_OK;
+}
+
+/* Version, size and difference: those of the difference that is there, whatever became of its version, or new ones. */
+static enum db_result settle(struct db *db, struct disk *disk, const char *client, bool *found)
+{
+    bool is_private = !strcmp(disk->mode, "private");
+    bool writes = is_private || !strcmp(disk->mode, "server");
+    const char *owner = is_private ? NULL : client;
+    enum db_result result = writes ? find_difference(db, disk, owner) : DB_OK;
+    *found = true;
+    if (result != DB_OK || disk->difference[0])
+        return result;
+    result = find_version(db, disk, found);
+    if (result != DB_OK || !*found)
+        return result;
+    result = find_size(db, disk);
+    return result == DB_OK && writes ? insert_difference(db, disk, db_str(owner)) : result;
+}
+
+static enum db_result note_missing(struct request *request, const char *client,
+                                   const struct disk *disk)
+{
+    if (!limit_take(&request->leatd->limit, LIMIT_REFUSED_EVENT, client, 5, leatd_monotonic()))
+        return DB_OK;
+    return journal_event(request->leatd, "refused", client, request->address,
+                         "disk %s has no published version", disk->name);
 }
 
 /* An export of the session; its name goes into the object under the key. */
@@ -163,19 +184,11 @@ static enum db_result offer(struct request *request, const char *session, const 
 {
     struct db *db = request->leatd->db;
     bool found;
-    enum db_result result = find_version(db, disk, &found);
-    if (result == DB_OK && !found &&
-        !limit_take(&request->leatd->limit, LIMIT_REFUSED_EVENT, client, 5, leatd_monotonic()))
-        return DB_OK;
+    enum db_result result = settle(db, disk, client, &found);
     if (result == DB_OK && !found)
-        return journal_event(request->leatd, "refused", client, request->address,
-                             "disk %s has no published version", disk->name);
+        return note_missing(request, client, disk);
     cJSON *shown = cJSON_CreateObject();
     cJSON_AddItemToArray(disks, shown);
-    if (result == DB_OK)
-        result = find_size(db, disk);
-    if (result == DB_OK)
-        result = find_difference(db, disk, client);
     if (result == DB_OK)
         result = add_version(db, disk, shown);
     if (result == DB_OK)

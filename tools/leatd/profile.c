@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/profile.h"
 
+#include "tools/leatd/check.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/session.h"
@@ -76,6 +77,10 @@ enum db_result profile_of_version(struct request *request, const char *image, co
 {
     struct db_value values[] = {db_str(image), db_int(strtoll(number, NULL, 10))};
     char object[160];
+    if (!check_number(number)) {
+        request_refuse(request, 404, "there is no version %.64s", number);
+        return DB_OK;
+    }
     if (request->method == REQUEST_GET)
         return get(request, values);
     if (request->method != REQUEST_DELETE) {

@@ -108,6 +108,23 @@ enum db_result session_find(struct request *request, struct session *session, bo
     return DB_OK;
 }
 
+/* The exports of disks that are no longer assigned to the client end, and their leases with them. */
+static enum db_result end_unassigned(struct request *request, const struct session *session)
+{
+    uint64_t ended;
+    struct db_value values[] = {db_str(session->id), db_str(session->client)};
+    enum db_result result =
+        db_run(request->leatd->db,
+               "DELETE FROM export WHERE session = $1 AND disk NOT IN"
+               " (SELECT disk FROM assignment WHERE client = $2 OR client_group ="
+               " (SELECT client_group FROM client WHERE uuid = $2))",
+               values, 2, &ended);
+    return result == DB_OK && ended
+               ? journal_event(request->leatd, "session", session->client, request->address,
+                               "%s: a disk that it had is no longer assigned to it", session->name)
+               : result;
+}
+
 enum db_result session_renew(struct request *request)
 {
     struct session session;
@@ -120,6 +137,8 @@ enum db_result session_renew(struct request *request)
                                 db_int(now + request->leatd->config.session_term)};
     result = db_run(request->leatd->db,
                     "UPDATE session SET renewed = $2, expires = $3 WHERE id = $1", values, 3, NULL);
+    if (result == DB_OK)
+        result = end_unassigned(request, &session);
     session_add_terms(request, request_answer(request, 200));
     return result;
 }
