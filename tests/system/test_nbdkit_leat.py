@@ -44,11 +44,11 @@ class Plugin(Case):
         self.assertIsNone(p.poll(), self.log_of(p))
         return p
 
-    def nbdkit_by_tcp(self, *options):
+    def nbdkit_by_tcp(self, *options, before=(), parameters=()):
         """It and its port, on all addresses of this host."""
         port = free_port()
-        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-p", str(port), *options, vdisk_case.LEAT_NBD,
-                       f"socket={self.leatd.path}")
+        p = self.spawn(*before, "nbdkit", "-f", "--exit-with-parent", "-p", str(port), *options, vdisk_case.LEAT_NBD,
+                       f"socket={self.leatd.path}", *parameters)
 
         def listens():
             with socket.socket() as s:
@@ -165,6 +165,45 @@ class Refused(Plugin):
         self.assertIn("lab-02", log)
         self.assertNotIn(OTHER, log)
         self.run_tool("nbdinfo", "--size", self.uri())
+
+    def test_connections(self):
+        """One address has a bounded number of connections, also of those that stay in the handshake; others have theirs."""
+        self.grant(path=self.image(), size=4 * MIB)
+        p, port = self.nbdkit_by_tcp(parameters=["connections=8"])
+
+        def connect(address="127.0.0.1"):
+            s = socket.socket()
+            s.settimeout(10)
+            s.bind((address, 0))
+            s.connect(("127.0.0.1", port))
+            return s, s.recv(18, socket.MSG_WAITALL)
+        self.run_tool("nbdinfo", "--size", f"nbd://127.0.0.1:{port}/{TOKEN}")
+        for _ in range(2):
+            held = [connect() for _ in range(12)]
+            greeted = sum(len(greeting) == 18 for _, greeting in held)
+            self.assertLessEqual(greeted, 8)
+            self.assertGreaterEqual(greeted, 7)  # nbdinfo's may not have ended
+            other, greeting = connect("127.0.0.2")
+            self.assertEqual(len(greeting), 18)
+            for s, _ in [*held, (other, b"")]:
+                s.close()
+            wait_for(lambda: self.run_tool("nbdinfo", "--size", f"nbd://127.0.0.1:{port}/{TOKEN}", ok=False).returncode == 0, 5,
+                     "they no longer count")
+        self.assertIn("as many connections as it may", self.log_of(p))
+        self.stop(p)
+        self.assertEqual(p.returncode, 0)
+
+    def test_few_files(self):
+        """Connections for which there are no files are refused, and nbdkit goes on."""
+        self.grant(path=self.image(), size=4 * MIB)
+        p, port = self.nbdkit_by_tcp(before=["prlimit", "--nofile=256:256"], parameters=["connections=0"])
+        held = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(300)]
+        wait_for(lambda: "LimitNOFILE" in self.log_of(p), 10, "they are refused")
+        self.assertNotIn("Too many open files", self.log_of(p))
+        for s in held:
+            s.close()
+        wait_for(lambda: self.run_tool("nbdinfo", "--size", f"nbd://127.0.0.1:{port}/{TOKEN}", ok=False).returncode == 0, 10,
+                 "it serves again")
 
     def test_any_bytes(self):
         self.grant(path=self.image(), size=4 * MIB)

@@ -1,36 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* nbdkit's calls. docs/nbdkit-leat.md says what is served. */
-#define NBDKIT_API_VERSION 2
-#include <nbdkit-plugin.h>
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/nbdkit-leat/control.h"
 #include "tools/nbdkit-leat/cut.h"
 #include "tools/nbdkit-leat/lease.h"
+#include "tools/nbdkit-leat/peers.h"
+#include "tools/nbdkit-leat/plugin_io.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+#define CONNECTIONS_EACH 64u /* of one address, if nothing is said */
 #define PREFERRED_BYTES 4096u
 #define REQUEST_BYTES (32u << 20) /* the NBD protocol's own bound for clients that have not asked */
-#define EXTENTS_AT_ONCE 16384u    /* an answer may be shorter than what was asked for */
-#define ZEROS_BYTES 65536u
-
-struct connection {
-    struct lease *lease;
-    struct sockaddr_storage peer;
-    socklen_t peer_length;
-    struct connection *next;
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *connections;
 static bool has_socket;
 static int64_t limit;
-static const char zeros[ZEROS_BYTES];
+static unsigned each = CONNECTIONS_EACH;
 
 static void log_line(const char *sentence)
 {
@@ -62,7 +54,9 @@ static int leat_config(const char *key, const char *value)
         limit = nbdkit_parse_size(value);
         return limit < 0 ? -1 : 0;
     }
-    nbdkit_error("there is no parameter %s; there are socket and limit", key);
+    if (!strcmp(key, "connections"))
+        return nbdkit_parse_unsigned("connections", value, &each);
+    nbdkit_error("there is no parameter %s; there are socket, limit and connections", key);
     return -1;
 }
 
@@ -78,6 +72,7 @@ static int leat_config_complete(void)
 
 static int leat_after_fork(void)
 {
+    peers_init(each);
     if (lease_start_renewing())
         return 0;
     nbdkit_error("the thread that renews leases cannot be started");
@@ -105,6 +100,40 @@ static bool name_peer(const struct sockaddr_storage *peer, char name[LEASE_PEER]
     return name[0] || peer->ss_family == AF_UNIX;
 }
 
+static bool get_peer(struct sockaddr_storage *peer, socklen_t *length, char name[LEASE_PEER])
+{
+    *length = sizeof *peer;
+    if (nbdkit_peer_name((struct sockaddr *)peer, length))
+        peer->ss_family = AF_UNSPEC;
+    return name_peer(peer, name);
+}
+
+/* Not more than one line a second: who is refused may come again as fast as he can. */
+static void say_refused(const char *peer, const char *why)
+{
+    static _Atomic time_t said;
+    time_t now = time(NULL);
+    if (atomic_exchange(&said, now) != now)
+        nbdkit_error("a connection is refused to %s: %s", *peer ? peer : "a local client", why);
+}
+
+/* Before the handshake, of which a client can make as much as it likes. */
+static int leat_preconnect(int readonly)
+{
+    struct sockaddr_storage peer;
+    socklen_t length;
+    char name[LEASE_PEER];
+    (void)readonly;
+    bool is_known = get_peer(&peer, &length, name);
+    const char *why = peers_enter(is_known ? name : "?");
+    if (why) {
+        say_refused(name, why);
+        return -1;
+    }
+    keep_alive(&peer, length);
+    return 0;
+}
+
 static void *leat_open(int readonly)
 {
     char peer[LEASE_PEER];
@@ -115,10 +144,7 @@ static void *leat_open(int readonly)
         free(c);
         return NULL;
     }
-    c->peer_length = sizeof c->peer;
-    if (nbdkit_peer_name((struct sockaddr *)&c->peer, &c->peer_length))
-        c->peer.ss_family = AF_UNSPEC;
-    if (name_peer(&c->peer, peer))
+    if (get_peer(&c->peer, &c->peer_length, peer))
         c->lease = lease_open(token, peer, readonly);
     else
         nbdkit_error("an export is refused: the client's address is not known");
@@ -188,128 +214,10 @@ static int leat_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
     return 0;
 }
 
-/* Around each use of the disk. */
-static bool begin(const struct connection *c)
-{
-    errno = ESHUTDOWN;
-    return lease_enter(c->lease);
-}
-
-/* An error as nbdkit wants it. A lease that is gone is said as such, whatever else has failed. */
-static int end(const struct connection *c, int error)
-{
-    if (atomic_load(&c->lease->is_gone))
-        error = -ESHUTDOWN;
-    lease_leave(c->lease);
-    if (!error)
-        return 0;
-    errno = -error;
-    return -1;
-}
-
-static int leat_pread(void *handle, void *to, uint32_t count, uint64_t offset, uint32_t flags)
-{
-    struct connection *c = handle;
-    (void)flags;
-    if (!begin(c))
-        return -1;
-    atomic_fetch_add_explicit(&c->lease->read, count, memory_order_relaxed);
-    return end(c, disk_read(&c->lease->disk, to, count, offset));
-}
-
-static int end_change(struct connection *c, uint32_t flags, int error)
-{
-    if (!error && flags & NBDKIT_FLAG_FUA)
-        error = difference_flush(c->lease->disk.difference);
-    return end(c, error);
-}
-
-static int leat_pwrite(void *handle, const void *from, uint32_t count, uint64_t offset,
-                       uint32_t flags)
-{
-    struct connection *c = handle;
-    if (!begin(c))
-        return -1;
-    atomic_fetch_add_explicit(&c->lease->written, count, memory_order_relaxed);
-    return end_change(c, flags, difference_write(c->lease->disk.difference, from, count, offset));
-}
-
-static int leat_flush(void *handle, uint32_t flags)
-{
-    struct connection *c = handle;
-    (void)flags;
-    if (!begin(c))
-        return -1;
-    return end(c, leat_can_write(c) ? difference_flush(c->lease->disk.difference) : 0);
-}
-
-static int leat_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
-{
-    struct connection *c = handle;
-    if (!begin(c))
-        return -1;
-    return end_change(c, flags, difference_trim(c->lease->disk.difference, count, offset));
-}
-
-/* Without MAY_TRIM the room must be there afterwards: zeros are written as data. */
-static int write_zeros(struct difference *difference, uint64_t count, uint64_t offset)
-{
-    int error = 0;
-    while (count && !error) {
-        size_t n = ZEROS_BYTES - offset % ZEROS_BYTES;
-        if (n > count)
-            n = count;
-        error = difference_write(difference, zeros, n, offset);
-        offset += n;
-        count -= n;
-    }
-    return error;
-}
-
-static int leat_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
-{
-    struct connection *c = handle;
-    if (!begin(c))
-        return -1;
-    struct difference *difference = c->lease->disk.difference;
-    if (flags & NBDKIT_FLAG_MAY_TRIM)
-        return end_change(c, flags, difference_zero(difference, count, offset));
-    if (flags & NBDKIT_FLAG_FAST_ZERO)
-        return end(c, -EOPNOTSUPP);
-    return end_change(c, flags, write_zeros(difference, count, offset));
-}
-
-static int add_extents(struct disk *disk, uint64_t offset, uint64_t end_at, uint32_t flags,
-                       struct nbdkit_extents *extents)
-{
-    for (unsigned i = 0; offset < end_at && i < EXTENTS_AT_ONCE; i++) {
-        bool hole, zero;
-        uint64_t next;
-        int error = disk_extent(disk, end_at - offset, offset, &hole, &zero, &next);
-        if (error)
-            return error;
-        uint32_t type = (hole ? NBDKIT_EXTENT_HOLE : 0) | (zero ? NBDKIT_EXTENT_ZERO : 0);
-        if (nbdkit_add_extent(extents, offset, next - offset, type))
-            return -errno;
-        offset = next;
-        if (flags & NBDKIT_FLAG_REQ_ONE)
-            break;
-    }
-    return 0;
-}
-
-static int leat_extents(void *handle, uint32_t count, uint64_t offset, uint32_t flags,
-                        struct nbdkit_extents *extents)
-{
-    struct connection *c = handle;
-    if (!begin(c))
-        return -1;
-    return end(c, add_extents(&c->lease->disk, offset, offset + count, flags, extents));
-}
-
 #define CONFIG_HELP                                                                                \
     "socket=PATH  (required) leatd's control socket\n"                                             \
-    "limit=SIZE   the most that the file of one difference may take (no limit)"
+    "limit=SIZE   the most that the file of one difference may take (no limit)\n"                  \
+    "connections=N  the most of one address (64; 0: no limit)"
 
 static struct nbdkit_plugin plugin = {
     .name = "leat",
@@ -320,6 +228,7 @@ static struct nbdkit_plugin plugin = {
     .config_help = CONFIG_HELP,
     .after_fork = leat_after_fork,
     .cleanup = leat_cleanup,
+    .preconnect = leat_preconnect,
     .list_exports = leat_list_exports,
     .open = leat_open,
     .close = leat_close,
