@@ -61,7 +61,7 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, c
 
 static bool has_instruction(void)
 {
-    static int known; /* 0: not asked yet */
+    static _Atomic int known; /* 0: not asked yet; threads may ask at once */
     if (!known) {
         uint32_t eax = 1, ebx, ecx = 0, edx;
         __asm__("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
