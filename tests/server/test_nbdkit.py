@@ -108,6 +108,19 @@ class DataPlane(ServerCase):
         self.assertIn("failed", out)
         self.assertIn("taken away", self.said())
 
+    def test_started_again(self):
+        """A machine that starts again has its disk at once: its old connection, which nobody has ended, is not in the way."""
+        client = self.client("server")
+        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as old:
+            old.stdin.write("write -P 1 0 4k\n")
+            old.stdin.flush()
+            self.assertIn("wrote", old.stdout.readline())
+            client.disk, = client.hello()[1]["disks"]
+            self.assertNotIn("failed", self.io(client.disk["export"], "read -P 1 0 4k", "write -P 2 0 4k").stdout)
+            old.communicate("quit\n", timeout=30)
+        self.assertIn("read 4096/4096", self.io(client.disk["export"], "read -P 2 0 4k").stdout)
+
     def test_killed(self):
         """leatd is killed and started again under a writer."""
         client = self.client("server")
