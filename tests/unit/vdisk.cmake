@@ -16,7 +16,10 @@ foreach(what cache notes)
   leat_unit_test(test_local_${what} SOURCES unit/test_local_${what}.c unit/local_fixture.c unit/tiny_server.c
     unit/store_fixture.c LIBS vdisk_engine_host)
 endforeach()
-leat_unit_test(test_layers SOURCES unit/test_layers.c unit/layer_server.c LIBS vdisk_engine_host)
+foreach(what routing refusal)
+  leat_unit_test(test_layers_${what} SOURCES unit/test_layers_${what}.c unit/layer_fixture.c unit/layer_server.c
+    LIBS vdisk_engine_host)
+endforeach()
 leat_unit_test(test_link_share SOURCES unit/test_link_share.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_table SOURCES unit/test_table.c unit/tiny_server.c
   LIBS vdisk_channels_host vdisk_engine_host leat_ring_host console_text_host)
