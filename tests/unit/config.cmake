@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-leat_unit_test(test_config SOURCES unit/test_config.c LIBS config_host)
+foreach(what config config_disks)
+  leat_unit_test(test_${what} SOURCES unit/test_${what}.c unit/config_fixture.c LIBS config_host)
+endforeach()
