@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_handshake.h"
 #include "vdisk/nbd/proto.h"
-
-#define SIM_CONTEXT 7u /* the number that this server gives base:allocation */
-#define SIM_DEPTHS 8u  /* and qemu:allocation-depth */
 
 struct job {
     struct job *next;
@@ -34,14 +31,8 @@ static uint64_t *current, *durable, sectors, restarts;
 static bool is_up, was_changed;
 static uint64_t shown; /* sectors of the size that is told */
 bool sim_server_may_change;
-/* Parsing state of a connection: 0 greeting sent, 1 options, 2 transmission. */
-static uint8_t phase[SIM_CONNS];
-static bool has_context[SIM_CONNS], has_depths[SIM_CONNS];
-static bool was_told_structured[SIM_CONNS]; /* by a reply as it was delivered, damaged or not */
-static bool has_hidden_limits[SIM_CONNS];   /* what was to tell them arrived as something else */
+static struct sim_session sessions[SIM_CONNS];
 static bool is_mute[SIM_CONNS];
-static bool is_tree[SIM_CONNS];  /* it is the hash tree's export that it asked for */
-static int client_of[SIM_CONNS]; /* -1: the image */
 static struct sim_conn *open_conns[SIM_CONNS];
 static struct job *jobs;
 
@@ -96,9 +87,15 @@ bool sim_server_is_up(void)
 {
     return is_up;
 }
+
 uint64_t sim_server_tag(uint64_t sector)
 {
     return durable[sector];
+}
+
+uint64_t sim_server_sectors_told(void)
+{
+    return shown;
 }
 
 bool sim_server_was_changed(void)
@@ -151,15 +148,13 @@ void sim_server_accept(struct sim_conn *c)
     while (open_conns[i])
         i++;
     open_conns[i] = c;
-    phase[i] = 0;
-    is_mute[i] = is_tree[i] = false;
-    has_context[i] = has_depths[i] = has_hidden_limits[i] = false;
-    client_of[i] = -1;
-    uint8_t greeting[18];
-    be64_put(greeting, NBD_MAGIC);
-    be64_put(greeting + 8, NBD_OPTION_MAGIC);
-    be16_put(greeting + 16, NBD_FLAG_FIXED_NEWSTYLE | NBD_FLAG_NO_ZEROES);
-    sim_conn_deliver(c, greeting, sizeof greeting);
+    is_mute[i] = false;
+    sim_handshake_begin(c, &sessions[i]);
+}
+
+static const struct sim_session *session_of(const struct job *j)
+{
+    return &sessions[index_of(j->conn)];
 }
 
 /* -- what requests do -- */
@@ -223,7 +218,7 @@ void sim_server_gone(struct sim_conn *c)
 
 /* -- replies -- */
 
-static void damage(uint8_t *header, size_t size)
+void sim_server_damage(uint8_t *header, size_t size)
 {
     if (sim_chance(sim_profile.corrupt))
         header[sim_random() % size] ^= (uint8_t)(1u << sim_random() % 8);
@@ -240,7 +235,7 @@ static void send_chunk(struct sim_conn *c, uint64_t cookie, uint16_t flags, uint
     be32_put(reply + 16, size);
     if (size)
         memcpy(reply + NBD_STRUCTURED_REPLY_BYTES, payload, size);
-    damage(reply, NBD_STRUCTURED_REPLY_BYTES + head);
+    sim_server_damage(reply, NBD_STRUCTURED_REPLY_BYTES + head);
     sim_conn_deliver(c, reply, NBD_STRUCTURED_REPLY_BYTES + size);
     free(reply);
 }
@@ -254,7 +249,7 @@ static void send_simple(struct sim_conn *c, uint64_t cookie, uint32_t error, con
     be64_put(reply + 8, cookie);
     if (size)
         memcpy(reply + NBD_SIMPLE_REPLY_BYTES, data, size);
-    damage(reply, NBD_SIMPLE_REPLY_BYTES);
+    sim_server_damage(reply, NBD_SIMPLE_REPLY_BYTES);
     sim_conn_deliver(c, reply, NBD_SIMPLE_REPLY_BYTES + size);
     free(reply);
 }
@@ -308,14 +303,14 @@ static void send_structured_read(struct sim_conn *c, const struct job *j, const 
 
 static uint64_t bytes_of(const struct job *j)
 {
-    uint64_t bytes = is_tree[index_of(j->conn)] ? sim_tree_bytes() : sectors * SIM_SECTOR;
+    uint64_t bytes = session_of(j)->is_tree ? sim_tree_bytes() : sectors * SIM_SECTOR;
     return (bytes + sim_profile.min_block - 1) / sim_profile.min_block * sim_profile.min_block;
 }
 
 /* The effect of a request, and what will be answered later. */
 static void act_read(struct job *j)
 {
-    bool of_tree = is_tree[index_of(j->conn)];
+    bool of_tree = session_of(j)->is_tree;
     if (j->offset % SIM_SECTOR || j->length % SIM_SECTOR || !j->length ||
         j->length > sim_profile.max_block || j->offset % sim_profile.min_block ||
         j->length % sim_profile.min_block || j->offset + j->length > bytes_of(j))
@@ -380,12 +375,12 @@ static void act_status(struct job *j)
 {
     uint64_t first = j->offset / SIM_SECTOR, end = first + j->length / SIM_SECTOR;
     if (j->offset % sim_profile.min_block || j->length % sim_profile.min_block || !j->length ||
-        end > sectors || !sim_profile.has_status || is_tree[index_of(j->conn)])
+        end > sectors || !sim_profile.has_status || session_of(j)->is_tree)
         sim_fail("the engine sent a block status that makes no sense");
     if (sim_random() % 4 == 0)
         end = first + 1 + sim_random() % (end - first);
     j->result = tell(j, SIM_CONTEXT, first, end, flags_of, &j->result_size);
-    if (has_depths[index_of(j->conn)])
+    if (session_of(j)->has_depths)
         j->depths = tell(j, SIM_DEPTHS, first, end, depth_of, &j->depths_size);
 }
 
@@ -483,126 +478,7 @@ static void work(void *ctx, uint64_t arg)
 
 /* -- requests -- */
 
-static void reply_option(struct sim_conn *c, uint32_t option, uint32_t type, const uint8_t *data,
-                         uint32_t size)
-{
-    uint8_t header[20];
-    be64_put(header, NBD_REPLY_MAGIC);
-    be32_put(header + 8, option);
-    be32_put(header + 12, type);
-    be32_put(header + 16, size);
-    damage(header, sizeof header);
-    if (option == NBD_OPT_STRUCTURED_REPLY)
-        was_told_structured[index_of(c)] = be32_get(header + 12) == NBD_REP_ACK;
-    if (option == NBD_OPT_GO && be32_get(header + 12) != type)
-        has_hidden_limits[index_of(c)] = true;
-    sim_conn_deliver(c, header, sizeof header);
-    if (size)
-        sim_conn_deliver(c, data, size);
-}
-
-/* Of a lie: a block more or less. */
-static uint64_t told_bytes(unsigned i)
-{
-    uint64_t unit = sim_profile.min_block;
-    uint64_t bytes = is_tree[i] ? (sim_tree_bytes() + unit - 1) / unit * unit : shown * SIM_SECTOR;
-    if (sim_chance(sim_profile.lie_other))
-        bytes = sim_random() % 2 || bytes <= 4096 ? bytes + 4096 : bytes - 4096;
-    return bytes;
-}
-
-static void go(struct sim_conn *c, unsigned i)
-{
-    uint8_t info[14];
-    const uint8_t *name = c->tx + 20; /* behind the option's header and the name's length */
-    uint32_t size = be32_get(c->tx + 16);
-    is_tree[i] = size == 8 && !memcmp(name, "e.verity", 8);
-    client_of[i] = size == 2 && *name == 'c' ? name[1] - '0' : -1;
-    if (!is_tree[i] && client_of[i] < 0 && (size != 1 || *name != 'e'))
-        sim_fail("the engine asked for an export that nobody named");
-    uint32_t flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_WRITE_ZEROES;
-    flags |= sim_profile.has_flush ? NBD_FLAG_SEND_FLUSH : 0;
-    flags |= sim_profile.has_fua ? NBD_FLAG_SEND_FUA : 0;
-    flags |= sim_profile.has_multi_conn ? NBD_FLAG_CAN_MULTI_CONN : 0;
-    flags |= sim_profile.has_trim ? NBD_FLAG_SEND_TRIM : 0;
-    be16_put(info, NBD_INFO_EXPORT);
-    be64_put(info + 2, told_bytes(i));
-    be16_put(info + 10, (uint16_t)flags);
-    reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 12);
-    be16_put(info, NBD_INFO_BLOCK_SIZE);
-    be32_put(info + 2, sim_profile.min_block);
-    be32_put(info + 6, 4096);
-    be32_put(info + 10, sim_profile.max_block);
-    reply_option(c, NBD_OPT_GO, NBD_REP_INFO, info, 14);
-    reply_option(c, NBD_OPT_GO, NBD_REP_ACK, NULL, 0);
-}
-
-/* The option's second query: behind the name of the export, and the first. */
-static bool is_asked_for_depths(const struct sim_conn *c)
-{
-    uint32_t name = be32_get(c->tx + 16), queries = be32_get(c->tx + 20 + name);
-    if (queries > 1 && c->tx[20] != 'c')
-        sim_fail("the engine asks for the depths of an export that is no client's");
-    return queries > 1;
-}
-
-static void send_depth_context(struct sim_conn *c)
-{
-    static const char name[] = NBD_ALLOCATION_DEPTH;
-    uint8_t context[4 + sizeof name - 1];
-    be32_put(context, SIM_DEPTHS);
-    memcpy(context + 4, name, sizeof name - 1);
-    reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, context, sizeof context);
-}
-
-static void set_context(struct sim_conn *c, unsigned i)
-{
-    static const char name[] = NBD_BASE_ALLOCATION;
-    uint8_t context[4 + sizeof name - 1];
-    be32_put(context, SIM_CONTEXT);
-    memcpy(context + 4, name, sizeof name - 1);
-    if (!was_told_structured[i])
-        sim_fail("the engine asks for contexts without structured replies");
-    if (!sim_profile.structured) {
-        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_INVALID, NULL, 0);
-        return;
-    }
-    if (!sim_profile.has_status && sim_random() % 2) {
-        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ERR_UNSUP, NULL, 0);
-        return;
-    }
-    has_context[i] = sim_profile.has_status;
-    if (has_context[i])
-        reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_META_CONTEXT, context, sizeof context);
-    has_depths[i] = has_context[i] && sim_profile.has_depth && is_asked_for_depths(c);
-    if (has_depths[i])
-        send_depth_context(c);
-    reply_option(c, NBD_OPT_SET_META_CONTEXT, NBD_REP_ACK, NULL, 0);
-}
-
-static size_t take_option(struct sim_conn *c, unsigned i)
-{
-    if (c->tx_size < 16)
-        return 0;
-    uint32_t option = be32_get(c->tx + 8), size = be32_get(c->tx + 12);
-    if (be64_get(c->tx) != NBD_OPTION_MAGIC || size > 4096)
-        sim_fail("the engine sent a malformed option");
-    if (c->tx_size < 16 + size)
-        return 0;
-    if (option == NBD_OPT_STRUCTURED_REPLY) {
-        reply_option(c, option, sim_profile.structured ? NBD_REP_ACK : NBD_REP_ERR_UNSUP, NULL, 0);
-    } else if (option == NBD_OPT_SET_META_CONTEXT) {
-        set_context(c, i);
-    } else if (option == NBD_OPT_GO) {
-        go(c, i);
-        phase[i] = 2;
-    } else {
-        sim_fail("the engine sent option %u", (unsigned)option);
-    }
-    return 16 + size;
-}
-
-static size_t take_request(struct sim_conn *c)
+static size_t take_request(struct sim_conn *c, const struct sim_session *s)
 {
     const uint8_t *p = c->tx;
     if (c->tx_size < NBD_REQUEST_BYTES)
@@ -613,12 +489,12 @@ static size_t take_request(struct sim_conn *c)
     uint32_t length = be32_get(p + 24), payload = type == NBD_CMD_WRITE ? length : 0;
     if (c->tx_size < NBD_REQUEST_BYTES + payload)
         return 0;
-    if (type == NBD_CMD_DISC || has_hidden_limits[index_of(c)])
+    if (type == NBD_CMD_DISC || s->has_hidden_limits)
         return NBD_REQUEST_BYTES + payload;
     struct job *j = malloc(sizeof *j + payload);
     *j = (struct job){.next = jobs,
                       .conn = c,
-                      .client = client_of[index_of(c)],
+                      .client = s->client,
                       .generation = c->generation,
                       .type = type,
                       .flags = be16_get(p + 4),
@@ -634,17 +510,9 @@ static size_t take_request(struct sim_conn *c)
 
 void sim_server_input(struct sim_conn *c)
 {
-    unsigned i = index_of(c);
+    struct sim_session *s = &sessions[index_of(c)];
     for (;;) {
-        size_t used = 0;
-        if (phase[i] == 0 && c->tx_size >= 4) {
-            phase[i] = 1;
-            used = 4;
-        } else if (phase[i] == 1) {
-            used = take_option(c, i);
-        } else if (phase[i] == 2) {
-            used = take_request(c);
-        }
+        size_t used = s->phase == SIM_TRANSMISSION ? take_request(c, s) : sim_handshake_take(c, s);
         if (!used)
             return;
         memmove(c->tx, c->tx + used, c->tx_size - used);

@@ -13,7 +13,7 @@ def found(pattern):
 SOURCES = [*found("vdisk/*.c"), *found("vdisk/nbd/*.c"), *found("vdisk/profile/*.c"), *found("vdisk/store/*.c"),
            *found("vdisk/verity/*.c"),
            *(f"tests/sim/{name}.c" for name in ("test_vdisk_sim", "sim_guests", "sim_store", "sim_world", "sim_server",
-                                                "sim_client", "sim_tree", "sim_model", "store_disk"))]
+                                                "sim_handshake", "sim_client", "sim_tree", "sim_model", "store_disk"))]
 SEEDS = 3000
 
 # name: (file of vdisk, what is there, what is put in its place)

@@ -34,8 +34,8 @@ leat_unit_test(test_tls SOURCES unit/test_tls.c unit/net_channel.c unit/tls_serv
   LIBS vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
 
 # The engine's simulator: with sanitizers; optimised, 10,000 histories in four parts; and with broken engines.
-set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_client.c
-  sim/sim_tree.c sim/sim_model.c sim/store_disk.c)
+set(vdisk_sim sim/test_vdisk_sim.c sim/sim_guests.c sim/sim_store.c sim/sim_world.c sim/sim_server.c sim/sim_handshake.c
+  sim/sim_client.c sim/sim_tree.c sim/sim_model.c sim/store_disk.c)
 leat_unit_test(test_vdisk_sim SOURCES ${vdisk_sim} LIBS vdisk_engine_host)
 set_tests_properties(unit.test_vdisk_sim PROPERTIES LABELS sim TIMEOUT 600)
 set(engine_sources ${VDISK_ENGINE_SOURCES} ${VDISK_STORE_SOURCES})
