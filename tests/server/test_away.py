@@ -10,7 +10,7 @@ import unittest
 from case import ServerCase
 from server import Control, Server
 
-AWAY = 4.5  # seconds; longer than the terms
+AWAY = 3.6  # seconds; longer than the terms
 
 
 class Away(ServerCase):

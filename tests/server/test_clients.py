@@ -302,7 +302,7 @@ class Expiry(ServerCase):
         time.sleep(1.5)
         client.renew()
         self.server.kill()
-        time.sleep(5)  # longer than a session lives
+        time.sleep(4.6)  # longer than a session lives
         self.server.start()
         self.assertEqual(200, client.renew()[0])
         deadline = time.monotonic() + 14

@@ -8,7 +8,7 @@ from server import Control
 
 
 class ControlSocket(ServerCase):
-    times = "session = 90\nlease = 4"
+    times = "session = 90\nlease = 3"
 
     @classmethod
     def setUpClass(cls):
@@ -101,10 +101,10 @@ class ControlSocket(ServerCase):
     def test_renewed_for_long(self):
         client, other = self.client("empty"), self.client("empty")
         lease = self.control.open(client.token)["lease"]
-        for i in range(6):
+        for i in range(6):  # longer than a lease lives
             self.assertIn("expires", self.control.ask("renew", lease=lease, read=1000 * i, written=i))
             self.assertEqual("busy", self.control.open(other.token)["reason"])
-            time.sleep(1)
+            time.sleep(0.7)
         shown, = [l for l in self.server.items("leases") if l["id"] == lease]
         self.assertEqual((5000, 5, True), (shown["read"], shown["written"], shown["writer"]))
         for c in (client, other):
@@ -114,7 +114,7 @@ class ControlSocket(ServerCase):
         client, other = self.client("private"), self.client("private")
         lease = self.control.open(client.token)["lease"]
         self.server.kill()
-        time.sleep(5)  # longer than a lease lives
+        time.sleep(3.6)  # longer than a lease lives
         self.server.start()
         control = Control(self.server)
         self.assertEqual("busy", control.open(other.token)["reason"])

@@ -152,7 +152,8 @@ class Objects(ServerCase):
         deep = '{"name": ' + "[" * 50000 + "]" * 50000 + "}"
         for body, words in ((b"", b"needs"), (b"{", b"not JSON"), (b"[]", b"object"), (b'{"name": "a"} x', b"not JSON"),
                             (b'{"name": "a", "name": "b"}', b"twice"), (b'{"name": "a\\u0000b"}', b"NUL"),
-                            (b'{"name": "a\0b"}', b"NUL"), (b'{"name": "\xff"}', b"UTF-8"), (b'{"name": "a", "\xff": 1}', b"UTF-8"),
+                            (b'{"name": "a\0b"}', b"NUL"), (b'{"name": "\xff"}', b"UTF-8"),
+                            (b'{"name": "a", "\xff": 1}', b"UTF-8"),
                             (b'{"name": "a", "note": "\\ud800"}', b"not JSON"), (b'{"name": "a", "note": "\\u0007"}', b"control"),
                             (b'{"name": "a", "note": "\xed\xa0\x80"}', b"UTF-8"), (deep[:60000].encode(), b"deep"),
                             (b'{"name": NaN}', b"not JSON"), (b'{"name": "\'; DROP TABLE client; --"}', b"name has to be")):

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What ends with time, and that nothing ends because of a clock: leatd's expiry with both clocks in the test's hands, on SQLite in memory. */
+/*
+ * What ends with time, and that nothing ends because of a clock: leatd's expiry with both clocks in the test's hands, on
+ * SQLite in memory.
+ */
 #include "tools/leatd/care.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"

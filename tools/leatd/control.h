@@ -14,7 +14,10 @@ struct control;
 
 #define CONTROL_POLLS (CONTROL_CONNECTIONS + 1)
 
-/* Listens; a socket of the same path that nobody serves is replaced. The caller holds the state folder's lock. NULL with a sentence in error (CONFIG_ERROR_BYTES). */
+/*
+ * Listens; a socket of the same path that nobody serves is replaced. The caller holds the state folder's lock. NULL with a
+ * sentence in error (CONFIG_ERROR_BYTES).
+ */
 struct control *control_open(struct leatd *leatd, char *error);
 void control_close(struct control *control);
 

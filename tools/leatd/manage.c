@@ -184,7 +184,8 @@ void manage_clean(struct leatd *leatd)
     const char *folder = leatd->config.differences;
     if (db_transact(leatd->db, find_dropped, &c) != DB_OK)
         return;
-    // The file first, and what the plugin was making: a row without a file is forgotten at the next try, a file without one never.
+    // The file first, and what the plugin was making: a row without a file is forgotten at the next try, a file without a
+    // row never.
     for (uint32_t i = 0; i < c.rows.count; i++) {
         c.gone = db_text(&c.rows, i, 0);
         if (remove_file(folder, c.gone, "") && remove_file(folder, c.gone, ".new") &&
