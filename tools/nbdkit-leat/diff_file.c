@@ -187,7 +187,7 @@ int diff_file_create(struct diff_file *file, const char *path, bool reset, const
                      uint64_t image_size, uint32_t block_size, char error[DIFF_ERROR])
 {
     char made[PATH_BYTES];
-    uint64_t id;
+    uint64_t id = 0;
     struct diff_file old = {.fd = -1};
     if (!made_name(made, path))
         return say(error, -ENAMETOOLONG, path, "the difference cannot be made");
@@ -196,7 +196,7 @@ int diff_file_create(struct diff_file *file, const char *path, bool reset, const
     file->fd = open_made(made);
     int number = file->fd < 0 ? file->fd : 0;
     if (!number && getrandom(&id, sizeof id, 0) != sizeof id)
-        number = -errno;
+        number = -EIO;
     if (number)
         say(error, number, made, "the difference cannot be made");
     struct diff_device device = diff_file_device(file);
