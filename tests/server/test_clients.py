@@ -296,14 +296,22 @@ class Expiry(ServerCase):
 
     def test_silence_and_restart(self):
         self.server.image("debian", 4096)
-        self.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "ram"})
+        self.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "private"})
         client, silent = self.server.client(1, "d"), self.server.client(2, "d")
-        self.assertEqual((200, 200), (client.hello()[0], silent.hello()[0]))
+        disk, other = (c.hello()[1]["disks"][0]["export"] for c in (client, silent))
+        control = Control(self.server)
+        lease = control.open(disk)["lease"]
+        control.close()
         time.sleep(1.5)
         client.renew()
         self.server.kill()
         time.sleep(4.6)  # longer than a session lives
         self.server.start()
+        control = Control(self.server)
+        self.assertEqual("busy", control.open(other)["reason"])
+        self.assertIn("expires", control.ask("renew", lease=lease))
+        self.assertEqual(lease, control.open(disk)["lease"])
+        control.close()
         self.assertEqual(200, client.renew()[0])
         deadline = time.monotonic() + 14
         while not self.events("session", "lab-02: nothing was heard"):

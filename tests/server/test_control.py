@@ -110,20 +110,6 @@ class ControlSocket(ServerCase):
         for c in (client, other):
             c.bye()
 
-    def test_leatd_killed(self):
-        client, other = self.client("private"), self.client("private")
-        lease = self.control.open(client.token)["lease"]
-        self.server.kill()
-        time.sleep(3.6)  # longer than a lease lives
-        self.server.start()
-        control = Control(self.server)
-        self.assertEqual("busy", control.open(other.token)["reason"])
-        self.assertIn("expires", control.ask("renew", lease=lease))
-        self.assertEqual(lease, control.open(client.token)["lease"])
-        control.close()
-        for c in (client, other):
-            c.bye()
-
     def test_disabled(self):
         client = self.client("read-only")
         lease = self.control.open(client.token)["lease"]
