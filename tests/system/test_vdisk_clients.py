@@ -190,8 +190,12 @@ class Layers(Case):
         self.assertIn("Input/output error", self.qemu_io(leat.uris["a"], "write 10M 4k", ok=False).stdout)
 
     def refused(self, *words):
+        """It ends if that is known before it serves, else nothing can be read from it."""
         leat = self.composed("a", wait=False)
-        wait_for(lambda: leat.poll() is not None, 10, self.log_of(leat))
+        wait_for(lambda: "disk 'a': failed" in self.log_of(leat), 10, "refused", lambda: self.log_of(leat))
+        if can_connect(self.path("leat-a")):
+            self.assertIn("Input/output error", self.qemu_io(leat.uris["a"], "read 10M 4k", ok=False).stdout)
+        self.stop(leat)
         failed = [x for x in self.log_of(leat).splitlines() if "disk 'a': failed" in x]
         self.assertEqual(len(failed), 1, self.log_of(leat))
         for word in words:
