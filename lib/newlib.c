@@ -4,6 +4,7 @@
  * fails.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <reent.h>
 #include <signal.h>
 #include <string.h>
@@ -38,6 +39,7 @@ pid_t getpid(void);
 _Noreturn void _exit(int code);
 void __malloc_lock(struct _reent *reent);
 void __malloc_unlock(struct _reent *reent);
+void *_realloc_r(struct _reent *reent, void *old, size_t size);
 
 void leat_newlib_init(void)
 {
@@ -96,6 +98,29 @@ void *sbrk(ptrdiff_t increment)
         heap.used = wanted;
     }
     return (void *)(LEAT_HEAP_VA + old);
+}
+
+/* In place of newlib's (3.3, nano-mallocr.c), which copies as many bytes as the new block has: at the
+ * heap's end the old one has no such bytes behind it, and the process dies. */
+void *_realloc_r(struct _reent *reent, void *old, size_t size)
+{
+    if (old == NULL) {
+        return _malloc_r(reent, size);
+    }
+    if (size == 0) {
+        _free_r(reent, old);
+        return NULL;
+    }
+    size_t had = _malloc_usable_size_r(reent, old);
+    if (had >= size) {
+        return old;
+    }
+    void *block = _malloc_r(reent, size);
+    if (block != NULL) {
+        memcpy(block, old, had);
+        _free_r(reent, old);
+    }
+    return block;
 }
 
 int write(int fd, const void *buffer, size_t size)
