@@ -210,7 +210,7 @@ static void test_limit_networks(void **state)
 
 static bool read_config(struct config *config, const char *text, char *error)
 {
-    char path[] = "/tmp/leatd-conf-XXXXXX";
+    char path[] = "leatd-conf.XXXXXX"; /* in the folder that the test is run in */
     int file = mkstemp(path);
     assert_true(write(file, text, strlen(text)) == (ssize_t)strlen(text));
     close(file);

@@ -20,10 +20,10 @@
 
 static char error[DIFF_ERROR];
 
-/* In a folder of its own, which is the working directory. */
+/* In a folder of its own, made in the one that the test is run in. */
 static int in_folder(void **state)
 {
-    char *folder = strdup("/tmp/leat-difference-XXXXXX");
+    char *folder = strdup("difference.XXXXXX");
     *state = folder;
     return !folder || !mkdtemp(folder) || chdir(folder);
 }
@@ -33,7 +33,7 @@ static int leave_folder(void **state)
     static const char *const names[] = {"d", "d.new", "moved"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unlink(names[i]);
-    int failed = chdir("/") || rmdir(*state);
+    int failed = chdir("..") || rmdir(*state);
     free(*state);
     return failed;
 }
