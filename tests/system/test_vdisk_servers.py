@@ -106,7 +106,7 @@ class Clients(Case):
         self.client = self.leat(uri)
 
     def test_nbdinfo(self):
-        info = json.loads(self.run_tool("nbdinfo", "--json", self.client.uri).stdout)["exports"][0]
+        info = json.loads(self.run_tool("nbdinfo", "--no-content", "--json", self.client.uri).stdout)["exports"][0]
         self.assertEqual(info["export-size"], 8 * MIB)
         for ability in ("can_cache", "can_flush", "can_fua", "can_multi_conn", "can_trim", "can_zero"):
             self.assertTrue(info[ability], ability)

@@ -8,11 +8,9 @@ add_test(NAME system.nbdkit_leat
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_leat.py $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
 set_tests_properties(system.nbdkit_leat PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 # What the unit lets nbdkit do, as systemd counts it: at most 2.0 of 10.
-find_program(SYSTEMD_ANALYZE systemd-analyze)
-if(SYSTEMD_ANALYZE)
-  add_test(NAME lint.nbdkit_unit COMMAND ${SYSTEMD_ANALYZE} security --offline=true --threshold=20 --no-pager
-    ${CMAKE_SOURCE_DIR}/tools/nbdkit-leat/leat-nbdkit.service)
-  set_tests_properties(lint.nbdkit_unit PROPERTIES LABELS lint)
-endif()
+find_program(SYSTEMD_ANALYZE systemd-analyze REQUIRED)
+add_test(NAME lint.nbdkit_unit COMMAND ${SYSTEMD_ANALYZE} security --offline=true --threshold=20 --no-pager
+  ${CMAKE_SOURCE_DIR}/tools/nbdkit-leat/leat-nbdkit.service)
+set_tests_properties(lint.nbdkit_unit PROPERTIES LABELS lint)
 leat_unit_test(test_nbdkit_grant SOURCES unit/test_nbdkit_grant.c LIBS nbdkit_leat_host)
 leat_unit_test(test_nbdkit_diff_file SOURCES unit/test_nbdkit_diff_file.c LIBS nbdkit_leat_host)
