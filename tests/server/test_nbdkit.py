@@ -34,9 +34,24 @@ class DataPlane(ServerCase):
         super().tearDownClass()
 
     @classmethod
+    def uri(cls, token):
+        return f"nbd://127.0.0.1:{cls.port}/{token}"
+
+    @classmethod
     def tool(cls, *words):
         *words, token = words
-        return subprocess.run([*words, f"nbd://127.0.0.1:{cls.port}/{token}"], capture_output=True, text=True, timeout=60)
+        return subprocess.run([*words, cls.uri(token)], capture_output=True, text=True, timeout=60)
+
+    @classmethod
+    def held(cls, token):
+        """qemu-io that has the export open and waits for commands."""
+        return subprocess.Popen(["qemu-io", "-f", "raw", cls.uri(token)], stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, text=True)
+
+    @staticmethod
+    def tell(process, command):
+        process.stdin.write(command + "\n")
+        process.stdin.flush()
 
     def client(self, disk):
         type(self).made += 1
@@ -83,23 +98,20 @@ class DataPlane(ServerCase):
 
     def test_second_writer(self):
         one, two = self.client("private"), self.client("private")
-        holder = subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{one.disk['export']}"],
-                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        holder = self.held(one.disk["export"])
         deadline = time.monotonic() + 10
         name = f"lab-{self.made - 1:02}"
         while not [x for x in self.server.items("leases") if name in str(x)] and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertNotEqual(0, self.tool("nbdinfo", two.disk["export"]).returncode)
         self.assertIn(f"lab-{self.made - 1:02}", self.said())
-        holder.communicate(b"quit\n", timeout=30)
+        holder.communicate("quit\n", timeout=30)
 
     def test_session_ended(self):
         """An administrator ends a session: its connection is cut."""
         client = self.client("server")
-        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-            writer.stdin.write("write -P 1 0 4k\n")
-            writer.stdin.flush()
+        with self.held(client.disk["export"]) as writer:
+            self.tell(writer, "write -P 1 0 4k")
             time.sleep(0.5)
             session, = [s for s in self.server.items("sessions") if s["name"] == f"lab-{self.made:02}" and not s["ended"]]
             self.server.api("DELETE", f"sessions/{session['id']}")
@@ -111,10 +123,8 @@ class DataPlane(ServerCase):
     def test_started_again(self):
         """A machine that starts again has its disk at once: its old connection, which nobody has ended, is not in the way."""
         client = self.client("server")
-        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as old:
-            old.stdin.write("write -P 1 0 4k\n")
-            old.stdin.flush()
+        with self.held(client.disk["export"]) as old:
+            self.tell(old, "write -P 1 0 4k")
             self.assertIn("wrote", old.stdout.readline())
             client.disk, = client.hello()[1]["disks"]
             self.assertNotIn("failed", self.io(client.disk["export"], "read -P 1 0 4k", "write -P 2 0 4k").stdout)
@@ -124,15 +134,12 @@ class DataPlane(ServerCase):
     def test_killed(self):
         """leatd is killed and started again under a writer."""
         client = self.client("server")
-        with subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{self.port}/{client.disk['export']}"],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
-            writer.stdin.write("write -P 1 0 4k\n")
-            writer.stdin.flush()
+        with self.held(client.disk["export"]) as writer:
+            self.tell(writer, "write -P 1 0 4k")
             time.sleep(0.5)
             self.server.kill()
             time.sleep(4)
-            writer.stdin.write("write -P 2 4k 4k\n")
-            writer.stdin.flush()
+            self.tell(writer, "write -P 2 4k 4k")
             self.server.start()
             time.sleep(4)
             out = writer.communicate("read -P 2 4k 4k\nread -P 1 0 4k\nquit\n", timeout=30)[0]
