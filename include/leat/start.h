@@ -64,6 +64,21 @@ enum leat_ctl_op {
     LEAT_CTL_VM_EVENT = 8, /* vmm -> supervisor: arg[0] = enum leat_vm_event; text says why */
     LEAT_CTL_STOP = 9,   /* to the process: end in an orderly way (vmm: press the power button;
                             vdisk: flush), then exit */
+    LEAT_CTL_CLIENT = 10, /* client -> supervisor: arg[0] = enum leat_client_event (client.h) */
+    LEAT_CTL_CHOOSE = 11, /* supervisor -> client: arg[0]: bit n: entry n of the offer will run */
+    LEAT_CTL_REPORT = 12, /* supervisor -> client: area.report has arg[0] bytes */
+    LEAT_CTL_PROFILE = 13, /* supervisor -> client: area.profile has arg[0] bytes */
+    LEAT_CTL_SCREEN = 14, /* supervisor -> console: arg[0] = enum leat_screen_op */
+    LEAT_CTL_CHOSEN = 15, /* console -> supervisor: entry arg[0] of the menu; arg[1] = 1: by the time-out */
+};
+
+/* What stands on the screen before all views: a notice, or a menu. It is on serial line and screen alike. */
+enum leat_screen_op {
+    LEAT_SCREEN_NOTICE = 1, /* text: title; lines follow. A later NOTICE or MENU takes the place of what is there */
+    LEAT_SCREEN_MENU = 2,   /* text: title; arg[1]: entries (1 to 64), arg[2]: the default, arg[3]: seconds, 0: none */
+    LEAT_SCREEN_LINE = 3,   /* text: the notice's next line, at most 12; or the label of the menu's next entry */
+    LEAT_SCREEN_SHOW = 4,   /* all lines are there */
+    LEAT_SCREEN_CLOSE = 5,  /* back to the view that was there */
 };
 
 /* What of its disks vdisk is asked for: their state, everything as JSON, or a table so large. */
