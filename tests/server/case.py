@@ -6,11 +6,15 @@ from server import Refused, Server
 
 
 class ServerCase(unittest.TestCase):
-    times = ""
+    times = {}
 
     @classmethod
     def setUpClass(cls):
         cls.server = Server(cls.times)
+
+    def setUp(self):
+        if self.server.process.poll() is not None:  # a test that failed has left it so
+            self.server.start()
 
     @classmethod
     def tearDownClass(cls):

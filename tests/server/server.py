@@ -11,14 +11,19 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests" / "system"))
+from ports import free_port  # noqa: E402
+
 BUILD = Path(os.environ.get("LEAT_BUILD", TOP / "build"))
 LEATD = BUILD / "tools" / "leatd" / "leatd_checked"
 PASSWORD = "a long enough password"
+SLOW = int(os.environ.get("LEAT_SLOW", "1"))  # how many times longer terms live, and tests wait
 
 
 class Refused(Exception):
@@ -27,10 +32,21 @@ class Refused(Exception):
         self.status, self.body = status, body
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def pause(seconds):
+    time.sleep(seconds * SLOW)
+
+
+def wait_for_port(port, process, why=lambda: ""):
+    """Until the process takes connections there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args[0]} has ended: {why()}")
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args[0]} does not listen")
 
 
 def enrol_key():
@@ -70,17 +86,18 @@ class PostgreSQL:
 
 
 class Server:
-    """leatd, in a database of its own. times: of the configuration."""
+    """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}."""
 
     cluster = None  # PostgreSQL for all tests of this run; None: SQLite
 
-    def __init__(self, times=""):
+    def __init__(self, times=None):
         self.root = Path(tempfile.mkdtemp(prefix="leatd-"))
         self.root.chmod(0o755)
         self.folder = self.root / "state"
         self.admin_port, self.client_port = free_port(), free_port()
         self.database = self.cluster.database() if self.cluster else "sqlite:leat.db"
         self.config = self.root / "leatd.conf"
+        times = "\n".join(f"{name} = {seconds * SLOW}" for name, seconds in (times or {}).items())
         self.config.write_text(f"[state]\nfolder = {self.folder}\ndatabase = {self.database}\nserver = one\n"
                                f"[admin]\nlisten = 127.0.0.1:{self.admin_port}\n"
                                f"[client]\nlisten = 127.0.0.1:{self.client_port}\n"
@@ -99,16 +116,7 @@ class Server:
         """before: words of a command line that leatd's follows."""
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([*before, LEATD, "--config", self.config], stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"leatd has ended: {self.log.read_text()[-2000:]}")
-            try:
-                socket.create_connection(("127.0.0.1", self.client_port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError("leatd does not listen")
+        wait_for_port(self.client_port, self.process, lambda: self.log.read_text()[-2000:])
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

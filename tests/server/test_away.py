@@ -8,13 +8,13 @@ import time
 import unittest
 
 from case import ServerCase
-from server import Control, Server
+from server import SLOW, Control, Server, pause
 
 AWAY = 3.6  # seconds; longer than the terms
 
 
 class Away(ServerCase):
-    times = "session = 3\nlease = 3"
+    times = {"session": 3, "lease": 3}
 
     @classmethod
     def setUpClass(cls):
@@ -24,6 +24,7 @@ class Away(ServerCase):
         cls.machine = cls.server.client(1, "d")
 
     def setUp(self):
+        super().setUp()
         self.control = Control(self.server)
         self.addCleanup(self.control.close)
         answer = self.machine.hello()[1]
@@ -37,7 +38,7 @@ class Away(ServerCase):
 
     def test_stopped(self):
         self.server.process.send_signal(signal.SIGSTOP)
-        time.sleep(AWAY)
+        pause(AWAY)
         again = threading.Timer(0.2, self.server.process.send_signal, [signal.SIGCONT])
         again.start()
         self.check()  # the first request is there before leatd goes on
@@ -55,7 +56,7 @@ class Away(ServerCase):
             control.socket.sendall(json.dumps({"op": "renew", "lease": self.lease}).encode() + b"\n")
         self.server.process.send_signal(signal.SIGCONT)
         self.assertEqual("later", json.loads(self.control.file.readline())["reason"])
-        time.sleep(max(0.3, began + AWAY - time.monotonic()))
+        time.sleep(max(0.3, began + AWAY * SLOW - time.monotonic()))
         lock.execute("ROLLBACK")  # while the other request waits for the database
         self.assertIn("expires", json.loads(other.file.readline()))
         other.close()
@@ -65,7 +66,7 @@ class Away(ServerCase):
     @unittest.skipUnless(Server.cluster, "SQLite has no server")
     def test_database_stopped(self):
         Server.cluster.stop()
-        time.sleep(AWAY)
+        pause(AWAY)
         self.assertEqual("later", self.control.ask("renew", lease=self.lease)["reason"])
         Server.cluster.start()
         self.check()

@@ -4,7 +4,7 @@ import socket
 import time
 
 from case import ServerCase
-from server import Client, Control, Kept, enrol_key
+from server import SLOW, Client, Control, Kept, enrol_key, pause
 
 
 class Clients(ServerCase):
@@ -276,7 +276,7 @@ class Floods(ServerCase):
 
 
 class Expiry(ServerCase):
-    times = "session = 4\nlease = 4"
+    times = {"session": 4, "lease": 4}
 
     def test_dropped(self):
         self.server.api("POST", "disks", {"name": "empty", "mode": "private", "size": 512})
@@ -288,7 +288,7 @@ class Expiry(ServerCase):
         for file in files:
             file.write_bytes(b"x")
         self.server.api("DELETE", f"differences/{one['id']}")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 15 * SLOW
         while self.server.sql("SELECT id FROM difference"):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.1)
@@ -302,10 +302,10 @@ class Expiry(ServerCase):
         control = Control(self.server)
         lease = control.open(disk)["lease"]
         control.close()
-        time.sleep(1.5)
+        pause(1.5)
         client.renew()
         self.server.kill()
-        time.sleep(4.6)  # longer than a session lives
+        pause(4.6)  # longer than a session lives
         self.server.start()
         control = Control(self.server)
         self.assertEqual("busy", control.open(other)["reason"])
@@ -313,7 +313,7 @@ class Expiry(ServerCase):
         self.assertEqual(lease, control.open(disk)["lease"])
         control.close()
         self.assertEqual(200, client.renew()[0])
-        deadline = time.monotonic() + 14
+        deadline = time.monotonic() + 14 * SLOW
         while not self.events("session", "lab-02: nothing was heard"):
             self.assertLess(time.monotonic(), deadline)
             client.renew()

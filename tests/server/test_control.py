@@ -4,11 +4,11 @@ import json
 import time
 
 from case import ServerCase
-from server import Control
+from server import SLOW, Control, pause
 
 
 class ControlSocket(ServerCase):
-    times = "session = 90\nlease = 3"
+    times = {"session": 90, "lease": 3}
 
     @classmethod
     def setUpClass(cls):
@@ -20,6 +20,7 @@ class ControlSocket(ServerCase):
         cls.made = 0
 
     def setUp(self):
+        super().setUp()
         self.control = Control(self.server)
         self.addCleanup(self.control.close)
 
@@ -91,7 +92,7 @@ class ControlSocket(ServerCase):
         self.assertEqual("gone", self.control.ask("renew", lease=lease["lease"])["reason"])
         self.assertEqual("gone", self.control.ask("close", lease=lease["lease"])["reason"])
         third = self.client("private")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 15 * SLOW
         while "lease" not in self.control.open(third.token):  # the second's is not renewed
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.5)
@@ -104,7 +105,7 @@ class ControlSocket(ServerCase):
         for i in range(6):  # longer than a lease lives
             self.assertIn("expires", self.control.ask("renew", lease=lease, read=1000 * i, written=i))
             self.assertEqual("busy", self.control.open(other.token)["reason"])
-            time.sleep(0.7)
+            pause(0.7)
         shown, = [l for l in self.server.items("leases") if l["id"] == lease]
         self.assertEqual((5000, 5, True), (shown["read"], shown["written"], shown["writer"]))
         for c in (client, other):

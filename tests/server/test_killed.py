@@ -13,9 +13,10 @@ KILLS = int(os.environ.get("LEAT_KILLS", 25))
 
 
 class Killed(ServerCase):
-    times = "session = 3600\nlease = 3600"
+    times = {"session": 3600, "lease": 3600}
 
     def setUp(self):
+        super().setUp()
         seed = int(os.environ.get("LEAT_SEED", random.randrange(1 << 32)))
         self.random = random.Random(seed)
         self.addCleanup(lambda: print(f"(seed {seed})", end=" "))

@@ -4,13 +4,13 @@ import subprocess
 import time
 
 from case import ServerCase
-from server import BUILD, free_port
+from server import BUILD, SLOW, free_port, pause, wait_for_port
 
 PLUGIN = BUILD / "nbdkit-leat-plugin.so"
 
 
 class DataPlane(ServerCase):
-    times = "session = 90\nlease = 3"
+    times = {"session": 90, "lease": 3}
 
     @classmethod
     def setUpClass(cls):
@@ -23,8 +23,7 @@ class DataPlane(ServerCase):
         cls.log = open(cls.server.root / "nbdkit.log", "w+", encoding="utf-8")
         cls.nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(cls.port), PLUGIN,
                                        f"socket={cls.server.folder}/control.sock"], stderr=cls.log)
-        while cls.nbdkit.poll() is None and cls.tool("nbdinfo", "").returncode == 0:
-            time.sleep(0.05)
+        wait_for_port(cls.port, cls.nbdkit)
 
     @classmethod
     def tearDownClass(cls):
@@ -82,7 +81,7 @@ class DataPlane(ServerCase):
         made, = self.server.sql(f"SELECT id, made FROM difference WHERE client = '{client.uuid}'")
         self.assertEqual(1, made[1])
         file = self.server.folder / "differences" / made[0]
-        time.sleep(0.5)  # nbdkit closes it after its client has gone
+        pause(0.5)  # nbdkit closes it after its client has gone
         file.rename(f"{file}.lost")
         self.assertNotEqual(0, self.tool("nbdinfo", token).returncode)
         self.assertFalse(file.exists())
@@ -99,7 +98,7 @@ class DataPlane(ServerCase):
     def test_second_writer(self):
         one, two = self.client("private"), self.client("private")
         holder = self.held(one.disk["export"])
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 10 * SLOW
         name = f"lab-{self.made - 1:02}"
         while not [x for x in self.server.items("leases") if name in str(x)] and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -112,10 +111,10 @@ class DataPlane(ServerCase):
         client = self.client("server")
         with self.held(client.disk["export"]) as writer:
             self.tell(writer, "write -P 1 0 4k")
-            time.sleep(0.5)
+            pause(0.5)
             session, = [s for s in self.server.items("sessions") if s["name"] == f"lab-{self.made:02}" and not s["ended"]]
             self.server.api("DELETE", f"sessions/{session['id']}")
-            time.sleep(3)
+            pause(3)
             out = writer.communicate("read 0 4k\nquit\n", timeout=30)[0]
         self.assertIn("failed", out)
         self.assertIn("taken away", self.said())
@@ -136,12 +135,12 @@ class DataPlane(ServerCase):
         client = self.client("server")
         with self.held(client.disk["export"]) as writer:
             self.tell(writer, "write -P 1 0 4k")
-            time.sleep(0.5)
+            pause(0.5)
             self.server.kill()
-            time.sleep(4)
+            pause(4)
             self.tell(writer, "write -P 2 4k 4k")
             self.server.start()
-            time.sleep(4)
+            pause(4)
             out = writer.communicate("read -P 2 4k 4k\nread -P 1 0 4k\nquit\n", timeout=30)[0]
         self.assertEqual(2, out.count("read 4096/4096"), out)
         self.assertNotIn("failed", out)

@@ -9,11 +9,11 @@ import unittest
 from pathlib import Path
 
 from case import ServerCase
-from server import LEATD, Control, free_port
+from server import LEATD, SLOW, Control, free_port, pause
 
 
 class Process(ServerCase):
-    times = "request = 2"
+    times = {"request": 2}
 
     @classmethod
     def setUpClass(cls):
@@ -100,10 +100,10 @@ class Process(ServerCase):
         slow.sendall(b"GET /api")
         began = time.monotonic()
         with self.assertRaises(OSError):
-            while time.monotonic() < began + 12:
-                time.sleep(0.5)
+            while time.monotonic() < began + 12 * SLOW:
+                pause(0.5)
                 slow.sendall(b"a")
-        self.assertGreater(time.monotonic(), began + 1.5)
+        self.assertGreater(time.monotonic(), began + 1.5 * SLOW)
 
     def memory(self):
         status = Path(f"/proc/{self.server.process.pid}/status").read_text()

@@ -374,15 +374,18 @@ class Outages(Case):
             self.assertEqual(f.read(4096), b"\x55" * 4096)
 
     def test_silent_server(self):
+        # qemu-nbd: nbdkit 1.32 aborts now and then when a client leaves with reads under way.
         image = self.make_file("image", 4 * MIB)
-        self.server, uri = self.serve("file", image)
-        leat = self.leat(uri, "", "--silence", "1")
+        path = self.path("server")
+        self.server = self.spawn("qemu-nbd", "-t", "-f", "raw", "-k", path, "-x", "", "-e", "8", image)
+        wait_for(lambda: can_connect(path), 30, "qemu-nbd starts")
+        leat = self.leat(f"unix:{path}", "", "--silence", "1")
         self.run_tool("qemu-io", "-f", "raw", "-r", "-c", "read 0 4k", leat.uri)
         self.server.send_signal(signal.SIGSTOP)
         copy = self.spawn("nbdcopy", leat.uri, self.path("out"))
-        wait_for(lambda: "silent" in self.log_of(leat), 10, self.log_of(leat))
+        wait_for(lambda: "silent" in self.log_of(leat), 30, self.log_of(leat))
         self.server.send_signal(signal.SIGCONT)
-        copy.wait(timeout=30)
+        copy.wait(timeout=60)
         self.assertEqual(copy.returncode, 0)
         self.same_files(image, self.path("out"))
 

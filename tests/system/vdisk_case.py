@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+from ports import free_port  # noqa: F401: for the tests
+
 LEAT_NBD = None  # main() sets it
 MIB = 1 << 20
 # Commands, and a flag of one.
@@ -36,12 +38,6 @@ def can_connect(path):
         return True
     except OSError:
         return False
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class RawClient:
