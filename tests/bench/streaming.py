@@ -25,7 +25,7 @@ def build():
     if not (BUILD / "build.ninja").exists():
         setting.run("cmake", "-S", setting.TOP, "-B", BUILD, "-G", "Ninja")
     setting.run("ninja", "-C", BUILD, "leat-nbd", "leat-relay", "leat-replay", "leat-bulk",
-                "nbdkit-leat-plugin")
+                "leat-storm", "leatd", "nbdkit-leat-plugin")
 
 
 class Place:

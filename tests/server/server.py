@@ -86,11 +86,11 @@ class PostgreSQL:
 
 
 class Server:
-    """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}."""
+    """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}; servers: its nbdkits."""
 
     cluster = None  # PostgreSQL for all tests of this run; None: SQLite
 
-    def __init__(self, times=None):
+    def __init__(self, times=None, servers="127.0.0.1:10809"):
         self.root = Path(tempfile.mkdtemp(prefix="leatd-"))
         self.root.chmod(0o755)
         self.folder = self.root / "state"
@@ -101,7 +101,7 @@ class Server:
         self.config.write_text(f"[state]\nfolder = {self.folder}\ndatabase = {self.database}\nserver = one\n"
                                f"[admin]\nlisten = 127.0.0.1:{self.admin_port}\n"
                                f"[client]\nlisten = 127.0.0.1:{self.client_port}\n"
-                               f"[export]\nservers = 127.0.0.1:10809\n[times]\n{times}\n")
+                               f"[export]\nservers = {servers}\n[times]\n{times}\n")
         self.process = None
         self.log = self.root / "log"
         self.token = None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Linux programs of the streaming benches: a link with delay and bandwidth, and a guest's boot played again.
-foreach(program relay replay)
+foreach(program relay replay storm)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bench/${program}/*.c)
   add_executable(leat-${program} ${sources})
   target_include_directories(leat-${program} PRIVATE ${LEAT_INCLUDES})
@@ -8,6 +8,7 @@ foreach(program relay replay)
   target_compile_definitions(leat-${program} PRIVATE _GNU_SOURCE)
 endforeach()
 target_link_libraries(leat-replay PRIVATE nbd)
+target_link_libraries(leat-storm PRIVATE nbd iscsi gnutls cjson pthread)
 
 add_test(NAME system.relay
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/bench/relay/test_relay.py $<TARGET_FILE:leat-relay>)
