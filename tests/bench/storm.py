@@ -142,8 +142,8 @@ def rows_of(found, count):
             figures.append(Figure(f"idle_{who}_{count}", f"{what}: servers' memory for each, idle", m["idle_kib"], "KiB",
                                   aim=1024 if who == ours and count > 1 else None, raw=raw["idle_kib"]))
         best = min(middle[who]["last_s"] for who in others)
-        figures.append(Figure(f"ratio_{ours}_{count}", f"{count} clients, {kind[ours]} against the best other", middle[ours]["last_s"] / best,
-                              "", aim=1.0))
+        figures.append(Figure(f"ratio_{ours}_{count}", f"{count} clients, {kind[ours]} against the best other",
+                              middle[ours]["last_s"] / best, "", aim=1.0))
     return figures
 
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * leat-storm: N clients, a thread each, all let go at once. Each does what a machine does that boots: with leatd hello,
- * boot profile and NBD over TLS by the token it got; with an URI the disk alone, by NBD or iSCSI. It reads the blocks of a recorded
- * boot (tests/bench/replay), as Leat streams a profile: in its order, 32 requests at a time.
+ * boot profile and NBD over TLS by the token it got; with an URI the disk alone, by NBD or iSCSI. It reads the blocks of
+ * a recorded boot (tests/bench/replay) as Leat streams a profile: in its order, 32 requests at a time.
  *
  *     leat-storm --clients N --trace FILE --leatd HOST:PORT --keys FILE [--plain HOST:PORT]
  *     leat-storm --clients N --trace FILE URI
  *
- * The keys are lines UUID:HEX. With --plain the disk is read there, without TLS, to compare with servers that have none. Prints one line of JSON when all have their boot set, then keeps all connections until its standard input ends: so that
+ * The keys are lines UUID:HEX. With --plain the disk is read there, without TLS, to compare with servers that have none.
+ * Prints one line of JSON when all have their boot set, then keeps all connections until its standard input ends: so that
  * the server's memory for idle clients can be measured.
  */
 #include "tests/bench/storm/storm.h"
