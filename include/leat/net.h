@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The net channel: vdisk (client) has TCP connections that net (server) carries. Each connection has a
- * slot: two byte rings, and a small record. Commands and events are small ring entries. Net never sees
- * what the bytes mean.
+ * The net channel: a client (vdisk, the process `client`) has TCP connections that net (server) carries. Each connection
+ * has a slot: two byte rings, and a small record. Commands and events are small ring entries. Net never sees what the
+ * bytes mean. There are up to four clients, each by a start entry of role "net", or attached later; what one does leaves
+ * the others their part.
  */
 #ifndef LEAT_NET_H
 #define LEAT_NET_H

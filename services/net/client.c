@@ -4,10 +4,16 @@
 
 #include <string.h>
 
+/* In a round: a connection for each slot, and its end. A client that sends more waits for the others. */
+#define ROUND_COMMANDS (2 * LEAT_NET_SLOTS)
+
 void client_start(struct client *client, struct leat_net_channel *shared,
                   void (*signal)(void *context), void *context)
 {
+    const struct slot_account account = client->account;
+
     memset(client, 0, sizeof(*client));
+    client->account = account;
     client->shared = shared;
     client->signal = signal;
     client->context = context;
@@ -15,8 +21,10 @@ void client_start(struct client *client, struct leat_net_channel *shared,
                    sizeof(struct leat_net_command), false);
     leat_ring_join(&client->events, shared->events, LEAT_NET_RING_COUNT,
                    sizeof(struct leat_net_event), true);
-    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++)
+    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++) {
         client->slots[i].shared = &shared->slots[i];
+        client->slots[i].account = &client->account;
+    }
 }
 
 void client_stop(struct client *client)
@@ -94,8 +102,10 @@ static void take_commands(struct client *client, bool network_is_up)
 {
     struct leat_net_command command;
 
-    while (!client->is_broken && put_owed(client) && leat_ring_writable(&client->events) > 0 &&
-           leat_ring_get(&client->commands, &command) == LEAT_OK) {
+    for (uint32_t i = 0; i < ROUND_COMMANDS; i++) {
+        if (client->is_broken || !put_owed(client) || leat_ring_writable(&client->events) == 0 ||
+            leat_ring_get(&client->commands, &command) != LEAT_OK)
+            return;
         client->is_touched = true;
         execute(client, &command, network_is_up);
     }
@@ -108,6 +118,9 @@ void client_serve(struct client *client, bool network_is_up)
     take_commands(client, network_is_up);
     bool must_signal = false;
 
+    slot_count_lingering(&client->account);
+    for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++)
+        slot_count(&client->slots[i]);
     for (uint32_t i = 0; i < LEAT_NET_SLOTS; i++) {
         slot_serve(&client->slots[i]);
         must_signal |= slot_must_signal(&client->slots[i]);

@@ -11,9 +11,10 @@ struct client {
     void (*signal)(void *context);   /* wakes the client */
     void *context;
     struct leat_ring_end commands, events;
-    bool owes_link;  /* a LINK event */
-    bool is_touched; /* commands or events moved since the client was last signalled */
-    bool is_broken;  /* its rings made no sense: not served any more */
+    bool owes_link;              /* a LINK event */
+    bool is_touched;             /* commands or events moved since the client was last signalled */
+    bool is_broken;              /* its rings made no sense: not served any more */
+    struct slot_account account; /* outlives the client: lwIP has not answered all of its lookups */
     struct slot slots[LEAT_NET_SLOTS];
 };
 
@@ -27,7 +28,7 @@ void client_stop(struct client *client);
 /* Tells the client about the network's new state. */
 void client_set_info(struct client *client, const struct leat_net_info *info);
 
-/* Commands, bytes, events; then signals the client if it waits. */
+/* A bounded part of its commands, bytes, events; then signals the client if it waits. */
 void client_serve(struct client *client, bool network_is_up);
 
 /* True: nothing to do, and the client will signal when that changes. */

@@ -147,25 +147,35 @@ static void on_client(void *context)
     (void)context;
 }
 
+/* NULL: it is served; else why not. */
+static const char *serve_client(const struct leat_start_entry *entry, uint64_t cookie)
+{
+    struct peer *peer = net.peers;
+
+    if (!entry->va || entry->size < sizeof(struct leat_net_channel))
+        return "its channel is too small";
+    while (peer < net.peers + STACK_MAX_CLIENTS && peer->client)
+        peer++;
+    if (peer == net.peers + STACK_MAX_CLIENTS)
+        return "the network service has as many clients as it can serve";
+    if (leat_loop_on(&net.loop, entry->my_bits, on_client, NULL) != LEAT_OK)
+        return "no room for its signals";
+    peer->entry = *entry;
+    peer->cookie = cookie;
+    peer->client =
+        stack_add_client(&net.stack, (struct leat_net_channel *)entry->va, signal_client, peer);
+    return NULL;
+}
+
 static void add_client(const struct leat_start_entry *entry, uint64_t cookie)
 {
-    if (entry->size < sizeof(struct leat_net_channel)) {
-        leat_log("client '%.63s': its channel is too small", entry->name);
+    const char *why = serve_client(entry, cookie);
+
+    if (!why)
         return;
-    }
-    for (uint32_t i = 0; i < STACK_MAX_CLIENTS; i++) {
-        struct peer *peer = &net.peers[i];
-        if (peer->client)
-            continue;
-        peer->entry = *entry;
-        peer->cookie = cookie;
-        peer->client =
-            stack_add_client(&net.stack, (struct leat_net_channel *)entry->va, signal_client, peer);
-        if (leat_loop_on(&net.loop, entry->my_bits, on_client, NULL) != LEAT_OK)
-            leat_log("client '%.63s': no room for its signals", entry->name);
-        return;
-    }
-    leat_log("client '%.63s': there are %u already", entry->name, STACK_MAX_CLIENTS);
+    leat_log("client '%.63s' cannot have a network: %s", entry->name, why);
+    if (cookie)
+        leat_channel_release(entry);
 }
 
 static void remove_client(uint64_t cookie)

@@ -20,12 +20,13 @@ _Static_assert(TCP_WND <= LEAT_NET_RX_BYTES, "what the window lets in has a plac
 #define TX_CHUNK_BYTES 16384u    /* of one tcp_write: it takes all or nothing */
 #define RECVED_MAX_BYTES 0xffffu /* of one tcp_recved: its argument has 16 bits */
 
+/* Whose connection it was is known by the argument of callbacks that there are none of. */
 static void detach(struct slot *slot)
 {
     struct tcp_pcb *pcb = slot->pcb;
 
     slot->pcb = NULL;
-    tcp_arg(pcb, NULL);
+    tcp_arg(pcb, slot->account);
     tcp_recv(pcb, NULL);
     tcp_sent(pcb, NULL);
     tcp_err(pcb, NULL);
@@ -43,6 +44,7 @@ static void end_connection(struct slot *slot, bool orderly, int32_t status)
     struct tcp_pcb *pcb = slot->pcb;
 
     if (pcb) {
+        orderly = orderly && slot_count_lingering(slot->account) < SLOT_MAX_LINGERING;
         detach(slot);
         if (!orderly || tcp_close(pcb) != ERR_OK)
             tcp_abort(pcb);
@@ -153,6 +155,7 @@ static void on_resolved(const char *name, const ip_addr_t *address, void *arg)
 {
     struct slot *slot = arg;
 
+    slot->account->resolving--;
     if (slot->state != SLOT_RESOLVING || strcmp(name, slot->host) != 0)
         return;
     if (address) {
@@ -173,11 +176,16 @@ static void resolve(struct slot *slot)
         set_closed(slot, LEAT_ENOENT);
         return;
     }
+    if (slot->account->resolving == LEAT_NET_SLOTS) {
+        set_closed(slot, LEAT_ENOMEM);
+        return;
+    }
     switch (dns_gethostbyname(slot->host, &address, on_resolved, slot)) {
     case ERR_OK:
         open_connection(slot, &address);
         break;
     case ERR_INPROGRESS:
+        slot->account->resolving++;
         break;
     case ERR_MEM:
         set_closed(slot, LEAT_ENOMEM);
@@ -239,6 +247,26 @@ void slot_forget(struct slot *slot)
 
 /* -- bytes -- */
 
+uint32_t slot_count_lingering(struct slot_account *account)
+{
+    uint32_t count = 0;
+
+    account->queued = 0;
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        if (pcb->callback_arg == account) {
+            account->queued += pcb->snd_queuelen;
+            count++;
+        }
+    }
+    return count;
+}
+
+void slot_count(struct slot *slot)
+{
+    if (slot->pcb)
+        slot->account->queued += slot->pcb->snd_queuelen;
+}
+
 static void open_window(struct slot *slot, uint32_t bytes)
 {
     slot->rx_held -= bytes;
@@ -265,12 +293,12 @@ static void serve_tx(struct slot *slot)
 
     slot->is_tx_blocked = false;
     for (;;) {
-        uint32_t count = 0, room = tcp_sndbuf(slot->pcb);
+        uint32_t count = 0, room = tcp_sndbuf(slot->pcb), queued = slot->pcb->snd_queuelen;
         const void *bytes = leat_ring_piece(&slot->tx, &count);
 
         if (!bytes)
             break;
-        if (room == 0) {
+        if (room == 0 || slot->account->queued >= SLOT_MAX_QUEUED) {
             slot->is_tx_blocked = true;
             break;
         }
@@ -287,6 +315,7 @@ static void serve_tx(struct slot *slot)
             fail_later(slot, status_of(error));
             break;
         }
+        slot->account->queued += slot->pcb->snd_queuelen - queued;
         leat_ring_advance(&slot->tx, count);
         wrote = slot->is_tx_touched = true;
     }

@@ -21,10 +21,22 @@
 
 struct tcp_pcb;
 
+/* What the slots of one client have of lwIP's pools together. All clients share those, and each leaves enough for the
+   others: SLOT_MAX_LINGERING and the slots make a quarter of lwIP's connections, LEAT_NET_SLOTS a quarter of its name
+   lookups, and SLOT_MAX_QUEUED three quarters of the segments. */
+struct slot_account {
+    uint32_t resolving; /* lookups that lwIP has not answered; they outlive their connections */
+    uint32_t queued;    /* pbufs with bytes that are not acknowledged, as slot_count found them */
+};
+
+#define SLOT_MAX_LINGERING 4u /* closed, but the peer has not agreed yet; one more is reset */
+#define SLOT_MAX_QUEUED 1536u
+
 enum slot_state { SLOT_CLOSED = 0, SLOT_RESOLVING, SLOT_CONNECTING, SLOT_OPEN };
 
-struct slot { /* zeroed memory is a closed slot; shared is set by the client */
+struct slot { /* zeroed memory is a closed slot; shared and account are set by the client */
     struct leat_net_slot *shared;
+    struct slot_account *account;
     enum slot_state state;
     uint32_t generation; /* the client's number of the current or the last connection */
     struct tcp_pcb *pcb; /* NULL unless CONNECTING or OPEN */
@@ -53,7 +65,12 @@ void slot_close(struct slot *slot);
 /* Resets the connection and forgets it; no event. The shared memory is not touched. */
 void slot_forget(struct slot *slot);
 
-/* Moves bytes both ways and acts on what lwIP reported. */
+/* Begins a count of what the client has queued, by what its closed connections have. Returns their number. */
+uint32_t slot_count_lingering(struct slot_account *account);
+/* Adds what the slot has. */
+void slot_count(struct slot *slot);
+
+/* After both: moves bytes both ways and acts on what lwIP reported. */
 void slot_serve(struct slot *slot);
 
 /* Must the client be signalled for what its rings had since the last call? */

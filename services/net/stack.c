@@ -4,11 +4,17 @@
 
 #include <string.h>
 
+#include "lwip/dns.h"
 #include "lwip/init.h"
 #include "lwip/sys.h"
 #include "lwip/tcp.h"
 #include "lwip/timeouts.h"
 #include "lwip_hooks.h"
+
+_Static_assert(MEMP_NUM_TCP_PCB >= STACK_MAX_CLIENTS * (LEAT_NET_SLOTS + SLOT_MAX_LINGERING) &&
+                   DNS_TABLE_SIZE >= STACK_MAX_CLIENTS * LEAT_NET_SLOTS &&
+                   DNS_MAX_REQUESTS >= STACK_MAX_CLIENTS * LEAT_NET_SLOTS,
+               "each client has its part");
 
 #define NS_PER_MS 1000000ull
 

@@ -7,7 +7,7 @@ target_include_directories(lwip_world PRIVATE ${CMAKE_SOURCE_DIR})
 target_compile_options(lwip_world PRIVATE ${LEAT_HOST_FLAGS} -w)
 target_link_libraries(lwip_world PUBLIC net_stack_host) # lwIP calls its hooks there
 
-foreach(test test_net_stack test_net_flow test_net_hostile)
+foreach(test test_net_stack test_net_flow test_net_hostile test_net_clients)
   leat_unit_test(${test} SOURCES unit/${test}.c unit/net_pair.c unit/net_world.c unit/net_servers.c
                  LIBS net_stack_host lwip_world e1000_host leat_ring_host)
 endforeach()

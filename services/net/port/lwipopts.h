@@ -29,7 +29,7 @@
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define PBUF_POOL_SIZE 1024 /* frames that are copied when the card's own buffers are scarce */
 #define MEMP_NUM_PBUF 256
-#define MEMP_NUM_TCP_PCB 80 /* 16 slots of several clients, and those that are closing */
+#define MEMP_NUM_TCP_PCB 80 /* 16 slots of four clients, and of each four that are closing */
 #define MEMP_NUM_TCP_PCB_LISTEN 2
 #define MEMP_NUM_TCP_SEG 4096
 #define MEMP_NUM_UDP_PCB 8
@@ -74,8 +74,8 @@
 #define LWIP_NETIF_HOSTNAME 1
 #define LWIP_DNS 1
 #define DNS_MAX_NAME_LENGTH 128
-#define DNS_TABLE_SIZE 16
-#define DNS_MAX_REQUESTS 16
+#define DNS_TABLE_SIZE 64 /* 16 slots of each client; a name that is known gives way */
+#define DNS_MAX_REQUESTS 64
 
 /* -- counters -- */
 #define LWIP_STATS 1
