@@ -22,17 +22,21 @@ ARROWS = {
     "lib/": ["lib/"],
     "drivers/": ["drivers/", "lib/assert.h"],
     "vdisk/service/": ["vdisk/", "lib/"],
+    "vdisk/net/": ["vdisk/", "lib/"],
     "vdisk/": ["vdisk/"],
     "vmm/": ["vmm/", "lib/"],
     "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
     "services/storage/": ["services/storage/", "drivers/block/", "lib/"],
     "services/console/": ["services/console/", "lib/"],
+    "client/": ["client/", "cjson/"],
+    # The connections and TLS are those of vdisk's service.
+    "services/client/": ["services/client/", "client/", "vdisk/net/", "vdisk/tls/", "lib/"],
     # The drivers say which PCI devices they know.
     "services/supervisor/": ["services/supervisor/", "lib/", "drivers/net/e1000.h", "drivers/block/match.h"],
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "stdarg.h", "stdatomic.h", "stdalign.h", "limits.h", "stdnoreturn.h"}
 # Rooms whose code must not know that there is a Leat system call.
-NO_SYSCALLS = ["vdisk/", "drivers/", "boot/"]
+NO_SYSCALLS = ["vdisk/", "client/", "drivers/", "boot/"]
 NO_SYSCALLS_BUT = ["vdisk/service/"]
 
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_UNIT_NET_CHANNEL_H
 #define TESTS_UNIT_NET_CHANNEL_H
 
-#include "vdisk/service/net_conn.h"
+#include "vdisk/net/net_conn.h"
 
 extern struct leat_net_channel *shared;
 extern struct net_conns conns;

@@ -16,7 +16,7 @@
 #include "tests/unit/net_channel.h"
 #include "tests/unit/tls_server.h"
 #include "vdisk/service/keys.h"
-#include "vdisk/service/secure_conn.h"
+#include "vdisk/net/secure_conn.h"
 
 #define HEX32 "0123456789abcdef0123456789abcdef"
 #define BUILT_S 1795305600 /* 2026-11-22, as if Leat had been built then */

@@ -5,7 +5,7 @@
 #ifndef VDISK_SERVICE_KEYS_H
 #define VDISK_SERVICE_KEYS_H
 
-#include "vdisk/service/secure_conn.h"
+#include "vdisk/net/secure_conn.h"
 #include "vdisk/tls/random.h"
 
 /* What is needed beside the keys. now_s and built_s: UTC seconds since 1970, 0: unknown. */

@@ -20,12 +20,12 @@
 #include "vdisk/service/answer.h"
 #include "vdisk/service/channel.h"
 #include "vdisk/service/config.h"
-#include "vdisk/service/cpu_random.h"
+#include "vdisk/tls/cpu_random.h"
 #include "vdisk/service/keys.h"
 #include "vdisk/service/local_disk.h"
 #include "vdisk/service/profiles.h"
 #include "vdisk/service/rounds.h"
-#include "vdisk/service/secure_conn.h"
+#include "vdisk/net/secure_conn.h"
 #include "vdisk/tls/sha256.h"
 
 #define MAX_DISKS 32u

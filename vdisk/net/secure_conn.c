@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vdisk/service/secure_conn.h"
+#include "vdisk/net/secure_conn.h"
 
 struct secure_conn {
     struct net_conn *raw; /* NULL: free */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The CPU's random number generator, where it has one. */
-#ifndef VDISK_SERVICE_CPU_RANDOM_H
-#define VDISK_SERVICE_CPU_RANDOM_H
+#ifndef VDISK_TLS_CPU_RANDOM_H
+#define VDISK_TLS_CPU_RANDOM_H
 
 #include "vdisk/tls/random.h"
 

@@ -4,8 +4,8 @@
  * The net service is not trusted: its indices and events are checked, and what it breaks ends one
  * connection. Portable but for the signal, which the caller gives.
  */
-#ifndef VDISK_SERVICE_NET_CONN_H
-#define VDISK_SERVICE_NET_CONN_H
+#ifndef VDISK_NET_NET_CONN_H
+#define VDISK_NET_NET_CONN_H
 
 #include <leat/net.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vdisk/service/net_conn.h"
+#include "vdisk/net/net_conn.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vdisk/service/cpu_random.h"
+#include "vdisk/tls/cpu_random.h"
 
 #include <cpuid.h>
 

@@ -3,10 +3,10 @@
  * Connections that may be turned over to TLS, over those of net_conn.h: what the service's platform gives
  * to the engine. Portable.
  */
-#ifndef VDISK_SERVICE_SECURE_CONN_H
-#define VDISK_SERVICE_SECURE_CONN_H
+#ifndef VDISK_NET_SECURE_CONN_H
+#define VDISK_NET_SECURE_CONN_H
 
-#include "vdisk/service/net_conn.h"
+#include "vdisk/net/net_conn.h"
 #include "vdisk/tls/tls.h"
 
 /* TLS by these keys, for the configuration of a disk; its `start` is secure_conn_start. */
