@@ -31,6 +31,7 @@ enum leat_client_event {
 #define LEAT_CLIENT_CONFIG_BYTES (192u << 10)
 #define LEAT_CLIENT_REPORT_BYTES (16u << 10)
 #define LEAT_CLIENT_PROFILE_BYTES (1u << 20)
+#define LEAT_CLIENT_STATE_BYTES 4096u
 
 struct leat_client_entry {
     char name[32];                 /* of the disk, as in leat.conf */
@@ -53,6 +54,8 @@ struct leat_client_area {
     char report[LEAT_CLIENT_REPORT_BYTES];   /* supervisor -> client: JSON, one object */
     char profile_disk[32];                   /* supervisor -> client: whose profile follows */
     uint8_t profile[LEAT_CLIENT_PROFILE_BYTES];
+    uint8_t state[LEAT_CLIENT_STATE_BYTES]; /* the client's own: what one that was started again goes on with
+                                               (docs/client.md); zeros at first; secret */
 };
 
 #endif
