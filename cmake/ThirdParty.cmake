@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Third-party parts as targets: newlib_headers, newlib (libc.a), inih, zydis; LWIP_DIR for services/net,
-# MBEDTLS_DIR for vdisk/tls.
+# MBEDTLS_DIR for vdisk/tls, CJSON_DIR for client.
 # LEAT_CACHE keeps what was built between build trees.
 set(LEAT_CACHE "$ENV{HOME}/.cache/leat" CACHE PATH "Where third-party builds are kept between build trees")
 execute_process(COMMAND ${CMAKE_SOURCE_DIR}/cmake/third-party/build.sh ${LEAT_CACHE}/third-party
@@ -18,6 +18,7 @@ endforeach()
 set(NEWLIB_DIR ${LEAT_CACHE}/third-party/newlib-${newlib_version})
 set(LWIP_DIR ${LEAT_CACHE}/third-party/lwip-${lwip_version})
 set(MBEDTLS_DIR ${LEAT_CACHE}/third-party/mbedtls-${mbedtls_version})
+set(CJSON_DIR ${LEAT_CACHE}/third-party/cjson-${cjson_version})
 set(ZYDIS_DIR ${LEAT_CACHE}/third-party/zydis-${zydis_version})
 set(INIH_LIBRARY /usr/lib/x86_64-linux-gnu/libinih.a)
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include

@@ -70,6 +70,13 @@ int leat_ctl_init(struct leat_loop *loop, leat_ctl_fn handler)
 
 int leat_ctl_send(uint32_t op, const char *text, uint64_t arg0, uint64_t arg1)
 {
+    const uint64_t arg[4] = {arg0, arg1};
+
+    return leat_ctl_send_all(op, text, arg);
+}
+
+int leat_ctl_send_all(uint32_t op, const char *text, const uint64_t arg[4])
+{
     struct leat_ctl *message;
 
     if (!ctl.is_open || ctl.count == LEAT_CTL_BACKLOG) {
@@ -78,8 +85,7 @@ int leat_ctl_send(uint32_t op, const char *text, uint64_t arg0, uint64_t arg1)
     message = &ctl.backlog[(ctl.first + ctl.count) % LEAT_CTL_BACKLOG];
     memset(message, 0, sizeof(*message));
     message->op = op;
-    message->arg[0] = arg0;
-    message->arg[1] = arg1;
+    memcpy(message->arg, arg, sizeof(message->arg));
     if (text != NULL) {
         strncpy(message->text, text, sizeof(message->text) - 1);
     }

@@ -20,6 +20,9 @@ int leat_ctl_init(struct leat_loop *loop, leat_ctl_fn handler);
    too. */
 int leat_ctl_send(uint32_t op, const char *text, uint64_t arg0, uint64_t arg1);
 
+/* The same with all arguments. */
+int leat_ctl_send_all(uint32_t op, const char *text, const uint64_t arg[4]);
+
 #define LEAT_CTL_BACKLOG 64
 
 #endif

@@ -88,3 +88,4 @@ newlib
 source_package lwip "$lwip_version" "$lwip_dsc_sha256"
 source_package mbedtls "$mbedtls_version" "$mbedtls_dsc_sha256"
 source_package zydis "$zydis_version" "$zydis_dsc_sha256"
+source_package cjson "$cjson_version" "$cjson_dsc_sha256"

@@ -24,3 +24,6 @@ mbedtls_dsc_sha256=a8bf91b5ffb40654efb0ebe0c962ac1e87b8eed5e104880982eaa70dd4bb3
 
 zydis_version=4.0.0-1
 zydis_dsc_sha256=8e7b771381f70bb00d915bba8af9a4bdd716576c3ff09a1dc8b57e77beba67f7
+
+cjson_version=1.7.15-1+deb12u4
+cjson_dsc_sha256=764c2de141d680f4fb4cada30c526dacaa30ead061b9b9c34f2b81e2df0f8439

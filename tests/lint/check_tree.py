@@ -28,7 +28,7 @@ ARROWS = {
     "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
     "services/storage/": ["services/storage/", "drivers/block/", "lib/"],
     "services/console/": ["services/console/", "lib/"],
-    "client/": ["client/", "cjson/"],
+    "client/": ["client/"],
     # The connections and TLS are those of vdisk's service.
     "services/client/": ["services/client/", "client/", "vdisk/net/", "vdisk/tls/", "lib/"],
     # The drivers say which PCI devices they know.
