@@ -89,7 +89,7 @@ static void ask(struct request *request, enum request_method method, const char 
     if (request_path(request, copy) && (json || !size || method == REQUEST_PUT)) {
         api(request);
         require(request->status >= 200 && request->status < 600);
-        require(request->answer || request->answer_data);
+        require(request->answer || request->answer_data || request->answer_file);
         require(request->status < 400 || json_text(request->answer, "error"));
     }
     cJSON_Delete(json);

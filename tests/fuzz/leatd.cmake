@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-set(fuzz_leatd_sources check json limit secret source db db_sqlite db_postgresql schema journal request record object objects
-  logs complete auth api manage profile session hello offer lease care control_answer)
+set(fuzz_leatd_sources check json limit secret source startfile db db_sqlite db_postgresql schema journal request record
+  object objects logs complete auth api manage merge profile session revive greeting hello enrol offer start lease care
+  control_answer)
 list(TRANSFORM fuzz_leatd_sources PREPEND ${CMAKE_SOURCE_DIR}/tools/leatd/)
 list(TRANSFORM fuzz_leatd_sources APPEND .c)
+list(APPEND fuzz_leatd_sources ${CMAKE_SOURCE_DIR}/vdisk/profile/profile.c ${CMAKE_SOURCE_DIR}/vdisk/profile/file.c
+  ${CMAKE_SOURCE_DIR}/vdisk/profile/blockset.c)
 # clang takes the libraries as some of its sources.
 foreach(library gnutls cjson sqlite3 pq)
   find_library(LEAT_LIB_${library} ${library} REQUIRED)

@@ -188,6 +188,14 @@ class Server:
             self.api("POST", "assignments", {"client": fields["name"], "disk": disk})
         return Client(self, fields["uuid"], answer["key"])
 
+    def change(self, statement):
+        """Into the database, past leatd: what would take days."""
+        if self.cluster:
+            self.sql(statement)
+            return
+        with contextlib.closing(sqlite3.connect(self.folder / "leat.db", timeout=30)) as database, database:
+            database.execute(statement)
+
     def sql(self, statement):
         """Rows, straight from the database."""
         if not self.cluster:
@@ -232,11 +240,33 @@ class Client:
             self.session = answer.get("session")
         return status, answer
 
-    def renew(self, token=None):
-        return self.request("POST", "renew", token=token or self.session)
+    def renew(self, token=None, body=None):
+        return self.request("POST", "renew", body, token=token or self.session)
+
+    def get(self, path, range_=None):
+        """(status, bytes, headers) of a file that the session may have; path as a hello's answer has it."""
+        head = f"GET {path} HTTP/1.1\r\nHost: leatd\r\nConnection: close\r\nAuthorization: Bearer {self.session}\r\n"
+        head += f"Range: {range_}\r\n" if range_ else ""
+        head, _, data = self.raw(head.encode() + b"\r\n").partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+        self.assert_whole(headers, data)
+        return int(lines[0].split()[1]), data, headers
+
+    @staticmethod
+    def assert_whole(headers, data):
+        if int(headers["content-length"]) != len(data):
+            raise AssertionError(f"{len(data)} bytes of {headers['content-length']}")
 
     def bye(self):
         return self.request("POST", "bye", token=self.session)
+
+
+def unknown_machine(server, number):
+    """A machine that nobody has added."""
+    client = Client(server, f"88888888-0000-0000-0000-{number:012x}", enrol_key(), [f"52:54:00:00:88:{number:02x}"])
+    client.identity = "enrol"
+    return client
 
 
 class Kept:

@@ -119,7 +119,7 @@ class Process(ServerCase):
         self.assertEqual(200, machine.hello()[0])
         for method, path, size, token, status in (
                 ("POST", "hello", 5000, None, 413), ("PUT", "hello", 10, machine.session, 404),
-                ("PUT", "profile/d", 100, "s." + "A" * 43, 401), ("PUT", "profile/d", 1 << 20, machine.session, 200)):
+                ("PUT", "profile/d", 100, "s." + "A" * 43, 401), ("PUT", "profile/d", 1 << 20, machine.session, 422)):
             self.assertEqual(status, machine.request(method, path, token=token, data=b"x" * size)[0], (method, path, size))
         before = self.memory()
         for connection in self.connect(60, "127.0.0.3"):

@@ -144,9 +144,9 @@ static enum db_result make_ended(void *context)
 {
     static const char sessions[] =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10007)"
-        " INSERT INTO session SELECT 'e' || (100000 + i), i, 'u', 0, 0, 0, '', '', '', '', 'one', "
-        "1, ''"
-        " FROM n";
+        " INSERT INTO session (id, hash, client, started, renewed, expires, address, macs,"
+        " leat_version, hardware, server, ended, why, report)"
+        " SELECT 'e' || (100000 + i), i, 'u', 0, 0, 0, '', '', '', '', 'one', 1, '', '{}' FROM n";
     static const char tokens[] =
         "INSERT INTO api_token VALUES ('old', 'a', 'b', '', 0, 1700000000 - 86400),"
         " ('new', 'b', 'b', '', 0, 1700000000 - 86399)";
@@ -164,7 +164,7 @@ static enum db_result count_kept(void *context)
     enum db_result result =
         db_query(leatd.db,
                  "SELECT COUNT(*), MIN(id), (SELECT MIN(id) FROM api_token),"
-                 " (SELECT COUNT(*) FROM session WHERE ended IS NULL) FROM session"
+                 " (SELECT COUNT(*) FROM session WHERE ended IS NULL), COUNT(report) FROM session"
                  " WHERE ended IS NOT NULL",
                  NULL, 0, &rows);
     assert_int_equal(result, DB_OK);
@@ -172,6 +172,7 @@ static enum db_result count_kept(void *context)
     assert_string_equal(db_text(&rows, 0, 1), "e100008"); // the oldest have gone
     assert_string_equal(db_text(&rows, 0, 2), "new");
     assert_int_equal(db_number(&rows, 0, 3), 1);
+    assert_int_equal(db_number(&rows, 0, 4), 1000);
     db_rows_free(&rows);
     return DB_OK;
 }

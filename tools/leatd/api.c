@@ -3,11 +3,13 @@
 
 #include "tools/leatd/auth.h"
 #include "tools/leatd/care.h"
+#include "tools/leatd/enrol.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/manage.h"
 #include "tools/leatd/object.h"
 #include "tools/leatd/profile.h"
 #include "tools/leatd/session.h"
+#include "tools/leatd/start.h"
 
 #include <string.h>
 
@@ -81,8 +83,8 @@ static enum db_result dispatch(struct request *request)
     }
     if (object && s[1] && !strcmp(s[0], "images") && !strcmp(s[2], "versions"))
         return versions(request);
-    if (method == REQUEST_POST && s[1] && s[2] && !s[3] && !strcmp(s[0], "clients") &&
-        !strcmp(s[2], "key"))
+    if ((method == REQUEST_POST || method == REQUEST_DELETE) && s[1] && s[2] && !s[3] &&
+        !strcmp(s[0], "clients") && !strcmp(s[2], "key"))
         return manage_key(request, s[1]);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "status"))
         return manage_status(request);
@@ -112,17 +114,36 @@ void api_admin(struct request *request)
         request->leatd->keys_changed = true;
 }
 
+/* DISK/kernel, DISK/initrd, DISK/profile */
+static handler file_handler(const char *const *s)
+{
+    if (!s[1] || !s[2] || s[3])
+        return NULL;
+    if (!strcmp(s[2], "profile"))
+        return profile_of_session;
+    return !strcmp(s[2], "kernel") || !strcmp(s[2], "initrd") ? start_file : NULL;
+}
+
 static handler client_handler(const struct request *request)
 {
     const char *const *s = request->segments + 2;
     bool post = request->method == REQUEST_POST && !s[1];
     if (!strcmp(s[0], "profile") && s[1] && !s[2])
         return profile_of_session;
-    if (post && !strcmp(s[0], "hello"))
-        return session_hello;
-    if (post && !strcmp(s[0], "renew"))
-        return session_renew;
-    return post && !strcmp(s[0], "bye") ? session_bye : NULL;
+    if (!strcmp(s[0], "file") && request->method == REQUEST_GET)
+        return file_handler(s);
+    static const struct {
+        const char *name;
+        handler run;
+    } posts[] = {{"hello", session_hello},
+                 {"renew", session_renew},
+                 {"bye", session_bye},
+                 {"chosen", start_chosen},
+                 {"enrol", enrol}};
+    for (unsigned i = 0; post && i < sizeof posts / sizeof posts[0]; i++)
+        if (!strcmp(s[0], posts[i].name))
+            return posts[i].run;
+    return NULL;
 }
 
 void api_client(struct request *request)

@@ -2,6 +2,7 @@
 #include "tools/leatd/care.h"
 
 #include "tools/leatd/auth.h"
+#include "tools/leatd/enrol.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
@@ -37,6 +38,8 @@ static enum db_result look_after(struct leatd *leatd, bool away)
         result = session_trim(leatd);
     if (result == DB_OK)
         result = auth_trim(leatd);
+    if (result == DB_OK)
+        result = enrol_trim(leatd);
     return result == DB_OK ? journal_trim(leatd) : result;
 }
 

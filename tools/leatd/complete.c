@@ -4,6 +4,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
 #include "tools/leatd/source.h"
+#include "tools/leatd/startfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@ bool complete_client(struct request *request, struct record *record, bool is_new
     secret_hex(text, key, sizeof key);
     secret_wipe(key, sizeof key);
     *record_value(record, &object_clients, "psk") = db_str(text);
+    *record_value(record, &object_clients, "chosen") = db_str("");
     return true;
 }
 
@@ -63,9 +65,34 @@ static bool is_hash(const struct db_value *value)
     return value->kind == DB_NULL || secret_unhex(hash, sizeof hash, value->data);
 }
 
+/* A kernel or an initrd that was given: its size and hash as the file has them now. False with a refusal. */
+static bool take_file(struct request *request, struct record *record, const char *name)
+{
+    const struct object *o = &object_versions;
+    char column[24], why[CONFIG_ERROR_BYTES], *hash = record_buffer(record);
+    const struct db_value *file = record_value(record, o, name);
+    int64_t bytes = 0;
+    if (!record->given[object_field(o, name)])
+        return true;
+    bool is_there = file->kind != DB_NULL;
+    if (is_there && !startfile_take(&request->leatd->config, file->data, &bytes, hash, why)) {
+        request_refuse(request, 422, "%s %s", name, why);
+        return false;
+    }
+    snprintf(column, sizeof column, "%s_size", name);
+    *record_value(record, o, column) = is_there ? db_int(bytes) : db_str(NULL);
+    record->given[object_field(o, column)] = true;
+    snprintf(column, sizeof column, "%s_sha256", name);
+    *record_value(record, o, column) = db_str(is_there ? hash : NULL);
+    record->given[object_field(o, column)] = true;
+    return true;
+}
+
 bool complete_version(struct request *request, struct record *record, bool is_new,
                       enum db_result *result)
 {
+    if (!take_file(request, record, "kernel") || !take_file(request, record, "initrd"))
+        return false;
     if (!is_new)
         return true;
     const struct object *o = &object_versions;
@@ -143,6 +170,32 @@ bool complete_assignment(struct request *request, struct record *record, bool is
     char *id = record_buffer(record);
     secret_id(id);
     *record_value(record, &object_assignments, "id") = db_str(id);
+    return true;
+}
+
+bool complete_enrolment(struct request *request, struct record *record, bool is_new,
+                        enum db_result *result)
+{
+    const struct object *o = &object_enrolments;
+    int64_t now = leatd_now(), seconds = record_value(record, o, "seconds")->number;
+    (void)result;
+    if (!is_new)
+        return true;
+    bool has_client = record_value(record, o, "client")->kind != DB_NULL;
+    if (!has_client && record_value(record, o, "client_group")->kind == DB_NULL) {
+        request_refuse(request, 422, "an enrolment window needs a group, or a client");
+        return false;
+    }
+    if (has_client && record_value(record, o, "places")->number != 1) {
+        request_refuse(request, 422, "an enrolment window of one client has a count of 1");
+        return false;
+    }
+    char *id = record_buffer(record);
+    secret_id(id);
+    *record_value(record, o, "id") = db_str(id);
+    *record_value(record, o, "admin") = db_str(request->who);
+    *record_value(record, o, "used") = db_int(0);
+    *record_value(record, o, "expires") = db_int(seconds ? now + seconds : 0);
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include "tools/leatd/object.h"
 
 extern const struct object object_clients, object_disks, object_assignments, object_admins,
-    object_tokens;
+    object_tokens, object_enrolments;
 
 bool complete_client(struct request *request, struct record *record, bool is_new,
                      enum db_result *result);
@@ -16,6 +16,8 @@ bool complete_disk(struct request *request, struct record *record, bool is_new,
                    enum db_result *result);
 bool complete_assignment(struct request *request, struct record *record, bool is_new,
                          enum db_result *result);
+bool complete_enrolment(struct request *request, struct record *record, bool is_new,
+                        enum db_result *result);
 bool complete_token(struct request *request, struct record *record, bool is_new,
                     enum db_result *result);
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum kind { TEXT, NAME, ADDRESS, SERVERS, SECONDS };
+enum kind { TEXT, NAME, ADDRESS, SERVERS, SECONDS, MENU };
 
 struct key {
     const char *section, *name;
@@ -34,6 +34,7 @@ static const struct key keys[] = {
     KEY("admin", "certificate", TEXT, certificate, ""),
     KEY("admin", "key", TEXT, key, ""),
     KEY("client", "listen", ADDRESS, client, "0.0.0.0:9471"),
+    KEY("client", "menu", MENU, menu_timeout, "10"),
     KEY("export", "servers", SERVERS, servers, NULL),
     KEY("control", "socket", TEXT, control, "control.sock"),
     KEY("control", "group", TEXT, control_group, ""),
@@ -107,6 +108,12 @@ static const char *set(struct config *config, const struct key *key, const char 
         *(int64_t *)member = strtol(text, &end, 10);
         return *end || *(int64_t *)member < 2 || *(int64_t *)member > 10000000
                    ? "has to be a number of seconds, 2 at least"
+                   : NULL;
+    case MENU:
+        *(int64_t *)member = strtol(text, &end, 10);
+        return *end || end == text || *(int64_t *)member < 0 ||
+                       *(int64_t *)member > CONFIG_MENU_MOST
+                   ? "has to be a number of seconds, 0 for a menu that waits"
                    : NULL;
     case NAME:
         if (!check_name(text))

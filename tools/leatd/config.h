@@ -11,6 +11,7 @@
 #define CONFIG_PATH_BYTES 256u
 #define CONFIG_SERVERS 4u
 #define CONFIG_ERROR_BYTES 256u
+#define CONFIG_MENU_MOST 86400 /* seconds of a menu's time-out */
 
 struct config {
     /* Absolute paths; folder has no "/" at its end. */
@@ -23,6 +24,7 @@ struct config {
     char servers[CONFIG_SERVERS][128];
     uint32_t server_count;
     char control_group[64]; /* "" none */
+    int64_t menu_timeout;   /* seconds; 0: the menu waits for ever */
     int64_t session_term, lease_term, login_term, request_term;
 };
 

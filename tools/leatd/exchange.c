@@ -4,6 +4,7 @@
 #include "tools/leatd/api.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/peer.h"
+#include "tools/leatd/reply.h"
 #include "tools/leatd/secret.h"
 
 #include <gnutls/gnutls.h>
@@ -66,6 +67,8 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
     struct request *request = &e->request;
     request->leatd = leatd;
     request->token = bearer(connection);
+    request->range =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
     request->identity = identity;
     request->key_hash = identity ? peer->key_hash : NULL;
     memcpy(request->address, peer->address, sizeof request->address);
@@ -113,31 +116,6 @@ static bool read_body(struct exchange *e)
     return e->json;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, struct request *request)
-{
-    char *text = request->answer_data;
-    size_t size = request->answer_size;
-    const char *kind = "application/octet-stream";
-    if (!text) {
-        text = request->answer ? cJSON_PrintUnformatted(request->answer) : NULL;
-        size = text ? strlen(text) : 0;
-        kind = "application/json";
-    }
-    request->answer_data = NULL;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(text);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, kind);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    enum MHD_Result result = MHD_queue_response(connection, (unsigned)request->status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
 static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e,
                            void (*api)(struct request *))
 {
@@ -147,7 +125,7 @@ static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e
                      MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"),
                      MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after")))
         api(request);
-    return answer(connection, request);
+    return reply(connection, request);
 }
 
 static enum MHD_Result handle(struct leatd *leatd, struct MHD_Connection *connection,

@@ -17,6 +17,7 @@
 #define CONNECTIONS 1024u     // of each API at once, as far as there are descriptors
 #define CONNECTIONS_LEAST 16u // with fewer than these it would not be a server
 #define OTHER_FILES (CONTROL_CONNECTIONS + 48u) // that no HTTP connection may take
+#define FILES_EACH 3u           // a connection of each API, and the file that a client is sent
 #define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
 #define CONNECTION_BYTES 16384u // for headers and answers of one
 #define FLAGS (MHD_USE_EPOLL | MHD_USE_ERROR_LOG)
@@ -168,7 +169,8 @@ static bool open_client(struct leatd *leatd, unsigned connections, char *error)
 static unsigned find_connections(char *error)
 {
     struct rlimit files;
-    rlim_t wanted = 2 * CONNECTIONS + OTHER_FILES, least = 2 * CONNECTIONS_LEAST + OTHER_FILES;
+    rlim_t wanted = FILES_EACH * CONNECTIONS + OTHER_FILES,
+           least = FILES_EACH * CONNECTIONS_LEAST + OTHER_FILES;
     getrlimit(RLIMIT_NOFILE, &files);
     if (files.rlim_cur < wanted) {
         files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
@@ -176,7 +178,8 @@ static unsigned find_connections(char *error)
         getrlimit(RLIMIT_NOFILE, &files);
     }
     if (files.rlim_cur >= least)
-        return (unsigned)((files.rlim_cur < wanted ? files.rlim_cur : wanted) - OTHER_FILES) / 2;
+        return (unsigned)((files.rlim_cur < wanted ? files.rlim_cur : wanted) - OTHER_FILES) /
+               FILES_EACH;
     snprintf(error, CONFIG_ERROR_BYTES, "the limit of open files is %u, and has to be %u at least",
              (unsigned)files.rlim_cur, (unsigned)least);
     return 0;

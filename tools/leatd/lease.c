@@ -126,6 +126,10 @@ static enum db_result insert_lease(struct leatd *leatd, const char *target, cons
                "INSERT INTO lease (target, id, session, export, disk, writer, taken, expires,"
                " bytes_read, bytes_written) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)",
                values, 8, NULL);
+    struct db_value writer[] = {db_str(target), db_str(db_text(found, 0, SESSION))};
+    if (result == DB_OK) // the target of a read-only export is no difference
+        result =
+            db_run(leatd->db, "UPDATE difference SET session = $2 WHERE id = $1", writer, 2, NULL);
     return result == DB_OK ? journal_event(leatd, "lease", db_text(found, 0, CLIENT),
                                            db_text(found, 0, ADDRESS), "%s opens disk %s",
                                            db_text(found, 0, NAME), db_text(found, 0, DISK))

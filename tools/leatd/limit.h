@@ -21,6 +21,10 @@ enum limit_kind {
     LIMIT_HELLO_CLIENT,
     LIMIT_REFUSED_EVENT, /* of a client */
     LIMIT_UNKNOWN_EVENT, /* of an address */
+    LIMIT_PROFILE,       /* of a client */
+    LIMIT_CHOSEN,        /* of a client */
+    LIMIT_ENROL,         /* of an address */
+    LIMIT_TOKEN_EVENT,   /* of an address */
     LIMIT_KINDS
 };
 

@@ -17,6 +17,7 @@ static const struct field session_fields[] = {SHOWN("id", "session.id"),
                                               SHOWN("server", "server"),
                                               SHOWN("ended", "ended"),
                                               SHOWN("why", "why"),
+                                              FIELD("report", "report", FIELD_JSON),
                                               FIELDS_END};
 static const struct object sessions = {.path = "sessions",
                                        .word = "session",
@@ -63,6 +64,20 @@ static const struct object differences = {.path = "differences",
                                           .fields = difference_fields,
                                           .read_only = true};
 
+static const struct field profile_fields[] = {
+    SHOWN("id", "profile_part.id"), SHOWN("image", "image"),
+    SHOWN("version", "version"),    SHOWN("size", "size"),
+    SHOWN("client", "client.name"), SHOWN("blocks", "blocks"),
+    SHOWN("changed", "changed"),    FIELDS_END};
+static const struct object profiles = {.path = "profiles",
+                                       .word = "profile",
+                                       .table = "profile_part JOIN client ON"
+                                                " profile_part.client = client.uuid",
+                                       .key = "profile_part.id",
+                                       .fields = profile_fields,
+                                       .read_only = true,
+                                       .newest_first = true};
+
 static const struct field event_fields[] = {SHOWN("id", "id"),
                                             SHOWN("at", "at"),
                                             SHOWN("kind", "kind"),
@@ -90,5 +105,5 @@ static const struct object audit = {.path = "audit",
                                     .read_only = true,
                                     .newest_first = true};
 
-const struct object *const object_logs[] = {&sessions, &leases, &differences,
+const struct object *const object_logs[] = {&sessions, &leases, &differences, &profiles,
                                             &events,   &audit,  NULL};

@@ -72,21 +72,41 @@ enum db_result manage_remove(struct request *request, const char *path, const ch
     return strcmp(path, "sessions") ? drop_difference(request, id) : end_session(request, id);
 }
 
+/* What silence has ended does not live again: whoever had the old key may have its tokens. */
+static enum db_result forget_silent(struct db *db, const char *uuid)
+{
+    struct db_value value = db_str(uuid);
+    enum db_result result =
+        db_run(db, "UPDATE session SET expired = 0 WHERE client = $1", &value, 1, NULL);
+    return result == DB_OK ? db_run(db,
+                                    "DELETE FROM export_kept WHERE session IN"
+                                    " (SELECT id FROM session WHERE client = $1)",
+                                    &value, 1, NULL)
+                           : result;
+}
+
+/* With DELETE it has none from now on: it may be enrolled. */
 static enum db_result set_key(struct request *request, const char *uuid, const char *session)
 {
     uint8_t key[KEY_BYTES];
-    char text[KEY_TEXT_BYTES], object[96];
+    char text[KEY_TEXT_BYTES] = "", object[96];
+    bool is_new = request->method == REQUEST_POST;
     secret_random(key, sizeof key);
-    secret_hex(text, key, sizeof key);
+    if (is_new)
+        secret_hex(text, key, sizeof key);
     struct db_value values[] = {db_str(uuid), db_str(text)};
     enum db_result result =
         db_run(request->leatd->db, "UPDATE client SET psk = $2 WHERE uuid = $1", values, 2, NULL);
     if (result == DB_OK && session[0])
-        result = session_end(request->leatd, session, "the client has got a new key");
+        result = session_end(request->leatd, session,
+                             is_new ? "the client has got a new key"
+                                    : "the client's key was taken away");
+    if (result == DB_OK)
+        result = forget_silent(request->leatd->db, uuid);
     snprintf(object, sizeof object, "client %.64s", uuid);
     if (result == DB_OK)
-        result = done(request, "new key", object);
-    if (result == DB_OK)
+        result = done(request, is_new ? "new key" : "no key", object);
+    if (result == DB_OK && is_new)
         cJSON_AddStringToObject(request->answer, "key", text);
     secret_wipe(key, sizeof key);
     secret_wipe(text, sizeof text);

@@ -9,7 +9,7 @@
 bool manage_knows(const char *path);
 enum db_result manage_remove(struct request *request, const char *path, const char *id);
 
-/* A new key for the client; a session of it that lives ends. */
+/* POST: a new key for the client; DELETE: it has none any more. A session of it that lives ends. */
 enum db_result manage_key(struct request *request, const char *client);
 
 enum db_result manage_status(struct request *request);

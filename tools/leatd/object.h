@@ -18,6 +18,7 @@ enum field_kind {
     FIELD_MACS,   /* an array of addresses; a text with blanks in the table */
     FIELD_SECRET, /* a password: stored as its hash, never shown */
     FIELD_SHOWN,  /* never from outside: as the table has it */
+    FIELD_JSON,   /* the same, of a text that is JSON */
     FIELD_HIDDEN, /* neither from outside nor shown */
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What administrators make and change: docs/server.md, "Objects". The rules across fields are in complete.c. */
 #include "tools/leatd/complete.h"
+#include "tools/leatd/config.h"
 
 #define NOTE FIELD("note", "note", FIELD_TEXT, .max = 500)
 #define CREATED FIELD("created", "created", FIELD_SHOWN)
@@ -13,8 +14,10 @@ static const char an_image[] = "SELECT name FROM image WHERE name = $1";
 static const char a_disk[] = "SELECT name FROM disk WHERE name = $1";
 
 static const struct field group_fields[] = {
-    FIELD("name", "name", FIELD_NAME, .flags = FIELD_NEEDED | FIELD_FIXED), NOTE, CREATED,
-    FIELDS_END};
+    FIELD("name", "name", FIELD_NAME, .flags = FIELD_NEEDED | FIELD_FIXED),
+    FIELD("menu_timeout", "menu_timeout", FIELD_NUMBER, .flags = FIELD_OR_NULL,
+          .max = CONFIG_MENU_MOST),
+    NOTE, CREATED, FIELDS_END};
 static const struct object groups = {.path = "groups",
                                      .word = "group",
                                      .table = "client_group",
@@ -31,6 +34,7 @@ static const struct field client_fields[] = {
     FIELD("enabled", "enabled", FIELD_TRUTH, .fallback = 1),
     FIELD("expires", "expires", FIELD_NUMBER, .max = EXACT),
     FIELD("psk", "psk", FIELD_HIDDEN),
+    FIELD("chosen", "chosen", FIELD_SHOWN),
     NOTE,
     CREATED,
     FIELDS_END};
@@ -69,6 +73,13 @@ static const struct field version_fields[] = {
           .min = 1, .max = EXACT),
     FIELD("hash_source", "hash_source", FIELD_TEXT, .flags = FIELD_OR_NULL | FIELD_FIXED,
           .max = 1023),
+    FIELD("kernel", "kernel", FIELD_TEXT, .flags = FIELD_OR_NULL, .max = 255),
+    FIELD("kernel_size", "kernel_size", FIELD_SHOWN),
+    FIELD("kernel_sha256", "kernel_sha256", FIELD_SHOWN),
+    FIELD("initrd", "initrd", FIELD_TEXT, .flags = FIELD_OR_NULL, .max = 255),
+    FIELD("initrd_size", "initrd_size", FIELD_SHOWN),
+    FIELD("initrd_sha256", "initrd_sha256", FIELD_SHOWN),
+    FIELD("cmdline", "cmdline", FIELD_TEXT, .max = 2047), // Linux' COMMAND_LINE_SIZE on x86
     NOTE,
     CREATED,
     FIELDS_END};
@@ -103,6 +114,7 @@ const struct object object_disks = {.path = "disks",
                                     .what_needs_it = "it is assigned, or has differences",
                                     .complete = complete_disk};
 
+static const char *const starts[] = {"menu", "always", NULL};
 static const struct field assignment_fields[] = {
     FIELD("id", "id", FIELD_SHOWN),
     FIELD("client", "client", FIELD_TEXT, .flags = FIELD_OR_NULL | FIELD_FIXED, .max = 63,
@@ -114,6 +126,7 @@ static const struct field assignment_fields[] = {
     FIELD("place", "place", FIELD_NUMBER, .max = 1000),
     FIELD("label", "label", FIELD_TEXT, .max = 63),
     FIELD("default", "is_default", FIELD_TRUTH),
+    FIELD("start", "start_mode", FIELD_CHOICE, .choices = starts),
     FIELD("memory", "memory", FIELD_NUMBER, .max = 1 << 24),
     FIELD("cpus", "cpus", FIELD_NUMBER, .max = 256),
     CREATED,
@@ -156,6 +169,28 @@ const struct object object_tokens = {.path = "tokens",
                                      .complete = complete_token,
                                      .created = created_token};
 
-const struct object *const objects[] = {
-    &groups,        &object_clients, &images, &object_disks, &object_assignments,
-    &object_admins, &object_tokens,  NULL};
+static const struct field enrolment_fields[] = {
+    FIELD("id", "id", FIELD_SHOWN),
+    FIELD("group", "client_group", FIELD_NAME, .flags = FIELD_OR_NULL | FIELD_FIXED,
+          .refers = a_group, .thing = "group"),
+    FIELD("client", "client", FIELD_TEXT, .flags = FIELD_OR_NULL | FIELD_FIXED, .max = 63,
+          .refers = a_client, .thing = "client"),
+    FIELD("seconds", "seconds", FIELD_NUMBER, .flags = FIELD_NEEDED | FIELD_FIXED, .max = 31536000),
+    FIELD("count", "places", FIELD_NUMBER, .flags = FIELD_FIXED, .min = 1, .max = 10000,
+          .fallback = 1),
+    FIELD("used", "used", FIELD_SHOWN),
+    FIELD("expires", "expires", FIELD_SHOWN),
+    FIELD("admin", "admin", FIELD_SHOWN),
+    CREATED,
+    FIELDS_END};
+const struct object object_enrolments = {.path = "enrolments",
+                                         .word = "enrolment window",
+                                         .table = "enrolment",
+                                         .key = "id",
+                                         .fields = enrolment_fields,
+                                         .what_needs_it = "something uses it",
+                                         .complete = complete_enrolment};
+
+const struct object *const objects[] = {&groups,        &object_clients,     &images,
+                                        &object_disks,  &object_assignments, &object_admins,
+                                        &object_tokens, &object_enrolments,  NULL};

@@ -4,25 +4,28 @@
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/start.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* One assigned disk, as it will be offered. */
 struct disk {
-    const char *name, *mode, *label;
+    const char *name, *mode, *label, *start;
     struct db_value image, version; // NULL: none
     int64_t size, iops, bandwidth, memory, cpus;
     bool is_default;
     char difference[ID_BYTES]; // "" none
+    char profile[HASH_BYTES];  // likewise
 };
 
 /* The columns of assigned. */
-enum { NAME, MODE, IMAGE, VERSION, SIZE, IOPS, BANDWIDTH, LABEL, DEFAULT, MEMORY, CPUS };
+enum { NAME, MODE, IMAGE, VERSION, SIZE, IOPS, BANDWIDTH, LABEL, DEFAULT, MEMORY, CPUS, START };
 
 static const char assigned[] =
-    "SELECT disk.name, mode, image, version, size, iops, bandwidth, label, is_default, memory, cpus"
-    " FROM assignment JOIN disk ON assignment.disk = disk.name"
+    "SELECT disk.name, mode, image, version, size, iops, bandwidth, label, is_default, memory, "
+    "cpus,"
+    " start_mode FROM assignment JOIN disk ON assignment.disk = disk.name"
     " WHERE assignment.client = $1 OR assignment.client_group ="
     " (SELECT client_group FROM client WHERE uuid = $1)"
     " ORDER BY place, assignment.client IS NULL, assignment.id";
@@ -129,16 +132,20 @@ static enum db_result insert_export(struct db *db, const char *session, const st
     secret_token(token, 'x');
     secret_hash(hash, token);
     bool has_difference = !is_base && disk->difference[0];
-    struct db_value values[] = {
-        db_str(hash),       db_str(session),
-        db_str(disk->name), db_str(is_base ? "read-only" : disk->mode),
-        disk->image,        disk->version,
-        db_int(disk->size), db_str(has_difference ? disk->difference : NULL)};
+    struct db_value values[] = {db_str(hash),
+                                db_str(session),
+                                db_str(disk->name),
+                                db_str(is_base ? "read-only" : disk->mode),
+                                disk->image,
+                                disk->version,
+                                db_int(disk->size),
+                                db_str(has_difference ? disk->difference : NULL),
+                                db_str(disk->profile[0] ? disk->profile : NULL)};
     cJSON_AddStringToObject(shown, is_base ? "base" : "export", token);
     return db_run(db,
-                  "INSERT INTO export (hash, session, disk, mode, image, version, size, difference)"
-                  " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                  values, 8, NULL);
+                  "INSERT INTO export (hash, session, disk, mode, image, version, size, difference,"
+                  " profile) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                  values, 9, NULL);
 }
 
 /* How the client can name and check the content of the image version. */
@@ -165,14 +172,12 @@ static enum db_result add_version(struct db *db, struct disk *disk, cJSON *shown
 
 static void add_rest(const struct disk *disk, cJSON *shown)
 {
-    char profile[128];
-    snprintf(profile, sizeof profile, "/client/v1/profile/%s", disk->name);
     cJSON_AddStringToObject(shown, "name", disk->name);
     cJSON_AddStringToObject(shown, "label", disk->label[0] ? disk->label : disk->name);
     cJSON_AddBoolToObject(shown, "default", disk->is_default);
     cJSON_AddStringToObject(shown, "mode", disk->mode);
     cJSON_AddNumberToObject(shown, "size", (double)disk->size);
-    json_add_text(shown, "profile", disk->image.kind == DB_TEXT ? profile : NULL);
+    cJSON_AddStringToObject(shown, "start", disk->start);
     cJSON_AddNumberToObject(shown, "iops", (double)disk->iops);
     cJSON_AddNumberToObject(shown, "bandwidth", (double)disk->bandwidth);
     cJSON_AddNumberToObject(shown, "memory", (double)disk->memory);
@@ -191,6 +196,9 @@ static enum db_result offer(struct request *request, const char *session, const 
     cJSON_AddItemToArray(disks, shown);
     if (result == DB_OK)
         result = add_version(db, disk, shown);
+    struct db_value version[] = {disk->image, disk->version, db_int(disk->size)};
+    if (result == DB_OK)
+        result = start_add_files(request->leatd, disk->name, version, shown, disk->profile);
     if (result == DB_OK)
         result = insert_export(db, session, disk, false, shown);
     if (result == DB_OK && !strcmp(disk->mode, "server"))
@@ -227,6 +235,7 @@ enum db_result offer_disks(struct request *request, const char *session, const c
                             .bandwidth = db_number(&rows, i, BANDWIDTH),
                             .memory = db_number(&rows, i, MEMORY),
                             .cpus = db_number(&rows, i, CPUS),
+                            .start = db_text(&rows, i, START),
                             .is_default = db_number(&rows, i, DEFAULT) != 0};
         if (!offered(disks, disk.name))
             result = offer(request, session, client, &disk, disks);

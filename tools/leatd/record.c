@@ -179,7 +179,7 @@ static bool read_field(struct record *record, const struct field *field, struct 
 
 static bool is_inner(const struct field *field)
 {
-    return field->kind == FIELD_SHOWN || field->kind == FIELD_HIDDEN;
+    return field->kind == FIELD_SHOWN || field->kind == FIELD_JSON || field->kind == FIELD_HIDDEN;
 }
 
 /* A name that the object does not have, or not from outside; NULL if there is none. */
@@ -250,6 +250,8 @@ cJSON *record_show(const struct object *object, const struct db_rows *rows, uint
             cJSON_AddItemToObject(shown, field->name, show_macs(db_text(rows, row, i)));
         else if (field->kind == FIELD_TRUTH || field->flags & FIELD_IS_TRUTH)
             cJSON_AddBoolToObject(shown, field->name, value->number != 0);
+        else if (field->kind == FIELD_JSON && value->kind == DB_TEXT)
+            cJSON_AddRawToObject(shown, field->name, value->data);
         else if (value->kind == DB_INT)
             cJSON_AddNumberToObject(shown, field->name, (double)value->number);
         else

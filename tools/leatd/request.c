@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PAGE 100
 #define PAGE_MOST 1000
@@ -18,6 +19,10 @@ static void forget_answer(struct request *request)
     request->answer = NULL;
     request->answer_data = NULL;
     request->answer_size = 0;
+    if (request->answer_file)
+        close(request->answer_file - 1);
+    request->answer_file = 0;
+    request->range_from = request->range_total = 0;
     request->sentence[0] = 0;
 }
 
@@ -40,6 +45,55 @@ cJSON *request_answer(struct request *request, int status)
     request->status = status;
     request->answer = cJSON_CreateObject();
     return request->answer;
+}
+
+/* "bytes=N-" with a number: N; else 0, the whole. */
+static int64_t range_of(const char *range)
+{
+    char number[20];
+    if (!range || strncmp(range, "bytes=", 6))
+        return 0;
+    size_t digits = strcspn(range + 6, "-");
+    snprintf(number, sizeof number, "%.*s", (int)(digits < 19 ? digits : 0), range + 6);
+    return check_number(number) && !strcmp(range + 6 + digits, "-") ? strtoll(number, NULL, 10) : 0;
+}
+
+/* The status and where the answer begins; false with a refusal. No JSON is left. */
+static bool begin_range(struct request *request, int64_t size)
+{
+    int64_t from = range_of(request->range);
+    if (from >= size && from) {
+        request_refuse(request, 416, "it has %lld bytes and no more", (long long)size);
+        request->range_total = size;
+        return false;
+    }
+    request_answer(request, from ? 206 : 200);
+    cJSON_Delete(request->answer);
+    request->answer = NULL;
+    request->range_from = from;
+    request->range_total = size;
+    request->answer_size = (size_t)(size - from);
+    return true;
+}
+
+void request_answer_data(struct request *request, const void *data, size_t size)
+{
+    if (!begin_range(request, (int64_t)size))
+        return;
+    request->answer_data = malloc(request->answer_size + 1);
+    if (request->answer_data)
+        memcpy(request->answer_data, (const char *)data + request->range_from,
+               request->answer_size);
+    else
+        request_refuse(request, 503, "no memory");
+}
+
+void request_answer_file(struct request *request, int file, int64_t size)
+{
+    if (begin_range(request, size))
+        request->answer_file = file + 1;
+    else
+        close(file);
 }
 
 bool request_path(struct request *request, char *path)

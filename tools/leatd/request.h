@@ -31,12 +31,16 @@ struct request {
     const cJSON *body;              /* NULL if there is none */
     const void *data;               /* a PUT's body as it is */
     size_t data_size;
-    char who[64]; /* the administrator, once the token is known */
+    char who[64];      /* the administrator, once the token is known */
+    const char *range; /* the header of that name; NULL if there is none */
 
     int status;
     cJSON *answer;     /* owned by the request; NULL if there is none */
     void *answer_data; /* instead: bytes from malloc, owned by the request */
     size_t answer_size;
+    int answer_file; /* instead: answer_size bytes from range_from on of this descriptor + 1, owned by the request */
+    int64_t range_from;              /* 206: where the answer begins */
+    int64_t range_total;             /* 206 and 416: bytes of the whole */
     char sentence[REQUEST_SENTENCE]; /* an error's; "" if there is none */
 };
 
@@ -46,6 +50,13 @@ void request_refuse(struct request *request, int status, const char *format, ...
 
 /* An empty object as the answer, with the status; what had been answered before is gone. */
 cJSON *request_answer(struct request *request, int status);
+
+/*
+ * Answers with data of that size, which is copied, or with a file, whose descriptor it takes. With "Range: bytes=N-" (RFC 9110,
+ * section 14; any other is as none) from N on, 206; 416 when there is nothing from there on.
+ */
+void request_answer_data(struct request *request, const void *data, size_t size);
+void request_answer_file(struct request *request, int file, int64_t size);
 
 /* Takes the path and the query apart, in place. False: too many parts, or characters that no name has. */
 bool request_path(struct request *request, char *path);

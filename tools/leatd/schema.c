@@ -75,7 +75,51 @@ static const char *const first[] = {
 static const char *const second[] = {
     "ALTER TABLE difference ADD COLUMN made BIGINT NOT NULL DEFAULT 0", NULL};
 
-static const char *const *const migrations[SCHEMA_VERSION] = {first, second};
+// What a machine needs beside its disks, windows of enrolment, reports, and sessions that may live again.
+static const char *const third[] = {
+    "ALTER TABLE image_version ADD COLUMN kernel TEXT",
+    "ALTER TABLE image_version ADD COLUMN kernel_size BIGINT",
+    "ALTER TABLE image_version ADD COLUMN kernel_sha256 TEXT",
+    "ALTER TABLE image_version ADD COLUMN initrd TEXT",
+    "ALTER TABLE image_version ADD COLUMN initrd_size BIGINT",
+    "ALTER TABLE image_version ADD COLUMN initrd_sha256 TEXT",
+    "ALTER TABLE image_version ADD COLUMN cmdline TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE client_group ADD COLUMN menu_timeout BIGINT",
+    "ALTER TABLE assignment ADD COLUMN start_mode TEXT NOT NULL DEFAULT 'menu'",
+    // Names of the disks that the client started last, separated by blanks.
+    "ALTER TABLE client ADD COLUMN chosen TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE session ADD COLUMN report TEXT",
+    // 1: nothing but silence has ended it; its exports are in export_kept.
+    "ALTER TABLE session ADD COLUMN expired BIGINT NOT NULL DEFAULT 0",
+    // Whose writer opened it last: what another session has written since, a silent machine must not write over.
+    "ALTER TABLE difference ADD COLUMN session TEXT",
+    // The hash of the boot profile that the session was told of.
+    "ALTER TABLE export ADD COLUMN profile TEXT",
+    // Without references: what a silent machine had keeps nobody from removing anything.
+    "CREATE TABLE export_kept (hash TEXT PRIMARY KEY,"
+    " session TEXT NOT NULL REFERENCES session(id) ON DELETE CASCADE, disk TEXT NOT NULL,"
+    " mode TEXT NOT NULL, image TEXT, version BIGINT, size BIGINT NOT NULL, difference TEXT,"
+    " profile TEXT)",
+    "CREATE INDEX export_kept_session ON export_kept (session)",
+    "CREATE TABLE enrolment (id TEXT PRIMARY KEY,"
+    " client_group TEXT REFERENCES client_group(name) ON DELETE CASCADE,"
+    " client TEXT REFERENCES client(uuid) ON DELETE CASCADE, admin TEXT NOT NULL,"
+    " seconds BIGINT NOT NULL, expires BIGINT NOT NULL, places BIGINT NOT NULL,"
+    " used BIGINT NOT NULL, created BIGINT NOT NULL)",
+    // What each client needed in its last boot, and what leatd has made of these.
+    "DROP TABLE profile",
+    "CREATE TABLE profile_part (id TEXT PRIMARY KEY, image TEXT NOT NULL, version BIGINT NOT NULL,"
+    " size BIGINT NOT NULL, client TEXT NOT NULL REFERENCES client(uuid) ON DELETE CASCADE,"
+    " blocks BIGINT NOT NULL, data BYTEA NOT NULL, changed BIGINT NOT NULL,"
+    " UNIQUE (image, version, size, client), FOREIGN KEY (image, version)"
+    " REFERENCES image_version(image, number) ON DELETE CASCADE)",
+    "CREATE TABLE profile_merged (image TEXT NOT NULL, version BIGINT NOT NULL,"
+    " size BIGINT NOT NULL, sha256 TEXT NOT NULL, data BYTEA NOT NULL, state TEXT NOT NULL,"
+    " changed BIGINT NOT NULL, PRIMARY KEY (image, version, size, sha256),"
+    " FOREIGN KEY (image, version) REFERENCES image_version(image, number) ON DELETE CASCADE)",
+    NULL};
+
+static const char *const *const migrations[SCHEMA_VERSION] = {first, second, third};
 
 struct preparation {
     struct db *db;

@@ -56,12 +56,17 @@ bool secret_is_token(const char *text, char kind)
            strspn(text + 2, base64url) == TOKEN_DIGITS;
 }
 
-void secret_hash(char hash[HASH_BYTES], const char *text)
+void secret_hash_data(char hash[HASH_BYTES], const void *data, size_t size)
 {
     uint8_t digest[32];
-    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, text, strlen(text), digest) < 0)
+    if (gnutls_hash_fast(GNUTLS_DIG_SHA256, data, size, digest) < 0)
         abort();
     secret_hex(hash, digest, sizeof digest);
+}
+
+void secret_hash(char hash[HASH_BYTES], const char *text)
+{
+    secret_hash_data(hash, text, strlen(text));
 }
 
 void secret_hex(char *text, const void *data, size_t size)

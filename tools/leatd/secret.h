@@ -27,6 +27,9 @@ bool secret_is_token(const char *text, char kind);
 /* SHA-256 of the text, in hexadecimal digits. */
 void secret_hash(char hash[HASH_BYTES], const char *text);
 
+/* The same of data. */
+void secret_hash_data(char hash[HASH_BYTES], const void *data, size_t size);
+
 void secret_hex(char *text, const void *data, size_t size); /* 2 * size + 1 bytes of text */
 bool secret_unhex(void *data, size_t size, const char *text);
 

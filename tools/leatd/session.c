@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define REPORT_BYTES (16u << 10) // docs/server.md
+#define TOKEN_NOTES 5u           // events in a minute about tokens of one address
+
 enum db_result session_end(struct leatd *leatd, const char *id, const char *why)
 {
     struct db_value values[] = {db_str(id), db_int(leatd_now()), db_str(why)};
@@ -31,10 +34,10 @@ enum db_result session_sweep(struct leatd *leatd)
                  " WHERE ended IS NULL AND session.expires <= $1",
                  &now, 1, &rows);
     for (uint32_t i = 0; result == DB_OK && i < rows.count; i++) {
-        result = session_end(leatd, db_text(&rows, i, 0), "nothing was heard of it any more");
+        result = session_expire(leatd, db_text(&rows, i, 0));
         if (result == DB_OK)
             result = journal_event(leatd, "session", db_text(&rows, i, 1), db_text(&rows, i, 2),
-                                   "%s: nothing was heard of it any more", db_text(&rows, i, 3));
+                                   "%s: " SESSION_SILENT, db_text(&rows, i, 3));
     }
     if (rows.values)
         db_rows_free(&rows);
@@ -50,11 +53,18 @@ void session_add_terms(struct request *request, cJSON *answer)
 
 enum db_result session_trim(struct leatd *leatd)
 {
-    struct db_value most = db_int(SESSION_ENDED);
-    return db_run(leatd->db,
-                  "DELETE FROM session WHERE ended IS NOT NULL AND id <= (SELECT id FROM session"
-                  " WHERE ended IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $1)",
-                  &most, 1, NULL);
+    struct db_value most = db_int(SESSION_ENDED), reports = db_int(SESSION_REPORTS);
+    enum db_result result =
+        db_run(leatd->db,
+               "DELETE FROM session WHERE ended IS NOT NULL AND id <= (SELECT id FROM session"
+               " WHERE ended IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $1)",
+               &most, 1, NULL);
+    return result == DB_OK ? db_run(leatd->db,
+                                    "UPDATE session SET report = NULL WHERE report IS NOT NULL AND"
+                                    " ended IS NOT NULL AND id <= (SELECT id FROM session"
+                                    " WHERE ended IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET $1)",
+                                    &reports, 1, NULL)
+                           : result;
 }
 
 /* A row of id, client, name, expires, why, enabled, the client's expiry and key. */
@@ -69,7 +79,7 @@ static bool check_session(struct request *request, const struct db_rows *rows)
     else if (db_at(rows, 0, 4)->kind == DB_TEXT)
         why = db_text(rows, 0, 4);
     else if (db_number(rows, 0, 3) <= now)
-        why = "nothing was heard of it any more";
+        why = SESSION_SILENT;
     else if (!db_number(rows, 0, 5))
         why = "the client is disabled";
     else if (db_number(rows, 0, 6) && db_number(rows, 0, 6) <= now)
@@ -79,6 +89,18 @@ static bool check_session(struct request *request, const struct db_rows *rows)
     return !why;
 }
 
+/* Who comes again and again with a token that is none shall not fill the log. */
+static enum db_result note_refused(struct request *request)
+{
+    struct leatd *leatd = request->leatd;
+    if (!limit_take_address(&leatd->limit, LIMIT_TOKEN_EVENT, request->address, TOKEN_NOTES,
+                            leatd_monotonic()))
+        return DB_OK;
+    bool is_client = strcmp(request->identity, TLS_ENROL_IDENTITY);
+    return journal_event(leatd, "refused", is_client ? request->identity : NULL, request->address,
+                         "a request of %s is refused: %s", request->identity, request->sentence);
+}
+
 enum db_result session_find(struct request *request, struct session *session, bool *found)
 {
     char hash[HASH_BYTES];
@@ -86,7 +108,7 @@ enum db_result session_find(struct request *request, struct session *session, bo
     *found = false;
     if (!request->token || !secret_is_token(request->token, 's')) {
         request_refuse(request, 401, "the request needs the token of a session");
-        return DB_OK;
+        return note_refused(request);
     }
     secret_hash(hash, request->token);
     struct db_value values[] = {db_str(hash), db_str(request->identity)};
@@ -105,7 +127,7 @@ enum db_result session_find(struct request *request, struct session *session, bo
         snprintf(session->name, sizeof session->name, "%s", db_text(&rows, 0, 2));
     }
     db_rows_free(&rows);
-    return DB_OK;
+    return *found ? DB_OK : note_refused(request);
 }
 
 /* The exports of disks that are no longer assigned to the client end, and their leases with them. */
@@ -125,21 +147,52 @@ static enum db_result end_unassigned(struct request *request, const struct sessi
                : result;
 }
 
+/* The report as text from cJSON_PrintUnformatted, or NULL if there is none. False with a refusal. */
+static bool read_report(struct request *request, char **text)
+{
+    const cJSON *report = cJSON_GetObjectItemCaseSensitive(request->body, "report");
+    *text = NULL;
+    if (!report)
+        return true;
+    if (cJSON_IsObject(report))
+        *text = cJSON_PrintUnformatted(report);
+    if (*text && strlen(*text) <= REPORT_BYTES)
+        return true;
+    cJSON_free(*text);
+    request_refuse(request, 422, "report has to be an object of at most 16 KiB");
+    return false;
+}
+
+static enum db_result prolong(struct request *request, const struct session *session)
+{
+    int64_t now = leatd_now();
+    char *report;
+    if (!read_report(request, &report))
+        return DB_UNDONE;
+    struct db_value values[] = {db_str(session->id), db_int(now),
+                                db_int(now + request->leatd->config.session_term), db_str(report)};
+    enum db_result result = db_run(request->leatd->db,
+                                   "UPDATE session SET renewed = $2, expires = $3,"
+                                   " report = COALESCE($4, report) WHERE id = $1",
+                                   values, 4, NULL);
+    cJSON_free(report);
+    return result;
+}
+
 enum db_result session_renew(struct request *request)
 {
     struct session session;
     bool found;
-    enum db_result result = session_find(request, &session, &found);
+    enum db_result result = session_revive(request);
+    if (result == DB_OK)
+        result = session_find(request, &session, &found);
     if (result != DB_OK || !found)
         return result;
-    int64_t now = leatd_now();
-    struct db_value values[] = {db_str(session.id), db_int(now),
-                                db_int(now + request->leatd->config.session_term)};
-    result = db_run(request->leatd->db,
-                    "UPDATE session SET renewed = $2, expires = $3 WHERE id = $1", values, 3, NULL);
+    result = prolong(request, &session);
     if (result == DB_OK)
         result = end_unassigned(request, &session);
-    session_add_terms(request, request_answer(request, 200));
+    if (result == DB_OK)
+        session_add_terms(request, request_answer(request, 200));
     return result;
 }
 

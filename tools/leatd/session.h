@@ -25,11 +25,23 @@ enum db_result session_find(struct request *request, struct session *session, bo
 /* Ends it: its exports and leases go with it. */
 enum db_result session_end(struct leatd *leatd, const char *id, const char *why);
 
+/*
+ * The session of the request's token, which has expired and may live again (docs/server.md, "What a start needs"), does so, with
+ * its exports. Any other stays as it is.
+ */
+enum db_result session_revive(struct request *request);
+#define SESSION_KEPT 86400 /* seconds in which it may */
+
+/* The same of what silence has ended, but its exports are kept for session_revive. */
+enum db_result session_expire(struct leatd *leatd, const char *id);
+#define SESSION_SILENT "nothing was heard of it any more"
+
 /* Ends those that nobody has renewed in time. */
 enum db_result session_sweep(struct leatd *leatd);
 
-/* Forgets ended sessions above SESSION_ENDED, the oldest first. */
+/* Forgets ended sessions above SESSION_ENDED, the oldest first, and the reports of those above SESSION_REPORTS. */
 #define SESSION_ENDED 10000
+#define SESSION_REPORTS 1000
 enum db_result session_trim(struct leatd *leatd);
 
 #endif

@@ -61,7 +61,7 @@ static enum db_result list(void *context)
     struct listing *l = context;
     struct db_value now = db_int(leatd_now());
     return db_query(l->leatd->db,
-                    "SELECT uuid, psk FROM client WHERE enabled = 1"
+                    "SELECT uuid, psk FROM client WHERE enabled = 1 AND psk <> ''"
                     " AND (expires = 0 OR expires > $1) ORDER BY uuid",
                     &now, 1, &l->rows);
 }
