@@ -66,6 +66,23 @@ class Api:
         return http.client.HTTPSConnection(self.url.hostname, self.url.port or 9470, timeout=60, context=context)
 
     def ask(self, method, path, body=None):
+        """The object that leatd answers."""
+        status, text = self._exchange(method, path, body)
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise Refused(f"what answers at {self.server} is not leatd") from None
+        self._check(status, found, path)
+        return found
+
+    def read(self, path):
+        """The bytes that leatd answers."""
+        status, data = self._exchange("GET", path, None)
+        if status >= 400:
+            self._check(status, json.loads(data), path)
+        return data
+
+    def _exchange(self, method, path, body):
         headers = {"Content-Type": "application/json"} if body is not None else {}
         token = self.token()
         if token and path != "login":
@@ -79,15 +96,14 @@ class Api:
             raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
         finally:
             connection.close()
-        try:
-            found = json.loads(text)
-        except ValueError:
-            raise Refused(f"what answers at {self.server} is not leatd") from None
+        return status, text
+
+    @staticmethod
+    def _check(status, found, path):
         if status == 401 and path != "login":
             raise Refused("not logged in, or no longer: leatctl login NAME", status)
         if status >= 400:
             raise Refused(found.get("error", f"status {status}"), status)
-        return found
 
     def items(self, path, most=None):
         """All pages of a list, or the first `most` entries."""

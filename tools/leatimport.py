@@ -108,5 +108,5 @@ def bring(folder, name, source, with_tree):
 
 
 def forget(folder, name):
-    for file in (Path(folder) / name, (Path(folder) / name).with_suffix(".verity")):
-        file.unlink(missing_ok=True)
+    for suffix in (".raw", ".verity", ".kernel", ".initrd"):
+        (Path(folder) / name).with_suffix(suffix).unlink(missing_ok=True)

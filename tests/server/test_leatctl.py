@@ -6,8 +6,9 @@ import os
 import stat
 import subprocess
 
+import profiles
 from case import ServerCase
-from server import PASSWORD, TOP, Client, Control
+from server import PASSWORD, TOP, Client, Control, unknown_machine
 
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 
@@ -83,6 +84,74 @@ class Leatctl(ServerCase):
         self.assertNotEqual(key, self.run_it("client", "key", "pc-1").strip().rpartition(":")[2])
         self.run_it("logout")
         self.assertIn("leatctl login", self.run_it("status", status=1))
+
+    def disk_with_kernel(self):
+        """A disk with an ext4 file system in its first partition."""
+        root, image = self.server.root / "root", self.server.root / "with-kernel"
+        (root / "boot").mkdir(parents=True)
+        for name, text in (("vmlinuz-6.1.0-9", "old"), ("vmlinuz-6.1.0-13", "new kernel"), ("initrd.img-6.1.0-13", "new initrd"),
+                           ("config-6.1.0-13", "x")):
+            (root / "boot" / name).write_text(text)
+        with open(image, "wb") as file:
+            file.truncate(8 << 20)
+        subprocess.run(["/usr/sbin/sfdisk", "-q", image], input="label: gpt\nstart=2048\n", text=True, check=True)
+        subprocess.run(["/usr/sbin/mke2fs", "-q", "-t", "ext4", "-d", root, "-E", f"offset={1 << 20}", image, "6M"], check=True)
+        return image
+
+    def test_start(self):
+        self.run_it("login", "anna", input=PASSWORD + "\n")
+        folder = self.server.folder / "images"
+        kernel, initrd = self.server.root / "k", self.server.root / "i"
+        kernel.write_text("a kernel")
+        initrd.write_text("an initrd")
+        self.run_it("image", "import", "boot", self.disk_with_kernel(), "--no-tree", "--publish", "--from-image",
+                    "--cmdline", "root=/dev/vda1")
+        shown = self.json("image", "show", "boot")[0]
+        self.assertEqual(("new kernel", "new initrd", "root=/dev/vda1"),
+                         ((folder / shown["kernel"]).read_text(), (folder / shown["initrd"]).read_text(), shown["cmdline"]))
+        self.run_it("image", "import", "boot", kernel, "--no-tree", "--kernel", kernel, "--initrd", initrd)
+        shown = self.json("image", "show", "boot")[1]
+        self.assertEqual(("a kernel", hashlib.sha256(b"an initrd").hexdigest()),
+                         ((folder / shown["kernel"]).read_text(), shown["initrd_sha256"]))
+        before = set(folder.iterdir())
+        self.assertIn("no ext4", self.run_it("image", "import", "boot", kernel, "--no-tree", "--from-image", status=1))
+        self.assertIn("cannot be copied",
+                      self.run_it("image", "import", "boot", kernel, "--no-tree", "--kernel", "/gone", status=1))
+        self.assertEqual(before, set(folder.iterdir()))
+        self.run_it("image", "set", "boot", "1", "--kernel", kernel, "--cmdline", "quiet")
+        self.assertEqual((8, "quiet"), tuple(self.json("image", "show", "boot")[0][n] for n in ("kernel_size", "cmdline")))
+
+        self.run_it("disk", "add", "boot", "--image", "boot", "--mode", "ram")
+        self.run_it("group", "add", "hall", "--menu", "5")
+        self.run_it("group", "set", "hall", "--menu", "0")
+        assignment = self.run_it("assign", "add", "boot", "--group", "hall", "--start", "always", "--cpus", "2")
+        self.run_it("assign", "set", assignment.split("(")[1].split(")")[0], "--start", "menu", "--memory", "512")
+        self.assertIn("may enrol until", self.run_it("client", "enrol", "--group", "hall", "--count", "2"))
+        machine = unknown_machine(self.server, 1)
+        self.assertEqual(200, machine.request("POST", "enrol", {"uuid": machine.uuid, "macs": machine.macs, "version": "1",
+                                                                "key": "ab" * 32})[0])
+        window, = self.json("enrolment", "list")
+        self.assertEqual((2, 1), (window["count"], window["used"]))
+        self.run_it("enrolment", "close", window["id"])
+        machine.identity, machine.key = machine.uuid, "ab" * 32
+        answer = machine.hello()[1]
+        self.assertEqual(({"timeout": 0, "default": "boot"}, 512, 2),
+                         (answer["menu"], answer["disks"][0]["memory"], answer["disks"][0]["cpus"]))
+        machine.renew(body={"report": {"boot": [{"ms": 17, "what": "hello"}], "vms": [{"name": "boot", "state": "runs"}]}})
+        shown = self.run_it("session", "show", "pc-525400008801")
+        self.assertIn("hello", shown)
+        self.assertIn("runs", shown)
+        self.assertEqual(17, self.json("session", "show", machine.uuid)["report"]["boot"][0]["ms"])
+        self.assertIn("no profile", self.run_it("profile", "show", "boot", status=1))
+        machine.request("PUT", "profile/boot", token=machine.session, data=profiles.encode(8 << 20, [(1, 2, 0), (9, 1, 40)]))
+        self.assertEqual((3, 40, 1), tuple(self.json("profile", "show", "boot")[n] for n in ("blocks", "last_ms", "boots")))
+        self.assertIn("pc-525400008801", self.run_it("profile", "list"))
+        self.run_it("profile", "reset", "boot", "1")
+        self.run_it("client", "key", "pc-525400008801", "--none")
+        self.assertIn("may enrol", self.run_it("client", "enrol", "pc-525400008801", "--minutes", "0"))
+        machine.hello()
+        self.assertIn("identity that is not known", self.run_it("log", "--kind", "refused"))
+        self.assertNotIn("has logged in", self.run_it("log", "--kind", "refused"))
 
     def test_usage(self):
         self.assertIn("usage", self.run_it("burn", status=2))
