@@ -55,8 +55,8 @@ struct wanted {
 
 static void complain(struct boot *boot, const struct wanted *w, const char *name, const char *why)
 {
-    say_problem(boot, "leat.conf [", w->section, " ", w->owner, "] ", w->key, " = ", name, ": ",
-                why);
+    say_problem(boot, "leat.conf [", w->section, w->owner[0] != '\0' ? " " : "", w->owner, "] ",
+                w->key, " = ", name, ": ", why);
 }
 
 static void load_file(struct boot *boot, struct volume *volume, const struct wanted *w,
@@ -92,6 +92,12 @@ static void load_vm_files(struct boot *boot, struct volume *volume, const struct
     w.key = "modules";
     for (unsigned m = 0; m < vm->module_count; m++)
         load_file(boot, volume, &w, vm->modules[m]);
+}
+
+static void load_client_key(struct boot *boot, struct volume *volume)
+{
+    struct wanted w = {"leatd", "", "psk_file", LEAT_MODULE_KEY, LEAT_KEY_FILE_BYTES - 1};
+    load_file(boot, volume, &w, config.leatd.psk_file);
 }
 
 static void load_disk_files(struct boot *boot, struct volume *volume,
@@ -138,6 +144,7 @@ void files_load(struct boot *boot)
         say_problem(boot, error.text);
         return;
     }
+    load_client_key(boot, &volume);
     for (unsigned i = 0; i < config.vm_count; i++)
         load_vm_files(boot, &volume, &config.vms[i]);
     for (unsigned i = 0; i < config.disk_count; i++)

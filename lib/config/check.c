@@ -214,8 +214,10 @@ static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
 bool config_check(struct config_parser *parser)
 {
     struct leat_config *config = parser->config;
-    if (!check_net(parser))
+    parser->is_from_server = false; /* these stand in leat.conf */
+    if (!config_check_leatd(parser) || !check_net(parser))
         return false;
+    parser->is_from_server = parser->server_from < parser->size;
     for (unsigned i = 0; i < config->disk_count; i++)
         if (!check_disk(parser, i))
             return false;
@@ -225,6 +227,8 @@ bool config_check(struct config_parser *parser)
         if (!check_vm(parser, &config->vms[i]))
             return false;
     const char *view = config->console_view;
+    if (config->leatd.line != 0)
+        return true; /* what VMs there are is the server's matter */
     if (strcmp(view, "leat") != 0 && strcmp(view, "all") != 0 && strcmp(view, "disks") != 0 &&
         leat_config_vm(config, view) == NULL) {
         config_fail(parser, config->console_line, "console", "view", view,

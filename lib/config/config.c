@@ -16,7 +16,7 @@ int config_fail(struct config_parser *parser, unsigned line, const char *section
     parser->error->line = line;
     struct text text;
     text_begin(&text, parser->error->text, sizeof(parser->error->text));
-    text_put(&text, "leat.conf");
+    text_put(&text, parser->is_from_server ? "the configuration from the server" : "leat.conf");
     if (line != 0)
         text_put_number(text_put(&text, " line "), line);
     text_put(&text, key == NULL && section == NULL && line != 0 ? " " : ": ");
@@ -35,12 +35,19 @@ int config_fail(struct config_parser *parser, unsigned line, const char *section
 int leat_config_parse(const char *text, size_t size, struct leat_config *out,
                       struct leat_config_error *error)
 {
+    return leat_config_parse_joined(text, size, SIZE_MAX, out, error);
+}
+
+int leat_config_parse_joined(const char *text, size_t size, size_t server_from,
+                             struct leat_config *out, struct leat_config_error *error)
+{
     memset(out, 0, sizeof(*out));
     memset(error, 0, sizeof(*error));
     out->server_port = LEAT_CONFIG_NBD_PORT;
     out->cache_bytes = LEAT_CONFIG_CACHE_BYTES;
     strcpy(out->console_view, "leat");
-    struct config_parser parser = {.text = text, .size = size, .config = out, .error = error};
+    struct config_parser parser = {
+        .text = text, .size = size, .server_from = server_from, .config = out, .error = error};
     if (size > LEAT_CONFIG_MAX_BYTES) {
         config_fail(&parser, 0, NULL, NULL, NULL, "larger than 256 KiB");
         return -1;

@@ -3,6 +3,8 @@
  * leat.conf: parsed and checked. Portable: used by boot (which loads the files it names), by the
  * supervisor, and by tests on the host.
  *
+ *     [leatd]             servers = HOST[:PORT], ...; psk_file = FILE or psk = UUID:HEX: a server says what
+ *                         stands in [server], [disk NAME], [vm NAME] and [tenant NAME]
  *     [server]            address = HOST, port = 10809; tls_psk, tls_psk_file, tls_ca, tls_cert,
  *                         tls_key, tls_name: keys of all disks that have none of their own
  *     [net]               mode = dhcp | static; static: address, netmask, gateway, dns
@@ -66,6 +68,8 @@
 #define LEAT_CONFIG_CMDLINE 2048u          /* what Linux's x86 boot protocol takes at most */
 #define LEAT_CONFIG_MAX_BYTES (256u << 10) /* of the whole text */
 
+#define LEAT_CONFIG_LEATD_SERVERS 4u
+#define LEAT_CONFIG_LEATD_PORT 9471u
 #define LEAT_CONFIG_NBD_PORT 10809u /* IANA's port of NBD */
 #define LEAT_CONFIG_CACHE_BYTES (64ull << 20)
 
@@ -95,6 +99,14 @@ struct leat_config_tls {
     char ca[LEAT_CONFIG_FILE], certificate[LEAT_CONFIG_FILE], key[LEAT_CONFIG_FILE];
     char server_name[LEAT_CONFIG_HOST];
     unsigned line; /* of the last of these keys */
+};
+
+/* [leatd]: the server that says what the machine runs. servers empty: there is no such section. */
+struct leat_config_leatd {
+    char servers[LEAT_CONFIG_FALLBACK]; /* as written, each checked; at most LEAT_CONFIG_LEATD_SERVERS */
+    char psk[LEAT_CONFIG_PSK];          /* secret: "UUID:HEX", the client's key */
+    char psk_file[LEAT_CONFIG_FILE];    /* a file with that line; both empty: the firmware's key */
+    unsigned line;
 };
 
 enum leat_config_disk_mode {
@@ -190,6 +202,7 @@ struct leat_config_vm {
 };
 
 struct leat_config {               /* some 700 KB: not for the stack */
+    struct leat_config_leatd leatd;
     char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
     uint16_t server_port;          /* host byte order */
     struct leat_config_tls tls;    /* of [server] */
@@ -220,6 +233,14 @@ struct leat_config_error {
  */
 int leat_config_parse(const char *text, size_t size, struct leat_config *out,
                       struct leat_config_error *error);
+
+/*
+ * The same for the text of a leat.conf with [leatd], and behind it, from `server_from` on, what leatd has given: sections
+ * server, disk, vm and tenant alone. Lines of the latter are counted from 1 on, and messages call it "the configuration
+ * from the server".
+ */
+int leat_config_parse_joined(const char *text, size_t size, size_t server_from,
+                             struct leat_config *out, struct leat_config_error *error);
 
 /* -- keys (tls.c) -- */
 bool leat_config_has_keys(const struct leat_config_tls *tls);

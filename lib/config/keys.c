@@ -13,10 +13,15 @@ static const struct {
     const char *name;
     bool has_name; /* [disk NAME], not [server] */
 } sections[] = {
-    {CONFIG_SERVER, "server", false},   {CONFIG_NET, "net", false},
-    {CONFIG_CACHE, "cache", false},     {CONFIG_STORE, "store", false},
-    {CONFIG_CONSOLE, "console", false}, {CONFIG_MACHINE, "machine", false},
-    {CONFIG_DISK, "disk", true},        {CONFIG_VM, "vm", true},
+    {CONFIG_LEATD, "leatd", false},
+    {CONFIG_SERVER, "server", false},
+    {CONFIG_NET, "net", false},
+    {CONFIG_CACHE, "cache", false},
+    {CONFIG_STORE, "store", false},
+    {CONFIG_CONSOLE, "console", false},
+    {CONFIG_MACHINE, "machine", false},
+    {CONFIG_DISK, "disk", true},
+    {CONFIG_VM, "vm", true},
     {CONFIG_TENANT, "tenant", true},
 };
 
@@ -89,6 +94,13 @@ static const char *open_named(struct config_parser *parser, const char *name)
     }
 }
 
+/* With [leatd] some sections are the server's, and all others are not. */
+static bool is_servers(enum config_section section)
+{
+    return section == CONFIG_SERVER || section == CONFIG_DISK || section == CONFIG_VM ||
+           section == CONFIG_TENANT;
+}
+
 static const char *open_section(struct config_parser *parser, const char *text)
 {
     size_t length = strcspn(text, " \t");
@@ -98,6 +110,10 @@ static const char *open_section(struct config_parser *parser, const char *text)
         if (strlen(sections[i].name) != length || memcmp(sections[i].name, text, length) != 0)
             continue;
         parser->section = sections[i].section;
+        if (parser->is_from_server && !is_servers(parser->section))
+            return "is no section that a server gives; those are server, disk, vm and tenant";
+        if (is_servers(parser->section) && !parser->is_from_server && parser->own_line == 0)
+            parser->own_line = parser->line;
         if (sections[i].has_name)
             return open_named(parser, name);
         if (*name != '\0')
@@ -107,10 +123,12 @@ static const char *open_section(struct config_parser *parser, const char *text)
         parser->sections_seen |= 1u << parser->section;
         if (parser->section == CONFIG_NET)
             parser->net_line = parser->line;
+        if (parser->section == CONFIG_LEATD)
+            parser->config->leatd.line = parser->line;
         return NULL;
     }
-    return "unknown section; there are server, net, cache, store, console, machine, disk NAME, "
-           "vm NAME and tenant NAME";
+    return "unknown section; there are leatd, server, net, cache, store, console, machine, "
+           "disk NAME, vm NAME and tenant NAME";
 }
 
 static const struct config_keys *keys_of(enum config_section section)
@@ -133,6 +151,8 @@ int config_take_key(void *context, const char *section, const char *key, const c
         const char *reason = open_section(parser, section);
         return reason == NULL || config_fail(parser, parser->line, section, NULL, NULL, reason);
     }
+    if (parser->section == CONFIG_LEATD)
+        return config_take_leatd(parser, section, key, value);
     bool is_tls = config_is_tls_key(key);
     if (is_tls && (parser->section == CONFIG_SERVER || parser->section == CONFIG_DISK))
         return config_take_tls(parser, section, key, value);

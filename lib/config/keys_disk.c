@@ -69,7 +69,7 @@ static const char *fallback_server(const char *value, size_t size)
     return reason != NULL ? reason : value_host(copy, host, sizeof(host));
 }
 
-static const char *take_servers(const char *value, unsigned most, const char *too_many, char *to)
+const char *config_take_servers(const char *value, unsigned most, const char *too_many, char *to)
 {
     unsigned count = 0;
     for (const char *at = value + strspn(value, ", "); *at != '\0'; at += strspn(at, ", ")) {
@@ -86,14 +86,14 @@ static const char *take_servers(const char *value, unsigned most, const char *to
 
 static const char *disk_fallback(struct config_parser *p, const char *value)
 {
-    return take_servers(value, LEAT_CONFIG_FALLBACKS, "names more than three servers",
-                        p->disk->fallback);
+    return config_take_servers(value, LEAT_CONFIG_FALLBACKS, "names more than three servers",
+                               p->disk->fallback);
 }
 
 static const char *disk_client_servers(struct config_parser *p, const char *value)
 {
-    return take_servers(value, LEAT_CONFIG_FALLBACKS + 1, "names more than four servers",
-                        p->disk->client_servers);
+    return config_take_servers(value, LEAT_CONFIG_FALLBACKS + 1, "names more than four servers",
+                               p->disk->client_servers);
 }
 
 static const char *disk_client_export(struct config_parser *p, const char *value)

@@ -16,6 +16,7 @@
 
 enum config_section {
     CONFIG_NONE,
+    CONFIG_LEATD,
     CONFIG_SERVER,
     CONFIG_NET,
     CONFIG_CACHE,
@@ -30,6 +31,8 @@ enum config_section {
 struct config_parser {
     const char *text;
     size_t size, position;
+    size_t server_from;  /* what stands there and behind it is from the server */
+    bool is_from_server; /* the line is */
     unsigned line;     /* the one last handed to inih */
     bool section_line; /* that line is a section header */
     bool failed;       /* *error is filled */
@@ -37,6 +40,7 @@ struct config_parser {
     uint32_t sections_seen; /* bit per enum config_section */
     uint64_t keys_seen;     /* of the current section, bit per row of its table of keys */
     unsigned net_line;
+    unsigned own_line; /* of the first section of leat.conf that a server would give; 0: none */
     struct leat_config *config;
     struct leat_config_disk *disk; /* the current section's */
     struct leat_config_vm *vm;
@@ -82,6 +86,16 @@ bool config_may_be_secret(const char *key);
 int config_take_tls(struct config_parser *parser, const char *section, const char *key,
                     const char *value);
 bool config_check_tls(struct config_parser *parser);
+
+/* -- leatd.c: [leatd] -- */
+int config_take_leatd(struct config_parser *parser, const char *section, const char *key,
+                      const char *value);
+bool config_check_leatd(struct config_parser *parser);
+
+/* A pre-shared key, "NAME:HEX"; up to `most` servers, "HOST[:PORT], ...", `to` of LEAT_CONFIG_FALLBACK bytes. Each NULL, or
+   the reason. */
+const char *config_take_psk(const char *value, char *out, size_t size);
+const char *config_take_servers(const char *value, unsigned most, const char *too_many, char *to);
 
 /* After the last line: defaults that come from elsewhere, and what must fit together. False: failed. */
 bool config_check(struct config_parser *parser);

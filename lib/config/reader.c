@@ -42,6 +42,21 @@ static const char *check_header(const char *line, size_t length)
     return NULL;
 }
 
+static void turn_to_server(struct config_parser *parser)
+{
+    parser->is_from_server = true;
+    parser->line = 0;
+    parser->section = CONFIG_NONE;
+}
+
+/* What is left of the text that the line is in. */
+static size_t bytes_left(const struct config_parser *parser)
+{
+    size_t end = parser->is_from_server || parser->server_from > parser->size ? parser->size
+                                                                              : parser->server_from;
+    return end - parser->position;
+}
+
 char *config_read_line(char *line, int size, void *context)
 {
     struct config_parser *parser = context;
@@ -55,9 +70,11 @@ char *config_read_line(char *line, int size, void *context)
         parser->position = 3; /* a byte order mark, as some editors write */
     if (parser->position >= parser->size)
         return NULL;
+    if (!parser->is_from_server && parser->position >= parser->server_from)
+        turn_to_server(parser);
 
     const char *start = parser->text + parser->position;
-    size_t left = parser->size - parser->position;
+    size_t left = bytes_left(parser);
     const char *newline = memchr(start, '\n', left);
     size_t length = newline != NULL ? (size_t)(newline - start) : left;
     parser->position += length + (newline != NULL);

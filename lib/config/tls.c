@@ -13,7 +13,7 @@
 #define PSK_MOST_DIGITS 128u
 #define PSK_NAME_BYTES 63u
 
-static const char *take_psk(const char *value, char *out, size_t size)
+const char *config_take_psk(const char *value, char *out, size_t size)
 {
     const char *colon = strchr(value, ':');
     if (colon == NULL || colon == value)
@@ -36,9 +36,12 @@ static const struct {
 } fields[] = {
 #define FIELD(name)                                                                                \
     offsetof(struct leat_config_tls, name), sizeof(((struct leat_config_tls *)0)->name)
-    {"tls_psk", FIELD(psk), false, take_psk},  {"tls_psk_file", FIELD(psk_file), true, value_file},
-    {"tls_ca", FIELD(ca), true, value_file},   {"tls_cert", FIELD(certificate), true, value_file},
-    {"tls_key", FIELD(key), true, value_file}, {"tls_name", FIELD(server_name), false, value_host},
+    {"tls_psk", FIELD(psk), false, config_take_psk},
+    {"tls_psk_file", FIELD(psk_file), true, value_file},
+    {"tls_ca", FIELD(ca), true, value_file},
+    {"tls_cert", FIELD(certificate), true, value_file},
+    {"tls_key", FIELD(key), true, value_file},
+    {"tls_name", FIELD(server_name), false, value_host},
 #undef FIELD
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
@@ -83,6 +86,7 @@ static void wipe(char *text, size_t size)
 
 void leat_config_wipe_keys(struct leat_config *config)
 {
+    wipe(config->leatd.psk, sizeof(config->leatd.psk));
     wipe(config->tls.psk, sizeof(config->tls.psk));
     for (unsigned i = 0; i < LEAT_CONFIG_MAX_DISKS; i++)
         wipe(config->disks[i].tls.psk, sizeof(config->disks[i].tls.psk));

@@ -283,8 +283,8 @@ static void test_errors(void **state)
         {"[server]\nhost=x\n", 2,
          "leat.conf line 2: [server] host = x: unknown key in this section"},
         {"[servers]\n", 1,
-         "leat.conf line 1: [servers] unknown section; there are server, net, cache, store, "
-         "console, machine, disk NAME, vm NAME and tenant NAME"},
+         "leat.conf line 1: [servers] unknown section; there are leatd, server, net, cache, "
+         "store, console, machine, disk NAME, vm NAME and tenant NAME"},
         {"a = b\n", 1, "leat.conf line 1: a = b: stands before the first [section]"},
         {"[server]\nnonsense\n", 2, "leat.conf line 2 is neither 'key = value' nor a [section]"},
         {"[server\n", 1, "leat.conf line 1 has a section header without ']'"},
