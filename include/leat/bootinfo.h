@@ -57,6 +57,20 @@ struct leat_boot_module {
     uint64_t base_hpa, size; /* size in bytes, the last page's rest is zero */
 };
 
+/*
+ * The key that the machine keeps in its firmware, for leat.conf's [leatd] without one of its own: the content of a module
+ * LEAT_MODULE_KEY of this name, which no file of leat.conf can have. It is no field of struct leat_boot_info because the
+ * kernel keeps a copy of that; a module is wiped by the supervisor, like every other of its kind, once it has been
+ * given to the process that needs it.
+ */
+#define LEAT_BOOT_CLIENT_KEY ":client-key"
+
+struct leat_boot_client_key {
+    uint8_t key[32];
+    uint32_t is_kept; /* 0: the firmware could not keep it. The next start has another: do not enrol with it */
+    uint32_t is_new;  /* made by this start */
+};
+
 /* A program that boot has checked and laid out in memory; ascending, no two segments on one page. */
 struct leat_boot_program {
     uint64_t entry_va;
