@@ -4,7 +4,7 @@
  * boot environment, single-threaded.
  *
  * The way of a boot, file by file: main -> bundle (check) -> program (kernel, supervisor) -> files
- * (leat.conf and what it names) -> machine (acpi, SMBIOS, screen, clock, tsc) -> paging -> memmap
+ * (leat.conf and what it names, from a source; identity) -> machine (acpi, SMBIOS, screen, clock, tsc) -> paging -> memmap
  * (leave boot services) -> cpus (the other ones) -> enter.S.
  */
 #ifndef BOOT_BOOT_H
@@ -71,19 +71,6 @@ void bundle_load(struct boot *boot);
 
 /* -- files.c: leat.conf and the files that it names; problems are not fatal -- */
 void files_load(struct boot *boot);
-
-/* -- volume.c: the file system that leat.efi was started from -- */
-struct volume {
-    EFI_FILE *root;
-    CHAR16 folder[256]; /* of leat.efi, ends in a backslash; later: of leat.conf */
-};
-/* How leat.efi was started: "disk", "pxe", "http" or "unknown". */
-const char *volume_kind(struct boot *boot);
-bool volume_open(struct boot *boot, struct volume *volume);
-/* Opens folder + name for reading; name is UTF-8 with '/'. NULL: not there. */
-EFI_FILE *volume_open_file(struct volume *volume, const char *name, uint64_t *size);
-/* Reads exactly size bytes and closes. */
-bool volume_read(EFI_FILE *file, void *out, uint64_t size);
 
 /* -- program.c: copies a program's segments to where they run; fatal unless it is sound -- */
 void program_load_kernel(struct boot *boot, const uint8_t *file, uint64_t size);

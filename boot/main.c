@@ -6,8 +6,6 @@
 
 #include <efilib.h>
 
-#include "lib/config/text.h"
-
 #define BOOT_STACK_BYTES (16u << 10)
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
@@ -30,9 +28,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     boot->info->magic = LEAT_BOOT_MAGIC;
     boot->info->version = LEAT_BOOT_VERSION;
     boot->info->tsc_at_start = tsc;
-    struct text device;
-    text_begin(&device, boot->info->boot_device, sizeof(boot->info->boot_device));
-    text_put(&device, volume_kind(boot));
 
     uint64_t kernel_size;
     const uint8_t *kernel = bundle_kernel(&kernel_size);

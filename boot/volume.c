@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "boot/boot.h"
+#include "boot/source.h"
 
 #include <efilib.h>
 #include <string.h>
 
 #include "lib/config/value.h"
 
-static EFI_LOADED_IMAGE *loaded_image(struct boot *boot)
-{
-    EFI_LOADED_IMAGE *loaded = NULL;
-    if (EFI_ERROR(boot->services->HandleProtocol(boot->image, &gEfiLoadedImageProtocolGuid,
-                                                 (void **)&loaded)))
-        return NULL;
-    return loaded;
-}
+#define FOLDER_CHARACTERS 256u
+#define PATH_CHARACTERS 512u
 
-static bool has_protocol(struct boot *boot, EFI_HANDLE handle, EFI_GUID *guid)
-{
-    void *interface;
-    return handle != NULL && !EFI_ERROR(boot->services->HandleProtocol(handle, guid, &interface));
-}
-
-const char *volume_kind(struct boot *boot)
-{
-    EFI_LOADED_IMAGE *loaded = loaded_image(boot);
-    if (loaded == NULL || loaded->DeviceHandle == NULL)
-        return "unknown";
-    EFI_DEVICE_PATH *path = DevicePathFromHandle(loaded->DeviceHandle);
-    for (; path != NULL && !IsDevicePathEnd(path); path = NextDevicePathNode(path))
-        if (DevicePathType(path) == MESSAGING_DEVICE_PATH &&
-            DevicePathSubType(path) == 24) /* UEFI 2.10, 10.3.4.22: URI */
-            return "http";
-    if (has_protocol(boot, loaded->DeviceHandle, &gEfiSimpleFileSystemProtocolGuid))
-        return "disk";
-    if (has_protocol(boot, loaded->DeviceHandle, &gEfiPxeBaseCodeProtocolGuid))
-        return "pxe";
-    return "unknown";
-}
+static struct volume {
+    struct source source; /* first: it is what the others know */
+    EFI_FILE *root, *file;
+    CHAR16 folder[FOLDER_CHARACTERS]; /* of leat.efi, ends in a backslash; later: of leat.conf */
+} volume;
 
 /* The folder part of the loaded image's file path, "\EFI\BOOT\" for example. A path may come in
    several nodes (UEFI 2.10, 10.3.5.4). False: it does not fit. */
@@ -69,19 +46,6 @@ static bool image_folder(EFI_DEVICE_PATH *path, CHAR16 *folder, size_t size)
     return true;
 }
 
-bool volume_open(struct boot *boot, struct volume *volume)
-{
-    EFI_LOADED_IMAGE *loaded = loaded_image(boot);
-    EFI_FILE_IO_INTERFACE *interface;
-    memset(volume, 0, sizeof(*volume));
-    if (loaded == NULL || loaded->DeviceHandle == NULL ||
-        EFI_ERROR(boot->services->HandleProtocol(
-            loaded->DeviceHandle, &gEfiSimpleFileSystemProtocolGuid, (void **)&interface)) ||
-        EFI_ERROR(interface->OpenVolume(interface, &volume->root)))
-        return false;
-    return image_folder(loaded->FilePath, volume->folder, sizeof(volume->folder) / sizeof(CHAR16));
-}
-
 /* Appends a UTF-8 name as UCS-2 with backslashes. False: too long, or not in UCS-2. */
 static bool append_name(CHAR16 *path, size_t used, size_t size, const char *name)
 {
@@ -105,40 +69,71 @@ static bool append_name(CHAR16 *path, size_t used, size_t size, const char *name
     return true;
 }
 
-EFI_FILE *volume_open_file(struct volume *volume, const char *name, uint64_t *size)
+static enum source_found open_file(struct source *source, const char *name, uint64_t *size)
 {
-    CHAR16 path[512];
-    size_t folder = StrLen(volume->folder);
-    memcpy(path, volume->folder, folder * sizeof(CHAR16));
-    if (!append_name(path, folder, sizeof(path) / sizeof(CHAR16), name))
-        return NULL;
-    EFI_FILE *file = NULL;
-    if (EFI_ERROR(volume->root->Open(volume->root, &file, path, EFI_FILE_MODE_READ, 0)))
-        return NULL;
-    EFI_FILE_INFO *info = LibFileInfo(file);
-    if (info == NULL || (info->Attribute & EFI_FILE_DIRECTORY) != 0) {
-        if (info != NULL)
-            FreePool(info);
-        file->Close(file);
-        return NULL;
-    }
-    *size = info->FileSize;
-    FreePool(info);
-    return file;
+    CHAR16 path[PATH_CHARACTERS];
+    size_t folder = StrLen(volume.folder);
+    memcpy(path, volume.folder, folder * sizeof(CHAR16));
+    (void)source;
+    if (!append_name(path, folder, PATH_CHARACTERS, name) ||
+        EFI_ERROR(volume.root->Open(volume.root, &volume.file, path, EFI_FILE_MODE_READ, 0)))
+        return SOURCE_NONE;
+    EFI_FILE_INFO *info = LibFileInfo(volume.file);
+    bool is_file = info != NULL && (info->Attribute & EFI_FILE_DIRECTORY) == 0;
+    if (is_file)
+        *size = info->FileSize;
+    else
+        volume.file->Close(volume.file);
+    if (info != NULL)
+        FreePool(info);
+    return is_file ? SOURCE_FOUND : SOURCE_NONE;
 }
 
-bool volume_read(EFI_FILE *file, void *out, uint64_t size)
+static bool read_file(struct source *source, void *out, uint64_t size)
 {
     uint8_t *at = out;
     bool ok = true;
     while (ok && size > 0) {
         UINTN piece = size < (16u << 20) ? size : 16u << 20;
-        ok = !EFI_ERROR(file->Read(file, &piece, at)) && piece != 0;
+        ok = !EFI_ERROR(volume.file->Read(volume.file, &piece, at)) && piece != 0;
         if (ok) {
             at += piece;
             size -= piece;
         }
     }
-    file->Close(file);
+    volume.file->Close(volume.file);
+    source->why = "the volume cannot be read";
     return ok;
+}
+
+static void close_file(struct source *source)
+{
+    (void)source;
+    volume.file->Close(volume.file);
+}
+
+static bool use_root(struct source *source)
+{
+    (void)source;
+    if (volume.folder[1] == 0)
+        return false; /* it is the root already */
+    volume.folder[1] = 0;
+    return true;
+}
+
+struct source *source_disk(struct boot *boot, const char **why)
+{
+    EFI_FILE_IO_INTERFACE *interface = source_protocol(boot, &gEfiSimpleFileSystemProtocolGuid);
+    (void)why;
+    if (interface == NULL || EFI_ERROR(interface->OpenVolume(interface, &volume.root)) ||
+        !image_folder(source_loaded_image(boot)->FilePath, volume.folder, FOLDER_CHARACTERS))
+        return NULL;
+    volume.source = (struct source){.boot = boot,
+                                    .kind = "disk",
+                                    .place = "on the boot volume",
+                                    .open = open_file,
+                                    .read = read_file,
+                                    .close = close_file,
+                                    .use_root = use_root};
+    return &volume.source;
 }
