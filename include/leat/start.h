@@ -69,17 +69,25 @@ enum leat_ctl_op {
     LEAT_CTL_REPORT = 12, /* supervisor -> client: area.report has arg[0] bytes */
     LEAT_CTL_PROFILE = 13, /* supervisor -> client: area.profile has arg[0] bytes */
     LEAT_CTL_SCREEN = 14, /* supervisor -> console: arg[0] = enum leat_screen_op */
-    LEAT_CTL_CHOSEN = 15, /* console -> supervisor: entry arg[0] of the menu; arg[1] = 1: by the time-out */
+    LEAT_CTL_CHOSEN = 15, /* console -> supervisor: entry arg[0] of the menu; arg[1]: LEAT_CHOSEN */
 };
 
 /* What stands on the screen before all views: a notice, or a menu. It is on serial line and screen alike. */
 enum leat_screen_op {
-    LEAT_SCREEN_NOTICE = 1, /* text: title; lines follow. A later NOTICE or MENU takes the place of what is there */
+    LEAT_SCREEN_NOTICE = 1, /* text: title; arg[3]: seconds that are counted down ("asks again in"), 0: none; lines
+                               follow. With its SHOW a later NOTICE or MENU takes the place of what is there */
     LEAT_SCREEN_MENU = 2,   /* text: title; arg[1]: entries (1 to 64), arg[2]: the default, arg[3]: seconds, 0: none */
     LEAT_SCREEN_LINE = 3,   /* text: the notice's next line, at most 12; or the label of the menu's next entry */
-    LEAT_SCREEN_SHOW = 4,   /* all lines are there */
-    LEAT_SCREEN_CLOSE = 5,  /* back to the view that was there */
+    LEAT_SCREEN_SHOW = 4,   /* all lines are there; arg[1]: a number that the menu's LEAT_CTL_CHOSEN repeats */
+    LEAT_SCREEN_CLOSE = 5,  /* back to the view that was there; arg[1]: not 0: to that VM's */
 };
+
+#define LEAT_SCREEN_LINES 12u
+#define LEAT_SCREEN_ENTRIES 64u
+#define LEAT_SCREEN_SECONDS 86400u /* more are taken for so many */
+
+/* arg[1] of LEAT_CTL_CHOSEN: the menu's number, and whether it was the time-out. */
+#define LEAT_CHOSEN(number, by_timeout) ((uint64_t)(uint32_t)(number) << 1 | ((by_timeout) ? 1u : 0u))
 
 /* What of its disks vdisk is asked for: their state, everything as JSON, or a table so large. */
 enum leat_query { LEAT_QUERY_STATE = 0, LEAT_QUERY_JSON = 1, LEAT_QUERY_TABLE = 2 };

@@ -15,6 +15,7 @@
 #include "services/supervisor/mitigate.h"
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
+#include "services/supervisor/screen.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/storage.h"
 #include "services/supervisor/vm.h"
@@ -67,6 +68,7 @@ int main(void)
     machine_init();
     process_init();
     prompt_init();
+    screen_init();
     can_run = machine_report();
     if (read_config()) {
         services_start_console(&config);

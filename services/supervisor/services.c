@@ -16,6 +16,7 @@
 #include "services/supervisor/machine.h"
 #include "services/supervisor/overlay.h"
 #include "services/supervisor/prompt.h"
+#include "services/supervisor/screen.h"
 #include "services/supervisor/storage.h"
 #include "services/supervisor/store_plan.h"
 #include "services/supervisor/vm.h"
@@ -57,6 +58,7 @@ static void on_death(struct process *process, const struct leat_domain_status *s
              process == services.console ? "" : "; VMs' disks stand still until the next boot");
     if (process == services.console) {
         services.console = NULL;
+        screen_forget_console();
     } else if (process == services.net) {
         services.net = NULL;
         hardware_nic_off();
@@ -79,6 +81,11 @@ static void on_message(struct process *process, const struct leat_ctl *message)
     case LEAT_CTL_COMMAND:
         if (process == services.console) {
             prompt_command(message);
+        }
+        break;
+    case LEAT_CTL_CHOSEN:
+        if (process == services.console) {
+            screen_chosen(message);
         }
         break;
     case LEAT_CTL_REPLY:
