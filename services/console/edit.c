@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, ESC = 27, DEL = 127 };
+enum { CTRL_C = 3, BACKSPACE = 8, CTRL_U = 21, DEL = 127 };
 
 static void set(struct edit *edit, const char *text)
 {
@@ -23,37 +23,13 @@ static enum edit_result move_history(struct edit *edit, int by)
     return EDIT_CHANGED;
 }
 
-static enum edit_result feed_escape(struct edit *edit, uint8_t byte)
+static enum edit_result type(struct edit *edit, uint8_t byte, bool was_cr)
 {
-    if (edit->escape == 1) {
-        edit->escape = byte == '[' || byte == 'O' ? 2 : 0;
-        return EDIT_NOTHING;
-    }
-    if ((byte >= '0' && byte <= '9') || byte == ';') {
-        return EDIT_NOTHING;
-    }
-    edit->escape = 0;
-    return byte == 'A'   ? move_history(edit, -1)
-           : byte == 'B' ? move_history(edit, 1)
-                         : EDIT_NOTHING;
-}
-
-enum edit_result edit_feed(struct edit *edit, uint8_t byte)
-{
-    bool was_cr = edit->is_after_cr;
-
-    edit->is_after_cr = byte == '\r';
-    if (edit->escape != 0) {
-        return feed_escape(edit, byte);
-    }
     switch (byte) {
     case '\n':
         return was_cr ? EDIT_NOTHING : EDIT_ENTER;
     case '\r':
         return EDIT_ENTER;
-    case ESC:
-        edit->escape = 1;
-        return EDIT_NOTHING;
     case BACKSPACE:
     case DEL:
         if (edit->length == 0) {
@@ -72,6 +48,23 @@ enum edit_result edit_feed(struct edit *edit, uint8_t byte)
         edit->text[edit->length++] = (char)byte;
         edit->text[edit->length] = 0;
         return EDIT_CHANGED;
+    }
+}
+
+enum edit_result edit_feed(struct edit *edit, uint8_t byte)
+{
+    bool was_cr = edit->is_after_cr;
+
+    edit->is_after_cr = byte == '\r';
+    switch (ansi_feed(&edit->ansi, byte)) {
+    case ANSI_BYTE:
+        return type(edit, byte, was_cr);
+    case ANSI_UP:
+        return move_history(edit, -1);
+    case ANSI_DOWN:
+        return move_history(edit, 1);
+    default:
+        return EDIT_NOTHING;
     }
 }
 

@@ -6,7 +6,7 @@
 #ifndef CONSOLE_EDIT_H
 #define CONSOLE_EDIT_H
 
-#include <leat/types.h>
+#include "services/console/ansi.h"
 
 #define EDIT_BYTES 128
 #define EDIT_HISTORY 8
@@ -20,7 +20,7 @@ enum edit_result {
 struct edit {
     size_t length;
     char text[EDIT_BYTES]; /* terminated */
-    unsigned escape;       /* bytes of an arrow key's sequence seen: ESC [ A */
+    struct ansi ansi;
     bool is_after_cr;
     unsigned history_count, history_at; /* at == count: the new line */
     char history[EDIT_HISTORY][EDIT_BYTES];

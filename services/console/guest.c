@@ -133,35 +133,54 @@ static void woken(void *context)
     (void)context; /* main.c looks at all before each sleep */
 }
 
+static struct guest *add_guest(unsigned number, const char *name)
+{
+    struct guest *guest = calloc(1, sizeof(*guest));
+
+    guests[number - 1] = guest;
+    if (guest != NULL) {
+        snprintf(guest->name, sizeof(guest->name), "%s", name);
+        guest->number = number;
+        guest->source = (struct source){guest, take, is_empty, is_shown, NULL, {0}};
+        scrollback_init(&guest->past, guest->past_bytes, KEPT);
+        line_init(&guest->line, emit_line, guest);
+    }
+    return guest;
+}
+
+/* A VM that nobody had announced: the machine's server has named it. */
+static struct guest *guest_of_entry(const struct leat_start_entry *entry)
+{
+    unsigned number = entry->arg[0] <= MAX_GUESTS ? (unsigned)entry->arg[0] : 0;
+    char name[sizeof(guests[0]->name)];
+
+    if (number == 0 || guests[number - 1] != NULL) {
+        return guest_of(number);
+    }
+    snprintf(name, sizeof(name), "%.31s", entry->name);
+    line_make_plain(name);
+    return add_guest(number, name);
+}
+
 void guest_init(struct leat_loop *the_loop, struct sources *all)
 {
     loop = the_loop;
     sources = all;
     leat_loop_timer(loop, &partial_timer, show_partials, NULL);
-    for (unsigned i = 0; i < MAX_GUESTS; i++) {
+    for (unsigned i = 1; i <= MAX_GUESTS; i++) {
         char key[16];
         char name[sizeof(guests[0]->name)];
 
-        snprintf(key, sizeof(key), "vm.%u", i + 1);
-        if (leat_start_arg(key, name, sizeof(name)) == NULL) {
+        snprintf(key, sizeof(key), "vm.%u", i);
+        if (leat_start_arg(key, name, sizeof(name)) == NULL || add_guest(i, name) == NULL) {
             break;
         }
-        guests[i] = calloc(1, sizeof(*guests[i]));
-        if (guests[i] == NULL) {
-            break;
-        }
-        strcpy(guests[i]->name, name);
-        guests[i]->number = i + 1;
-        guests[i]->source = (struct source){guests[i], take, is_empty, is_shown, NULL, {0}};
-        scrollback_init(&guests[i]->past, guests[i]->past_bytes, KEPT);
-        line_init(&guests[i]->line, emit_line, guests[i]);
     }
 }
 
 void guest_attach(const struct leat_ctl *message)
 {
-    unsigned number = (unsigned)message->entry.arg[0];
-    struct guest *guest = guest_of(number);
+    struct guest *guest = guest_of_entry(&message->entry);
 
     if (guest == NULL || guest->is_there ||
         message->entry.size < sizeof(struct leat_console_channel)) {

@@ -11,6 +11,7 @@
 /* Takes the VMs' names from the arguments. all: where their consoles are added while they are there. */
 void guest_init(struct leat_loop *loop, struct sources *all);
 
+/* A VM of a number that was not in the arguments is made known by that. */
 void guest_attach(const struct leat_ctl *message);
 
 /* True: the cookie was a guest's; it is gone, what it had written is shown. */

@@ -4,7 +4,8 @@
 enum { CTRL_BRACKET = 0x1d };
 
 const char *const keys_help =
-    "Ctrl-] then: 1-9 that VM, n next VM, l Leat's prompt, a everything, d disks, ? this; "
+    "Ctrl-] then: 1-9 that VM, n next VM, l Leat's prompt, a everything, d disks, "
+    "m the menu, ? this; "
     "Ctrl-] twice sends it to the guest";
 
 struct key keys_feed(struct keys *keys, uint8_t byte)
@@ -26,6 +27,9 @@ struct key keys_feed(struct keys *keys, uint8_t byte)
     case 'd':
     case 'D':
         return (struct key){.kind = KEY_DISKS};
+    case 'm':
+    case 'M':
+        return (struct key){.kind = KEY_FRONT};
     case 'n':
     case 'N':
         return (struct key){.kind = KEY_NEXT};

@@ -13,6 +13,7 @@ enum key_kind {
     KEY_LEAT,  /* show the prompt */
     KEY_ALL,   /* show everything */
     KEY_DISKS, /* show the table of disks */
+    KEY_FRONT, /* show the menu or notice again */
     KEY_HELP,
 };
 

@@ -78,6 +78,9 @@ static void on_message(const struct leat_ctl *message)
     case LEAT_CTL_REPLY:
         on_text(message);
         break;
+    case LEAT_CTL_SCREEN:
+        view_screen(message);
+        break;
     default:
         break;
     }

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/ctl.h"
-#include "services/console/edit.h"
+#include "services/console/front.h"
 #include "services/console/guest.h"
 #include "services/console/keys.h"
 #include "services/console/live.h"
+#include "services/console/prompt.h"
 #include "services/console/screen.h"
 #include "services/console/scrollback.h"
 #include "services/console/uart.h"
@@ -18,16 +18,13 @@
 #define LOG_SHOWN (32u << 10)
 #define GUEST_REPLAYED (16u << 10)
 
-enum { VIEW_LEAT, VIEW_ALL, VIEW_VM, VIEW_DISKS };
+enum { VIEW_LEAT, VIEW_ALL, VIEW_VM, VIEW_DISKS, VIEW_FRONT };
 
 static struct {
     int kind;
     unsigned number; /* of VIEW_VM */
-    bool prompt_is_shown;
-    bool command_is_running;
-    uint64_t command_number;
+    int behind;      /* of VIEW_FRONT: the kind that comes back when it closes */
     struct keys keys;
-    struct edit edit;
     struct scrollback log;
     char log_bytes[LOG_KEPT];
 } view;
@@ -43,23 +40,9 @@ static void show_text(const char *text)
     show(text, strlen(text));
 }
 
-static void hide_prompt(void)
+static bool wants_prompt(bool has_text)
 {
-    if (view.prompt_is_shown) {
-        show_text("\r\x1b[K");
-        view.prompt_is_shown = false;
-    }
-}
-
-static void show_prompt(void)
-{
-    bool is_wanted = view.kind == VIEW_LEAT || (view.kind == VIEW_ALL && view.edit.length != 0);
-
-    if (is_wanted && !view.command_is_running) {
-        show_text("\r\x1b[Kleat> ");
-        show(view.edit.text, view.edit.length);
-        view.prompt_is_shown = true;
-    }
+    return view.kind == VIEW_LEAT || (view.kind == VIEW_ALL && has_text);
 }
 
 bool view_shows_lines(void)
@@ -74,11 +57,11 @@ bool view_shows_guest(unsigned number)
 
 static void show_line(const char *prefix, const char *text, size_t length)
 {
-    hide_prompt();
+    prompt_hide();
     show_text(prefix);
     show(text, length);
     show_text("\r\n");
-    show_prompt();
+    prompt_show();
 }
 
 static void replay(const struct scrollback *from, size_t most)
@@ -116,9 +99,8 @@ void view_answer(const char *text, bool is_last)
     if (text[0] != 0 && view_shows_lines()) {
         show_line("", text, strlen(text));
     }
-    if (is_last && view.command_is_running) {
-        view.command_is_running = false;
-        show_prompt();
+    if (is_last && prompt_end_command()) {
+        prompt_show();
     }
 }
 
@@ -142,14 +124,14 @@ static void show_leat(void)
     view.kind = VIEW_LEAT;
     show_text("\x1b[m\r\n--- leat (Ctrl-] ? for the keys) ---\r\n");
     replay(&view.log, LOG_REPLAYED);
-    show_prompt();
+    prompt_show();
 }
 
 static void show_all(void)
 {
     view.kind = VIEW_ALL;
     show_text("\x1b[m\r\n--- leat and all VMs (Ctrl-] ? for the keys) ---\r\n");
-    show_prompt();
+    prompt_show();
 }
 
 static void show_vm(unsigned number)
@@ -179,15 +161,79 @@ static void show_disks(void)
     live_start();
 }
 
+/* What is shown gives way to something else; `kind`, if that does not come. */
+static void leave(int kind)
+{
+    prompt_hide();
+    if (view.kind == VIEW_DISKS) {
+        live_stop();
+        view.kind = kind;
+    } else if (view.kind == VIEW_FRONT) {
+        front_leave();
+        view.kind = kind;
+    }
+}
+
+static void show_front(void)
+{
+    int behind = view.kind;
+
+    if (behind == VIEW_FRONT) {
+        front_start();
+        return;
+    }
+    leave(VIEW_LEAT);
+    if (front_start()) {
+        view.behind = behind;
+        view.kind = VIEW_FRONT;
+    } else {
+        view_answer("there is no menu and no notice", false);
+    }
+}
+
+/* number: the VM to be shown; 0: what was there. */
+static void close_front(uint64_t number)
+{
+    if (view.kind != VIEW_FRONT) {
+        return;
+    }
+    view.kind = VIEW_LEAT;
+    if (number != 0 && number <= UINT32_MAX && guest_name((unsigned)number) != NULL) {
+        show_vm((unsigned)number);
+    } else if (view.behind == VIEW_VM) {
+        show_vm(view.number);
+    } else if (view.behind == VIEW_DISKS) {
+        show_disks();
+    } else if (view.behind == VIEW_ALL) {
+        show_all();
+    } else {
+        show_leat();
+    }
+}
+
+void view_screen(const struct leat_ctl *message)
+{
+    switch (front_message(message)) {
+    case PANEL_FRONT:
+        show_front();
+        break;
+    case PANEL_CLOSED:
+        close_front(message->arg[1]);
+        break;
+    default:
+        break;
+    }
+}
+
 static void switch_view(const struct key *key)
 {
     unsigned next = view.kind == VIEW_VM ? view.number + 1 : 1;
 
-    hide_prompt();
-    if (view.kind == VIEW_DISKS) {
-        live_stop();
-        view.kind = VIEW_LEAT; /* if the key leads nowhere else */
+    if (key->kind == KEY_FRONT) {
+        show_front();
+        return;
     }
+    leave(VIEW_LEAT);
     switch (key->kind) {
     case KEY_VM:
         show_vm(key->number);
@@ -208,65 +254,22 @@ static void switch_view(const struct key *key)
         show_text("\r\n");
         show_text(keys_help);
         show_text("\r\n");
-        show_prompt();
+        prompt_show();
         break;
     }
 }
 
-static void run_command(void)
+/* The commands that need nobody else. */
+static bool run_here(const char *line)
 {
-    char line[EDIT_BYTES];
-
-    strcpy(line, view.edit.text);
-    show_text("\r\n");
-    view.prompt_is_shown = false;
-    edit_clear(&view.edit);
     if (strcmp(line, "log") == 0) {
         replay(&view.log, LOG_SHOWN);
-        show_prompt();
     } else if (strcmp(line, "disks live") == 0 || strcmp(line, "disks --live") == 0) {
         show_disks();
-    } else if (line[strspn(line, " \t")] == 0) {
-        show_prompt();
-    } else if (leat_ctl_send(LEAT_CTL_COMMAND, line, ++view.command_number, 0) == LEAT_OK) {
-        view.command_is_running = true;
     } else {
-        view_answer("the supervisor does not answer", true);
+        return false;
     }
-}
-
-/* Adding and removing at the end is echoed as it is; all else draws the line again. */
-static void show_change(size_t old_length)
-{
-    size_t length = view.edit.length;
-
-    if (!view.prompt_is_shown || (length != old_length + 1 && length + 1 != old_length)) {
-        hide_prompt();
-        show_prompt();
-    } else if (length > old_length) {
-        show(&view.edit.text[old_length], 1);
-    } else {
-        show_text("\b \b");
-    }
-}
-
-static void edit_byte(uint8_t byte)
-{
-    size_t old_length = view.edit.length;
-    bool is_history = view.edit.escape != 0;
-
-    switch (edit_feed(&view.edit, byte)) {
-    case EDIT_CHANGED:
-        show_change(is_history ? SIZE_MAX - 1 : old_length);
-        break;
-    case EDIT_ENTER:
-        /* Whatever has not been answered by now is given up. */
-        view.command_is_running = false;
-        run_command();
-        break;
-    case EDIT_NOTHING:
-        break;
-    }
+    return true;
 }
 
 static void leave_disks(uint8_t byte)
@@ -279,29 +282,46 @@ static void leave_disks(uint8_t byte)
     }
 }
 
+static void take_byte(uint8_t byte)
+{
+    switch (view.kind) {
+    case VIEW_VM:
+        guest_input(view.number, byte);
+        break;
+    case VIEW_DISKS:
+        leave_disks(byte);
+        break;
+    case VIEW_FRONT:
+        front_type(byte);
+        break;
+    default:
+        prompt_type(byte);
+        break;
+    }
+}
+
 void view_input(const uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct key key = keys_feed(&view.keys, bytes[i]);
 
-        if (key.kind == KEY_NONE) {
-            continue;
-        }
-        if (key.kind != KEY_BYTE) {
+        if (key.kind == KEY_BYTE) {
+            take_byte(key.byte);
+        } else if (key.kind != KEY_NONE) {
             switch_view(&key);
-        } else if (view.kind == VIEW_VM) {
-            guest_input(view.number, key.byte);
-        } else if (view.kind == VIEW_DISKS) {
-            leave_disks(key.byte);
-        } else {
-            edit_byte(key.byte);
+        } else if (view.kind == VIEW_FRONT) {
+            front_touch();
         }
     }
 }
 
 void view_init(struct leat_loop *loop, const char *wanted)
 {
+    static const struct prompt_place place = {show, wants_prompt, run_here};
+
     live_init(loop, show);
+    front_init(loop, show);
+    prompt_init(&place);
     scrollback_init(&view.log, view.log_bytes, sizeof(view.log_bytes));
     view.kind = strcmp(wanted, "all") == 0 ? VIEW_ALL : VIEW_LEAT;
     if (strcmp(wanted, "disks") == 0) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What is shown at the moment, on the serial line and the screen alike: Leat's messages with the
- * prompt, one VM's console, everything line by line, or the table of disks (live.h). The prompt
- * stands on the last line while Leat is shown; among everything it only appears while a command is
- * typed.
+ * prompt, one VM's console, everything line by line, or the table of disks (live.h); before all of them a
+ * menu or a notice (front.h). The prompt stands on the last line while Leat is shown; among everything it only
+ * appears while a command is typed.
  */
 #ifndef CONSOLE_VIEW_H
 #define CONSOLE_VIEW_H
 
+#include <leat/start.h>
 #include "lib/loop.h"
 
 #define VIEW_ROOM (48u << 10) /* output space that must be free before guests and logs are read */
@@ -34,6 +35,9 @@ bool view_is_all(void);
 /* That VM's output, or Leat's lines, go to the serial line now. */
 bool view_shows_guest(unsigned number);
 bool view_shows_lines(void);
+
+/* A LEAT_CTL_SCREEN: a menu or a notice comes, changes or goes. */
+void view_screen(const struct leat_ctl *message);
 
 /* What was typed. */
 void view_input(const uint8_t *bytes, size_t count);

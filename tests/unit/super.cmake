@@ -14,3 +14,4 @@ leat_unit_test(test_cpu_text SOURCES unit/test_cpu_text.c LIBS supervisor_parser
 leat_unit_test(test_console_line SOURCES unit/test_console_line.c LIBS console_text_host)
 leat_unit_test(test_console_text SOURCES unit/test_console_text.c LIBS console_text_host)
 leat_unit_test(test_console_sources SOURCES unit/test_console_sources.c LIBS console_text_host leat_ring_host)
+leat_unit_test(test_console_panel SOURCES unit/test_console_panel.c unit/panel_fixture.c LIBS console_text_host)
