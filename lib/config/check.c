@@ -211,6 +211,18 @@ static bool check_vm(struct config_parser *parser, struct leat_config_vm *vm)
     return check_tenant(parser, vm);
 }
 
+static bool check_menu(struct config_parser *parser)
+{
+    const struct leat_config *config = parser->config;
+    bool has_entry = false;
+    for (unsigned i = 0; i < config->vm_count; i++)
+        has_entry |= !config->vms[i].autostart;
+    if (config->has_menu && !has_entry)
+        config_fail(parser, config->menu_line, "console", "menu", NULL,
+                    "there is no VM with autostart = no to be chosen");
+    return has_entry || !config->has_menu;
+}
+
 bool config_check(struct config_parser *parser)
 {
     struct leat_config *config = parser->config;
@@ -226,6 +238,8 @@ bool config_check(struct config_parser *parser)
     for (unsigned i = 0; i < config->vm_count; i++)
         if (!check_vm(parser, &config->vms[i]))
             return false;
+    if (!check_menu(parser))
+        return false;
     const char *view = config->console_view;
     if (config->leatd.line != 0)
         return true; /* what VMs there are is the server's matter */

@@ -11,7 +11,8 @@
  *     [cache]             size = 64M
  *     [store]             use = yes | no, partition = GUID, memory = SIZE,
  *                         format = no | empty | yes: the cache on a local disk
- *     [console]           view = leat | all | disks | NAME of a VM
+ *     [console]           view = leat | all | disks | NAME of a VM; menu = SECONDS: VMs with autostart = no are
+ *                         offered at the start
  *     [machine]           when_idle = stay | power_off | reset: once all VMs that ran are off;
  *                         own_core = yes | no: of all VMs that do not say it themselves;
  *                         mitigations = auto | full | off: barriers against side channels
@@ -27,6 +28,7 @@
  *                         profile = yes | no, profile_file = FILE: its boot profile
  *     [vm NAME]           memory, cpus, kernel, initrd, cmdline, disks = NAME, NAME;
  *                         boot = linux | multiboot, modules = FILE, FILE; autostart = yes | no;
+ *                         label = TEXT: its name in the menu;
  *                         apic = auto | software | cpu: who works its local APICs;
  *                         weight, cap = N%, pin = N, N-N, own_core = yes | no: its share of the CPUs;
  *                         tsc_mhz = N: the rate of its time stamp counter;
@@ -55,7 +57,8 @@
 #define LEAT_CONFIG_MAX_WEIGHT 10000u
 #define LEAT_CONFIG_MIN_TSC_MHZ 10u
 #define LEAT_CONFIG_MAX_TSC_MHZ 10000u
-#define LEAT_CONFIG_NAME 32u  /* bytes of a VM's or disk's name, with its NUL */
+#define LEAT_CONFIG_NAME 32u /* bytes of a VM's or disk's name, with its NUL */
+#define LEAT_CONFIG_LABEL 96u
 #define LEAT_CONFIG_HOST 128u /* as in struct leat_net_slot */
 #define LEAT_CONFIG_CONTENT 65u
 #define LEAT_CONFIG_EXPORT 256u
@@ -196,8 +199,9 @@ struct leat_config_vm {
     char tenant[LEAT_CONFIG_NAME];  /* a [tenant]'s name; empty: the VM is a tenant of its own */
     struct leat_config_rates rates; /* after a successful parse: the tenant's */
     unsigned tenant_line;
-    bool autostart; /* default yes */
-    unsigned line;  /* of its section */
+    bool autostart;                /* default yes */
+    char label[LEAT_CONFIG_LABEL]; /* UTF-8; empty: none */
+    unsigned line;                 /* of its section */
     unsigned disks_line;
 };
 
@@ -211,6 +215,9 @@ struct leat_config {               /* some 700 KB: not for the stack */
     struct leat_config_store store;
     char console_view[LEAT_CONFIG_NAME]; /* "leat", "all", "disks" or a VM's name */
     unsigned console_line;
+    bool has_menu;
+    unsigned menu_s; /* until its default is chosen; 0: never */
+    unsigned menu_line;
     enum leat_config_idle when_idle;
     enum leat_config_mitigations mitigations;
     bool own_core; /* of VMs that do not say it */

@@ -102,6 +102,16 @@ static const char *console_view(struct config_parser *p, const char *value)
     return value_name(value, p->config->console_view, sizeof(p->config->console_view));
 }
 
+static const char *console_menu(struct config_parser *p, const char *value)
+{
+    uint64_t seconds = 0;
+    const char *reason = value_number(value, 0, 86400, &seconds);
+    p->config->has_menu = true;
+    p->config->menu_s = (unsigned)seconds;
+    p->config->menu_line = p->line;
+    return reason;
+}
+
 static const char *machine_when_idle(struct config_parser *p, const char *value)
 {
     static const char *const words[] = {
@@ -153,6 +163,7 @@ static const struct config_key keys[] = {
     {CONFIG_STORE, "memory", store_memory},
     {CONFIG_STORE, "format", store_format},
     {CONFIG_CONSOLE, "view", console_view},
+    {CONFIG_CONSOLE, "menu", console_menu},
     {CONFIG_MACHINE, "when_idle", machine_when_idle},
     {CONFIG_MACHINE, "own_core", machine_own_core},
     {CONFIG_MACHINE, "mitigations", machine_mitigations},

@@ -167,6 +167,11 @@ static const char *vm_autostart(struct config_parser *p, const char *value)
     return value_flag(value, &p->vm->autostart);
 }
 
+static const char *vm_label(struct config_parser *p, const char *value)
+{
+    return value_string(value, p->vm->label, sizeof(p->vm->label));
+}
+
 static const char *vm_tenant(struct config_parser *p, const char *value)
 {
     p->vm->tenant_line = p->line;
@@ -219,6 +224,7 @@ static const struct config_key keys[] = {
     {CONFIG_VM, "cmdline", vm_cmdline},
     {CONFIG_VM, "disks", vm_disks},
     {CONFIG_VM, "autostart", vm_autostart},
+    {CONFIG_VM, "label", vm_label},
     {CONFIG_VM, "tenant", vm_tenant},
     {CONFIG_VM, "iops", vm_iops},
     {CONFIG_VM, "bandwidth", vm_bandwidth},

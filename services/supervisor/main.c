@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/sys.h"
 #include "services/supervisor/keys.h"
+#include "services/supervisor/local_menu.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
 #include "services/supervisor/process.h"
@@ -82,5 +83,6 @@ int main(void)
     mitigate_start(&config);
     vm_init(&config, can_run);
     vm_autostart();
+    local_menu_show(&config);
     leat_loop_run_paced(&supervisor_loop, &wakes);
 }

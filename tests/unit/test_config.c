@@ -22,12 +22,12 @@ static void test_full(void **state)
               "gateway = 10.0.2.2\ndns = 8.8.8.8\n"
               "[cache]\nsize = 128M\n[store]\nuse = no\nmemory = 32M\nformat = yes\n"
               "partition = 9357074E-1924-48A3-a9b4-982f9bda4031\n"
-              "[console]\nview = web\n[machine]\nwhen_idle = power_off\n"
+              "[console]\nview = web\nmenu = 10\n[machine]\nwhen_idle = power_off\n"
               "[vm web] # comes before its disk\n"
               "memory = 256M\ncpus = 1\nkernel = debian/vmlinuz\n"
               "initrd = debian/initrd.img\n"
               "cmdline = root=/dev/vda console=ttyS0 a:b\n"
-              "  disks = root , data\nautostart = no\n"
+              "  disks = root , data\nautostart = no\nlabel = B\xc3\xbcro\n"
               "[disk root]\nserver = nbd.example.org\nport = 1\nexport = debian 12\n"
               "mode = ram\nread_only = no\noverlay = 300M\n"
               "fallback = 10.0.2.3, mirror.lan:10810\ngive_up = 90\ncontent = debian 12.4\n"
@@ -45,6 +45,9 @@ static void test_full(void **state)
     assert_int_equal(config.store.format, LEAT_CONFIG_FORMAT_YES);
     assert_string_equal(config.store.partition, "9357074e-1924-48a3-a9b4-982f9bda4031");
     assert_string_equal(config.console_view, "web");
+    assert_true(config.has_menu);
+    assert_int_equal(config.menu_s, 10);
+    assert_string_equal(config.vms[0].label, "B\xc3\xbcro");
     assert_int_equal(config.when_idle, LEAT_CONFIG_POWER_OFF);
     assert_int_equal(config.vm_count, 1);
     const struct leat_config_vm *vm = leat_config_vm(&config, "web");
@@ -86,6 +89,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.net.mode, LEAT_CONFIG_DHCP);
     assert_int_equal(config.server_port, 10809);
     assert_string_equal(config.console_view, "leat");
+    assert_false(config.has_menu);
     assert_int_equal(parse("[vm a]\nmemory=64M\nkernel=k"), 0);
     assert_true(config.vms[0].autostart);
     assert_int_equal(config.vms[0].cpus, 1);
@@ -320,6 +324,9 @@ static void test_errors(void **state)
         {"[store]\npartition = 9357074e-1924-48a3-a9b4_982f9bda4031\n", 2,
          "leat.conf line 2: [store] partition = 9357074e-1924-48a3-a9b4_982f9bda4031: not a GUID; "
          "write for example 9357074e-1924-48a3-a9b4-982f9bda4031"},
+        {"[console]\nmenu=86401\n", 2, "leat.conf line 2: [console] menu = 86401: too large"},
+        {"[console]\nmenu=5\n[vm a]\nmemory=64M\nkernel=k\n", 2,
+         "leat.conf line 2: [console] menu: there is no VM with autostart = no to be chosen"},
         {"[console]\nview=web\n", 2,
          "leat.conf line 2: [console] view = web: must be leat, all, disks or the name of a "
          "VM"},
