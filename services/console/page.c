@@ -21,6 +21,35 @@ static void add_row(struct page *page, const char *before, const char *text, con
     }
 }
 
+/* Bytes of the text's first row; the space that the row ends at is none of them. */
+static size_t first_row(const char *text, unsigned columns)
+{
+    size_t most = label_cut(text, columns);
+    size_t length = most;
+
+    if (text[most] == '\0') {
+        return most;
+    }
+    while (length > 0 && text[length] != ' ') {
+        length--;
+    }
+    return length != 0 ? length : most;
+}
+
+/* Over as many rows as it takes. */
+static void add_text(struct page *page, const char *text)
+{
+    do {
+        char row[PANEL_TEXT];
+        size_t length = first_row(text, page->columns);
+
+        length = length != 0 ? length : strlen(text); /* a wide character, and one column */
+        snprintf(row, sizeof(row), "%.*s", (int)length, text);
+        add_row(page, "", row, "");
+        text += length + (text[length] == ' ');
+    } while (*text != '\0');
+}
+
 static void add_entry(struct page *page, const struct panel *panel, unsigned index)
 {
     bool is_marked = index == panel->marked;
@@ -78,7 +107,7 @@ static void add_notice(struct page *page, const struct panel *panel, uint64_t no
     char text[40] = "asks again now";
 
     for (unsigned i = 0; i < panel->shown.count; i++) {
-        add_row(page, "", panel->shown.lines[i], "");
+        add_text(page, panel->shown.lines[i]);
     }
     if (panel->deadline_ns != 0) {
         if (left != 0) {
@@ -102,11 +131,13 @@ static void make(struct page *page, struct panel *panel, unsigned columns, unsig
     page->columns = usable(columns, PANEL_COLUMNS);
     page->rows = usable(rows, PANEL_ROWS);
     page->used = 0;
-    add_row(page, "", panel->shown.title, "");
-    add_row(page, "", "", "");
     if (panel->shown.kind == PANEL_MENU) {
+        add_row(page, "", panel->shown.title, "");
+        add_row(page, "", "", "");
         add_menu(page, panel, now_ns);
     } else {
+        add_text(page, panel->shown.title);
+        add_row(page, "", "", "");
         add_notice(page, panel, now_ns);
     }
     for (unsigned i = page->used; i < PANEL_ROWS; i++) {

@@ -13,6 +13,12 @@ static unsigned bounded(uint64_t value, unsigned most)
     return value < most ? (unsigned)value : most;
 }
 
+static void take_text(const struct panel_content *next, char out[PANEL_TEXT], const char *text)
+{
+    label_make(out, PANEL_TEXT, next->kind == PANEL_MENU ? PANEL_COLUMNS : PANEL_NOTICE_COLUMNS,
+               text);
+}
+
 static void begin(struct panel *p, enum panel_kind kind, const struct leat_ctl *message)
 {
     struct panel_content *next = &p->next;
@@ -21,7 +27,7 @@ static void begin(struct panel *p, enum panel_kind kind, const struct leat_ctl *
     next->count = 0;
     next->chosen_first = bounded(message->arg[2], LEAT_SCREEN_ENTRIES);
     next->seconds = bounded(message->arg[3], LEAT_SCREEN_SECONDS);
-    label_make(next->title, sizeof(next->title), PANEL_COLUMNS, message->text);
+    take_text(next, next->title, message->text);
 }
 
 static void add_line(struct panel_content *next, const char *text)
@@ -31,7 +37,7 @@ static void add_line(struct panel_content *next, const char *text)
                                                  : 0;
 
     if (next->count < most) {
-        label_make(next->lines[next->count++], PANEL_TEXT, PANEL_COLUMNS, text);
+        take_text(next, next->lines[next->count++], text);
     }
 }
 

@@ -14,6 +14,8 @@
 #define PANEL_COLUMNS 80u /* of a terminal on the serial line; nobody says what it really has */
 #define PANEL_ROWS 24u
 #define PANEL_TEXT (4u * PANEL_COLUMNS + 1u)
+#define PANEL_NOTICE_COLUMNS                                                                       \
+    280u /* of a text of a notice, which goes over as many rows as it takes */
 
 enum panel_kind { PANEL_NONE, PANEL_NOTICE, PANEL_MENU };
 

@@ -11,7 +11,6 @@
 #define SHARE 20u            /* drawing takes at most 1/SHARE of the time, */
 #define STEP_NS 200000ull    /* and not more than about this at once */
 #define SHADE 0xaau          /* light grey on black, each colour */
-#define CURSOR 0x100u        /* in shown[]: drawn inverted */
 
 static struct {
     bool is_there, is_armed;
@@ -27,13 +26,14 @@ static struct {
     unsigned at; /* the cell that is looked at next, by rows */
 } screen;
 
+/* cell: as the terminal has it, the cursor with its TERMINAL_REVERSE turned over. */
 static void draw_cell(unsigned x, unsigned y, uint16_t cell)
 {
     const struct font *f = &screen.font;
-    const uint8_t *row = font_glyph(f, (uint8_t)cell);
+    const uint8_t *row = font_glyph(f, cell & (TERMINAL_REVERSE - 1));
     volatile uint32_t *to =
         screen.pixels + (size_t)y * f->height * screen.pitch + (size_t)x * f->width;
-    uint32_t ink = (cell & CURSOR) != 0 ? 0 : screen.ink;
+    uint32_t ink = (cell & TERMINAL_REVERSE) != 0 ? 0 : screen.ink;
     uint32_t paper = screen.ink - ink;
 
     for (unsigned r = 0; r < f->height; r++, row += f->bytes_per_row, to += screen.pitch) {
@@ -48,7 +48,7 @@ static void draw_if_changed(unsigned x, unsigned y)
     const struct terminal *t = &screen.terminal;
     uint16_t cell = t->cells[y][x];
 
-    cell |= x == t->x && y == t->y ? CURSOR : 0;
+    cell ^= x == t->x && y == t->y ? TERMINAL_REVERSE : 0;
     if (cell != screen.shown[y][x]) {
         screen.shown[y][x] = cell;
         draw_cell(x, y, cell);

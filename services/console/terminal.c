@@ -6,10 +6,17 @@
 enum { BELL = 7, BACKSPACE = 8, TAB = 9, ESC = 27 };
 #define PARAMETER_MOST 9999u
 
+static void clear_cells(struct terminal *t, unsigned y, unsigned from, unsigned to)
+{
+    for (unsigned x = from; x < to; x++) {
+        t->cells[y][x] = ' ';
+    }
+}
+
 static void clear_rows(struct terminal *t, unsigned from, unsigned to)
 {
     for (unsigned y = from; y < to; y++) {
-        memset(t->cells[y], ' ', TERMINAL_MAX_COLUMNS);
+        clear_cells(t, y, 0, TERMINAL_MAX_COLUMNS);
     }
 }
 
@@ -27,21 +34,46 @@ static void line_down(struct terminal *t)
         t->y++;
         return;
     }
-    memmove(t->cells[0], t->cells[1], (size_t)(t->rows - 1) * TERMINAL_MAX_COLUMNS);
+    memmove(t->cells[0], t->cells[1], (size_t)(t->rows - 1) * sizeof(t->cells[0]));
     clear_rows(t, t->rows - 1, t->rows);
 }
 
-static void put(struct terminal *t, uint8_t character)
+static void put(struct terminal *t, uint32_t code)
 {
     if (t->x >= t->columns) {
         t->x = 0;
         line_down(t);
     }
-    t->cells[t->y][t->x++] = character;
+    t->cells[t->y][t->x++] = (uint16_t)(code < TERMINAL_REVERSE ? code : '?') | t->reverse;
+}
+
+/* Bytes from 80h on. What is not UTF-8 shows as '?', a sequence that breaks off too. */
+static void feed_utf8(struct terminal *t, uint8_t byte)
+{
+    if (byte >= 0x80 && byte < 0xc0) {
+        t->code = t->code << 6 | (byte & 0x3f);
+        if (t->code_needs != 0 && --t->code_needs == 0) {
+            put(t, t->code);
+        }
+        return;
+    }
+    if (t->code_needs != 0) {
+        put(t, '?');
+    }
+    t->code_needs = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
+    t->code = byte & (0x3fu >> t->code_needs);
 }
 
 static void feed_text(struct terminal *t, uint8_t byte)
 {
+    if (byte >= 0x80) {
+        feed_utf8(t, byte);
+        return;
+    }
+    if (t->code_needs != 0) {
+        put(t, '?');
+        t->code_needs = 0;
+    }
     switch (byte) {
     case '\n':
         line_down(t);
@@ -59,9 +91,8 @@ static void feed_text(struct terminal *t, uint8_t byte)
         t->state = TERMINAL_ESCAPE;
         break;
     default:
-        /* Of a UTF-8 sequence only the first byte shows, as the font's '?'. */
-        if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || byte >= 0xc0)) {
-            put(t, byte < 0x80 ? byte : '?');
+        if (byte >= 0x20 && byte != 0x7f) {
+            put(t, byte);
         }
         break;
     }
@@ -86,7 +117,7 @@ static void erase_line(struct terminal *t)
     unsigned to = what == 1 ? least(x + 1, t->columns) : t->columns;
 
     if (what <= 2) {
-        memset(t->cells[t->y] + from, ' ', to - from);
+        clear_cells(t, t->y, from, to);
     }
 }
 
@@ -102,6 +133,26 @@ static void erase_screen(struct terminal *t)
         clear_rows(t, 0, t->y);
     } else {
         clear_rows(t, 0, t->rows);
+    }
+}
+
+/* SGR: of what there is only reverse video. */
+static void set_graphics(struct terminal *t)
+{
+    enum { SGR_NORMAL = 0, SGR_REVERSE = 7, SGR_NOT_REVERSE = 27, SGR_INK = 38, SGR_PAPER = 48 };
+
+    if (t->parameter_count == 0) {
+        t->reverse = 0;
+    }
+    for (unsigned i = 0; i < t->parameter_count; i++) {
+        if (t->parameters[i] == SGR_INK || t->parameters[i] == SGR_PAPER) {
+            break; /* the numbers of a colour follow */
+        }
+        if (t->parameters[i] == SGR_REVERSE) {
+            t->reverse = TERMINAL_REVERSE;
+        } else if (t->parameters[i] == SGR_NORMAL || t->parameters[i] == SGR_NOT_REVERSE) {
+            t->reverse = 0;
+        }
     }
 }
 
@@ -135,6 +186,9 @@ static void control(struct terminal *t, uint8_t final)
         break;
     case 'K':
         erase_line(t);
+        break;
+    case 'm':
+        set_graphics(t);
         break;
     default:
         break;

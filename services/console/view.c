@@ -17,6 +17,7 @@
 #define LOG_REPLAYED (8u << 10) /* when switching to Leat; `log` shows what fits */
 #define LOG_SHOWN (32u << 10)
 #define GUEST_REPLAYED (16u << 10)
+#define CLEAR "\x1b[m\x1b[2J\x1b[H"
 
 enum { VIEW_LEAT, VIEW_ALL, VIEW_VM, VIEW_DISKS, VIEW_FRONT };
 
@@ -170,6 +171,7 @@ static void leave(int kind)
         view.kind = kind;
     } else if (view.kind == VIEW_FRONT) {
         front_leave();
+        show_text(CLEAR);
         view.kind = kind;
     }
 }
@@ -198,6 +200,7 @@ static void close_front(uint64_t number)
         return;
     }
     view.kind = VIEW_LEAT;
+    show_text(CLEAR);
     if (number != 0 && number <= UINT32_MAX && guest_name((unsigned)number) != NULL) {
         show_vm((unsigned)number);
     } else if (view.behind == VIEW_VM) {

@@ -52,11 +52,13 @@ const char *panel_row(unsigned row)
     static char text[TERMINAL_MAX_COLUMNS + 1];
     unsigned length = terminal.columns;
 
-    while (length > 0 && (terminal.cells[row][length - 1] & 0x7f) == ' ') {
-        length--;
-    }
     for (unsigned i = 0; i < length; i++) {
-        text[i] = (char)(terminal.cells[row][i] & 0x7f);
+        unsigned code = terminal.cells[row][i] & (TERMINAL_REVERSE - 1);
+
+        text[i] = code < 0x80 ? (char)code : '#';
+    }
+    while (length > 0 && text[length - 1] == ' ') {
+        length--;
     }
     text[length] = '\0';
     return text;

@@ -24,7 +24,7 @@ enum panel_result panel_tell_menu(const char *const labels[], unsigned count, un
 /* Draws, and has the terminal read it; the bytes, terminated. */
 const char *panel_drawn(bool all, uint64_t now_ns);
 
-/* A row of the terminal without the spaces at its end. */
+/* A row of the terminal without the spaces at its end; '#' for what is not ASCII. */
 const char *panel_row(unsigned row);
 
 /* The result of the last byte. */

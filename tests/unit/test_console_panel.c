@@ -23,10 +23,13 @@ static void a_menu_is_drawn(void **state)
     assert_string_equal(panel_row(1), "");
     assert_string_equal(panel_row(2), "  1  Debian 12");
     assert_string_equal(panel_row(3), "> 2  Windows");
-    assert_string_equal(panel_row(4), "  3  B?ro ? rescue");
+    assert_string_equal(panel_row(4), "  3  B#ro # rescue");
     assert_string_equal(panel_row(6), "starts in 10 s; any key stops the clock");
     assert_string_equal(panel_row(7), "2 of 3; arrow keys and Enter, or a digit");
     assert_int_equal(terminal.y, 8);
+    assert_int_equal(terminal.cells[3][0], '>' | TERMINAL_REVERSE);
+    assert_int_equal(terminal.cells[3][12], ' ');
+    assert_int_equal(terminal.cells[4][0], ' ');
 }
 
 /* Of what follows only rows that differ are sent: one a second, two for an arrow key. */
@@ -155,6 +158,30 @@ static enum panel_result tell_notice(const char *title)
     return panel_tell(LEAT_SCREEN_SHOW, "", 0, 0, 0, 0);
 }
 
+static void a_notice_is_broken_into_rows(void **state)
+{
+    (void)state;
+    panel_begin(21, 25);
+    panel_tell(LEAT_SCREEN_NOTICE, "four words and a title", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_LINE, "exactly twenty wide. next", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_LINE, "averyveryverylongwordindeed x", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_LINE, "", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_LINE, "\xe6\xbc\xa2\xe6\xbc\xa2", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_SHOW, "", 0, 0, 0, 0);
+    panel_drawn(true, 0);
+    assert_string_equal(panel_row(0), "four words and a");
+    assert_string_equal(panel_row(1), "title");
+    assert_string_equal(panel_row(3), "exactly twenty wide.");
+    assert_string_equal(panel_row(4), "next");
+    assert_string_equal(panel_row(5), "averyveryverylongwor");
+    assert_string_equal(panel_row(6), "dindeed x");
+    assert_string_equal(panel_row(7), "");
+    assert_string_equal(panel_row(8), "##");
+    panel_begin(2, 25); /* no room for a wide character: nothing hangs */
+    tell_notice("\xe6\xbc\xa2\xe6\xbc\xa2");
+    panel_drawn(true, 0);
+}
+
 /* Who has left a notice is not called back by the same; another, or a menu, comes to the front. */
 static void one_that_was_left_stays_behind(void **state)
 {
@@ -272,6 +299,7 @@ int main(void)
         cmocka_unit_test(enter_and_digits_choose_once),
         cmocka_unit_test(the_clock_chooses_the_default),
         cmocka_unit_test(a_notice_counts_down),
+        cmocka_unit_test(a_notice_is_broken_into_rows),
         cmocka_unit_test(one_that_was_left_stays_behind),
         cmocka_unit_test(what_is_not_complete_is_not_shown),
         cmocka_unit_test(too_many_and_too_large_are_cut),

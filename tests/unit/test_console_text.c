@@ -129,12 +129,38 @@ static void fonts_are_checked(void **state)
     assert_int_equal(font_read((uint8_t *)psf2, sizeof(psf2), &font), LEAT_EINVAL);
 }
 
+/* Glyph 1 is U+00E9 and U+2500, glyph 2 begins a sequence with U+00E8, glyph 3 is beyond what is kept. */
+static void a_font_names_its_glyphs(void **state)
+{
+    static uint8_t psf[4 + 256 * 16 + 20] = {0x36, 0x04, 2, 16};
+    static const uint8_t table[20] = {0xff, 0xff, 0xe9, 0,    0,    0x25, 0xff, 0xff, 0xfe, 0xff,
+                                      0xe8, 0,    0xff, 0xff, 0x80, 0xff, 0xff, 0xff, 0xea, 0};
+    struct font font;
+
+    (void)state;
+    memcpy(psf + 4 + 256 * 16, table, sizeof(table));
+    assert_int_equal(font_read(psf, sizeof(psf), &font), LEAT_OK);
+    assert_ptr_equal(font_glyph(&font, 0xe9), psf + 4 + 1 * 16);
+    assert_ptr_equal(font_glyph(&font, 0x2500), psf + 4 + 1 * 16);
+    assert_ptr_equal(font_glyph(&font, 0xe8), psf + 4 + '?' * 16);
+    assert_ptr_equal(font_glyph(&font, 0xea), psf + 4 + 4 * 16);
+    assert_ptr_equal(font_glyph(&font, 'A'), psf + 4 + 'A' * 16);
+    assert_ptr_equal(font_glyph(&font, 0xff80), psf + 4 + '?' * 16);
+    assert_ptr_equal(font_glyph(&font, 0xffffffff), psf + 4 + '?' * 16);
+    assert_int_equal(font_read(psf, sizeof(psf) - 3, &font), LEAT_OK); /* half a code at the end */
+    assert_ptr_equal(font_glyph(&font, 0xea), psf + 4 + '?' * 16);
+}
+
 static const char *row(const struct terminal *t, unsigned y)
 {
     static char text[TERMINAL_MAX_COLUMNS + 1];
     size_t length = t->columns;
 
-    memcpy(text, t->cells[y], length);
+    for (unsigned x = 0; x < t->columns; x++) {
+        unsigned code = t->cells[y][x] & (TERMINAL_REVERSE - 1);
+
+        text[x] = code < 0x80 ? (char)code : '#';
+    }
     while (length != 0 && text[length - 1] == ' ') {
         length--;
     }
@@ -163,9 +189,41 @@ static void the_terminal_draws_what_it_is_told(void **state)
     assert_string_equal(row(&t, 0), "0123456789");
     assert_string_equal(row(&t, 1), "abc");
     put(&t, "\r\x1b[Kleat> caf\xc3\xa9");
-    assert_string_equal(row(&t, 1), "leat> caf?");
+    assert_string_equal(row(&t, 1), "leat> caf#");
     put(&t, "\x1b[?25l\x1b(B\rz");
-    assert_string_equal(row(&t, 1), "zeat> caf?");
+    assert_string_equal(row(&t, 1), "zeat> caf#");
+}
+
+static void the_terminal_knows_utf8(void **state)
+{
+    static struct terminal t;
+
+    (void)state;
+    terminal_init(&t, 20, 2);
+    put(&t, "\xc3\xa9\xe2\x94\x80\xf0\x9f\x98\x80"
+            "a\x80\xbf"
+            "b\xe2\x94\r\n\xc3\xe2\x94"
+            "c\xff"
+            "d");
+    assert_int_equal(t.cells[0][0], 0xe9);
+    assert_int_equal(t.cells[0][1], 0x2500);
+    assert_string_equal(row(&t, 0), "##?ab?"); /* too large, stray bytes, broken off */
+    assert_string_equal(row(&t, 1), "??c?d");
+}
+
+static void the_terminal_knows_reverse_video(void **state)
+{
+    static struct terminal t;
+
+    (void)state;
+    terminal_init(&t, 20, 2);
+    put(&t, "a\x1b[1;7mb\x1b[mc\x1b[7md\x1b[27me\x1b[38;5;7mf\x1b[7m\x1b[Kg\x1b[0mh");
+    assert_string_equal(row(&t, 0), "abcdefgh");
+    for (unsigned x = 0; x < 20; x++) {
+        bool is_reverse = x == 1 || x == 3 || x == 6;
+
+        assert_int_equal(t.cells[0][x] & TERMINAL_REVERSE, is_reverse ? TERMINAL_REVERSE : 0);
+    }
 }
 
 static void random_bytes_stay_in_the_grid(void **state)
@@ -177,7 +235,7 @@ static void random_bytes_stay_in_the_grid(void **state)
     terminal_init(&t, 7, 5);
     for (unsigned i = 0; i < 300000; i++) {
         char byte =
-            (char)(rand() % 2 != 0 ? "\x1b[0123456789;ABCDGHJKf\r\n\t\b"[rand() % 26] : rand());
+            (char)(rand() % 2 != 0 ? "\x1b[0123456789;ABCDGHJKfm\r\n\t\b"[rand() % 27] : rand());
 
         terminal_write(&t, &byte, 1);
         assert_true(t.x <= t.columns && t.y < t.rows);
@@ -191,7 +249,10 @@ int main(void)
         cmocka_unit_test(lines_are_edited),
         cmocka_unit_test(the_key_sequence_switches),
         cmocka_unit_test(fonts_are_checked),
+        cmocka_unit_test(a_font_names_its_glyphs),
         cmocka_unit_test(the_terminal_draws_what_it_is_told),
+        cmocka_unit_test(the_terminal_knows_utf8),
+        cmocka_unit_test(the_terminal_knows_reverse_video),
         cmocka_unit_test(random_bytes_stay_in_the_grid),
     };
 
