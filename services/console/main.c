@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The console: owns the serial line and the screen, and shows there what Leat and its guests say,
- * one at a time or all together; sends what is typed to the guest that is shown, or to Leat's
- * prompt.
+ * The console: owns the serial line, the screen and the keyboard, and shows there what Leat and its guests say, one
+ * at a time or all together; sends what is typed to the guest that is shown, to Leat's prompt, or to the menu.
  */
 #include <string.h>
 
@@ -11,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/start.h"
 #include "services/console/guest.h"
+#include "services/console/keyboard.h"
 #include "services/console/line.h"
 #include "services/console/live.h"
 #include "services/console/logs.h"
@@ -100,6 +100,7 @@ int main(void)
     uart_init(&loop, view_input);
     view_init(&loop, wanted);
     logs_init(&loop, &sources);
+    keyboard_init(&loop, view_input);
     if (leat_ctl_init(&loop, on_message) != LEAT_OK) {
         leat_fatal("started without a control channel");
     }

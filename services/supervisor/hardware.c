@@ -9,8 +9,9 @@
 #include "lib/sys.h"
 #include "services/supervisor/machine.h"
 
-/* The PC's first serial port. */
+/* The PC's first serial port, and its keyboard controller. */
 enum { COM1_PORT = 0x3f8, COM1_PORTS = 8, COM1_GSI = 4 };
+enum { KEYBOARD_DATA_PORT = 0x60, KEYBOARD_STATUS_PORT = 0x64, KEYBOARD_GSI = 1 };
 
 #define DMA_BYTES (4ull << 20)
 #define DMA_BYTES_LEAST (2ull << 20) /* what net needs is a little more than 1 MiB */
@@ -30,27 +31,35 @@ uint32_t hardware_grant(struct process *process, int64_t handle, uint32_t rights
     return theirs > 0 ? (uint32_t)theirs : 0;
 }
 
-static void give_ports(struct process *console)
+static bool give_ports(struct process *console, const char *name, uint16_t first, unsigned count)
 {
-    int64_t ports = leat_ports_create(machine_handle(), COM1_PORT, COM1_PORTS);
-    uint64_t bit = process_take_bit(console);
-    int64_t irq = leat_irq_bind(machine_handle(), COM1_GSI, 0, console->notif, bit);
-    struct leat_start_entry *entry;
+    int64_t ports = leat_ports_create(machine_handle(), first, count);
+    struct leat_start_entry *entry = ports > 0 ? process_entry(console, "ports", name) : NULL;
 
-    if (ports > 0 && (entry = process_entry(console, "ports", "com1")) != NULL) {
-        entry->handle = hardware_grant(console, ports, LEAT_RIGHT_CONTROL);
-        entry->arg[0] = COM1_PORT;
-        entry->arg[1] = COM1_PORTS;
+    if (entry == NULL) {
+        leat_log("console: the kernel gives no ports for '%s' (error %d)", name, (int)ports);
+        return false;
     }
-    if (irq > 0 && (entry = process_entry(console, "irq", "com1")) != NULL) {
-        entry->handle = hardware_grant(console, irq, LEAT_RIGHT_CONTROL);
-        entry->my_bits = bit;
-        entry->arg[0] = COM1_GSI;
+    entry->handle = hardware_grant(console, ports, LEAT_RIGHT_CONTROL);
+    entry->arg[0] = first;
+    entry->arg[1] = count;
+    return true;
+}
+
+/* ISA interrupts: edge-triggered, active high. */
+static void give_interrupt(struct process *console, const char *name, unsigned gsi)
+{
+    uint64_t bit = process_take_bit(console);
+    int64_t irq = leat_irq_bind(machine_handle(), gsi, 0, console->notif, bit);
+    struct leat_start_entry *entry = irq > 0 ? process_entry(console, "irq", name) : NULL;
+
+    if (entry == NULL) {
+        leat_log("console: the kernel gives no interrupt for '%s' (error %d)", name, (int)irq);
+        return;
     }
-    if (ports <= 0 || irq <= 0) {
-        leat_log("serial port COM1: the kernel gives no %s (error %d)",
-                 ports <= 0 ? "ports" : "interrupt", (int)(ports <= 0 ? ports : irq));
-    }
+    entry->handle = hardware_grant(console, irq, LEAT_RIGHT_CONTROL);
+    entry->my_bits = bit;
+    entry->arg[0] = gsi;
 }
 
 static void give_framebuffer(struct process *console)
@@ -113,7 +122,13 @@ void hardware_give_console(struct process *console, uint64_t kernel_log_bit)
         entry->handle = hardware_grant(console, machine_handle(), LEAT_RIGHT_READ);
         entry->my_bits = kernel_log_bit;
     }
-    give_ports(console);
+    if (give_ports(console, "com1", COM1_PORT, COM1_PORTS)) {
+        give_interrupt(console, "com1", COM1_GSI);
+    }
+    if (give_ports(console, "keyboard-data", KEYBOARD_DATA_PORT, 1) &&
+        give_ports(console, "keyboard-status", KEYBOARD_STATUS_PORT, 1)) {
+        give_interrupt(console, "keyboard", KEYBOARD_GSI);
+    }
     give_framebuffer(console);
     give_font(console);
 }

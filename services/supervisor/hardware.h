@@ -5,7 +5,7 @@
 
 #include "services/supervisor/process.h"
 
-/* COM1, the framebuffer, the font, the kernel's log (whose news come as kernel_log_bit). Logs what the
+/* COM1, the keyboard controller, the framebuffer, the font, the kernel's log (whose news come as kernel_log_bit). Logs what the
    machine refuses. */
 void hardware_give_console(struct process *console, uint64_t kernel_log_bit);
 

@@ -27,10 +27,10 @@ ARROWS = {
     "vmm/": ["vmm/", "lib/"],
     "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
     "services/storage/": ["services/storage/", "drivers/block/", "lib/"],
-    "services/console/": ["services/console/", "lib/"],
     "client/": ["client/"],
     # The connections and TLS are those of vdisk's service.
     "services/client/": ["services/client/", "client/", "vdisk/net/", "vdisk/tls/", "lib/"],
+    "services/console/": ["services/console/", "drivers/input/", "lib/"],
     # The drivers say which PCI devices they know.
     "services/supervisor/": ["services/supervisor/", "lib/", "drivers/net/e1000.h", "drivers/block/match.h"],
 }
