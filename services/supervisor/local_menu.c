@@ -2,6 +2,7 @@
 #include "services/supervisor/local_menu.h"
 
 #include "lib/log.h"
+#include "services/supervisor/machine.h"
 #include "services/supervisor/screen.h"
 #include "services/supervisor/vm.h"
 
@@ -27,6 +28,12 @@ void local_menu_show(const struct leat_config *config)
     const char *labels[LEAT_CONFIG_MAX_VMS];
 
     if (!config->has_menu) {
+        return;
+    }
+    if (machine_why_no_vms() != NULL) {
+        const char *const lines[] = {machine_why_no_vms(), "", "Ctrl-] l leads to Leat's log."};
+
+        screen_notice("No VM can be started on this machine", lines, 3, 0);
         return;
     }
     for (unsigned i = 0; i < config->vm_count; i++) {

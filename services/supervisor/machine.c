@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "services/supervisor/machine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -87,10 +88,34 @@ void machine_module_unmap(const struct leat_boot_module *module, const uint8_t *
     leat_mem_unmap(LEAT_SELF, (uintptr_t)at, whole_pages(module->size));
 }
 
+const char *machine_why_no_vms(void)
+{
+    static char why[sizeof(leat_info()->virt_lacks) + 40];
+    const volatile struct leat_info *info = leat_info();
+    char lacks[sizeof(info->virt_lacks) + 1] = {0};
+
+    switch (info->virt) {
+    case LEAT_VIRT_VMX:
+    case LEAT_VIRT_SVM:
+        return NULL;
+    case LEAT_VIRT_LOCKED_OFF:
+        return "virtualization is switched off and locked by the firmware: enable it (VT-x, SVM) "
+               "in its setup; no VM can run until then";
+    case LEAT_VIRT_LACKING:
+        for (size_t i = 0; i < sizeof(info->virt_lacks); i++) {
+            lacks[i] = info->virt_lacks[i];
+        }
+        snprintf(why, sizeof(why), "this CPU cannot run VMs: %s", lacks);
+        return why;
+    default:
+        return "this CPU has neither VT-x nor AMD-V: no VM can run";
+    }
+}
+
 bool machine_report(void)
 {
     const volatile struct leat_info *info = leat_info();
-    char lacks[sizeof(info->virt_lacks) + 1] = {0};
+    const char *why = machine_why_no_vms();
 
     leat_log(
         "TSC: leat.efi began at %llu, left the firmware at %llu; the kernel began at %llu; a tick "
@@ -100,24 +125,10 @@ bool machine_report(void)
     if (boot_info->problem[0] != 0) {
         leat_log("%.250s", boot_info->problem);
     }
-    for (size_t i = 0; i < sizeof(info->virt_lacks); i++) {
-        lacks[i] = info->virt_lacks[i];
+    if (why != NULL) {
+        leat_log("%s", why);
     }
-    switch (info->virt) {
-    case LEAT_VIRT_VMX:
-    case LEAT_VIRT_SVM:
-        return true;
-    case LEAT_VIRT_LOCKED_OFF:
-        leat_log("virtualization is switched off and locked by the firmware: enable it (VT-x, SVM) "
-                 "in its setup; no VM can run until then");
-        return false;
-    case LEAT_VIRT_LACKING:
-        leat_log("this CPU cannot run VMs: %s", lacks);
-        return false;
-    default:
-        leat_log("this CPU has neither VT-x nor AMD-V: no VM can run");
-        return false;
-    }
+    return why == NULL;
 }
 
 uint64_t machine_free_bytes(void)

@@ -31,6 +31,9 @@ int64_t machine_module_mem(const struct leat_boot_module *module);
 const uint8_t *machine_module_map(const struct leat_boot_module *module);
 void machine_module_unmap(const struct leat_boot_module *module, const uint8_t *at);
 
+/* Why no VM can run on this machine, one sentence; NULL: they can. */
+const char *machine_why_no_vms(void);
+
 /* Logs when each stage of the start began; and one clear line for everything about the CPU, firmware
    and boot that keeps VMs from running. True when VMs can run. */
 bool machine_report(void);
