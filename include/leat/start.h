@@ -67,7 +67,9 @@ enum leat_ctl_op {
     LEAT_CTL_CLIENT = 10, /* client -> supervisor: arg[0] = enum leat_client_event (client.h) */
     LEAT_CTL_CHOOSE = 11, /* supervisor -> client: arg[0]: bit n: entry n of the offer will run */
     LEAT_CTL_REPORT = 12, /* supervisor -> client: area.report has arg[0] bytes */
-    LEAT_CTL_PROFILE = 13, /* supervisor -> client: area.profile has arg[0] bytes */
+    LEAT_CTL_PROFILE = 13, /* supervisor -> client: area.profile has arg[0] bytes. vdisk -> supervisor: the memory of its
+                              entry "profile" has arg[0] bytes, the boot profile of disk `text` (VM/DISK); answered by
+                              the same when it may be filled again */
     LEAT_CTL_SCREEN = 14, /* supervisor -> console: arg[0] = enum leat_screen_op */
     LEAT_CTL_CHOSEN = 15, /* console -> supervisor: entry arg[0] of the menu; arg[1]: LEAT_CHOSEN */
 };

@@ -67,9 +67,22 @@ static void put_file(struct block *block, int set, enum leat_key_kind kind, cons
     machine_module_unmap(module, text);
 }
 
-static void put_all(struct block *block, const struct leat_config *config)
+static void put_end(struct block *block)
 {
     const struct leat_key end = {.kind = LEAT_KEY_END};
+
+    if (block->at != NULL) {
+        memcpy(block->at + block->used, &end, sizeof(end));
+    }
+    block->used += sizeof(end);
+}
+
+/* What goes into a block; called twice, to measure and to fill. */
+typedef void (*put_fn)(struct block *block, const void *what);
+
+static void put_disks(struct block *block, const void *what)
+{
+    const struct leat_config *config = what;
 
     for (unsigned i = 0; i < config->disk_count; i++) {
         const struct leat_config_tls *tls = &config->disks[i].tls;
@@ -84,14 +97,17 @@ static void put_all(struct block *block, const struct leat_config *config)
         put_file(block, (int)i, LEAT_KEY_PRIVATE, tls->key);
         put_text(block, (int)i, LEAT_KEY_SERVER_NAME, tls->server_name);
     }
-    if (block->at != NULL) {
-        memcpy(block->at + block->used, &end, sizeof(end));
-    }
-    block->used += sizeof(end);
+    put_end(block);
+}
+
+static void put_psk(struct block *block, const void *what)
+{
+    put_text(block, 0, LEAT_KEY_PSK, what);
+    put_end(block);
 }
 
 /* New memory, filled here and mapped there; here it is unmapped again. */
-static uint64_t make(struct process *vdisk, const struct leat_config *config, uint64_t size)
+static uint64_t make(struct process *process, put_fn put_all, const void *what, uint64_t size)
 {
     int64_t mem = leat_mem_create(size, 0);
     struct block block = {0};
@@ -101,9 +117,9 @@ static uint64_t make(struct process *vdisk, const struct leat_config *config, ui
         block.at = leat_map((leat_handle_t)mem, 0, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
     }
     if (block.at != NULL) {
-        put_all(&block, config);
+        put_all(&block, what);
         leat_mem_unmap(LEAT_SELF, (uintptr_t)block.at, size);
-        va = process_map(vdisk, (leat_handle_t)mem, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
+        va = process_map(process, (leat_handle_t)mem, size, LEAT_PROT_READ | LEAT_PROT_WRITE);
     }
     if (mem > 0) {
         leat_handle_close((leat_handle_t)mem); /* the mapping keeps it */
@@ -111,25 +127,35 @@ static uint64_t make(struct process *vdisk, const struct leat_config *config, ui
     return va;
 }
 
-bool keys_give(struct process *vdisk, const struct leat_config *config)
+static bool give(struct process *process, put_fn put_all, const void *what)
 {
     struct block measure = {0};
     struct leat_start_entry *entry;
 
-    put_all(&measure, config);
+    put_all(&measure, what);
     if (measure.used == sizeof(struct leat_key)) {
-        return true; /* no disk has keys */
+        return true; /* there are none */
     }
-    entry = process_entry(vdisk, "keys", "");
+    entry = process_entry(process, "keys", "");
     if (entry == NULL) {
         return false;
     }
     entry->size = (measure.used + LEAT_PAGE_SIZE - 1) & ~(LEAT_PAGE_SIZE - 1);
-    entry->va = make(vdisk, config, entry->size);
+    entry->va = make(process, put_all, what, entry->size);
     if (entry->va == 0) {
-        leat_log("no memory for the TLS keys of leat.conf");
+        leat_log("no memory for the TLS keys of '%s'", process->name);
     }
     return entry->va != 0;
+}
+
+bool keys_give(struct process *vdisk, const struct leat_config *config)
+{
+    return give(vdisk, put_disks, config);
+}
+
+bool keys_give_text(struct process *process, const char *psk)
+{
+    return give(process, put_psk, psk);
 }
 
 static void wipe_module(const struct leat_boot_module *module)

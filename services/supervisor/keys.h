@@ -12,6 +12,9 @@ int keys_set_of(const struct leat_config *config, const struct leat_config_disk 
 /* Gives vdisk, before it runs, the keys of all disks. False: no memory; logged. */
 bool keys_give(struct process *vdisk, const struct leat_config *config);
 
+/* Gives a process, before it runs, one pre-shared key, "NAME:HEX", as set 0; empty: none. False: no memory; logged. */
+bool keys_give_text(struct process *process, const char *psk);
+
 /* Overwrites leat.conf's text, the files with keys, and the keys in the configuration. They can be given
    to nobody after that. */
 void keys_wipe(struct leat_config *config);

@@ -3,6 +3,7 @@
  * The first process: hands out the machine to the others, starts them, and watches over them. What
  * is missing is said in one line each, and the rest goes on.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -10,15 +11,18 @@
 #include "lib/config/glibc_shim.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "services/supervisor/choice.h"
+#include "services/supervisor/client.h"
 #include "services/supervisor/keys.h"
-#include "services/supervisor/local_menu.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
 #include "services/supervisor/process.h"
 #include "services/supervisor/prompt.h"
+#include "services/supervisor/report.h"
 #include "services/supervisor/screen.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/storage.h"
+#include "services/supervisor/timeline.h"
 #include "services/supervisor/vm.h"
 
 /* Of the supervisor, at most: so many at once, and one each so many nanoseconds. */
@@ -29,12 +33,22 @@ int main(void);
 
 static struct leat_config config;
 
+static struct {
+    const char *text; /* leat.conf, in the memory that boot has loaded it to */
+    uint64_t size;
+    bool can_run; /* this machine has what VMs need */
+} own;
+
+static bool parse_own(struct leat_config_error *error)
+{
+    return leat_config_parse(own.text, own.size, &config, error) == 0;
+}
+
 /* Without a usable leat.conf there is nothing to run, but the prompt and the log are there. */
 static bool read_config(void)
 {
     const struct leat_boot_module *module = machine_module(LEAT_MODULE_CONFIG, NULL);
     struct leat_config_error error;
-    const uint8_t *text;
     const char *why;
 
     if (module == NULL) {
@@ -43,8 +57,9 @@ static bool read_config(void)
         }
         return false;
     }
-    text = machine_module_map(module);
-    if (text == NULL && module->size != 0) {
+    own.text = (const char *)machine_module_map(module);
+    own.size = module->size;
+    if (own.text == NULL && own.size != 0) {
         leat_log("leat.conf cannot be mapped");
         return false;
     }
@@ -53,7 +68,7 @@ static bool read_config(void)
         leat_log("leat.conf cannot be read: %s", why);
         return false;
     }
-    if (leat_config_parse((const char *)text, module->size, &config, &error) != 0) {
+    if (!parse_own(&error)) {
         leat_log("%s", error.text);
         memset(&config, 0, sizeof(config));
         return false;
@@ -61,28 +76,77 @@ static bool read_config(void)
     return true;
 }
 
+/* All is known: the disks, and then the VMs. */
+static void start_vms(void)
+{
+    services_start_vdisk(&config);
+    keys_wipe(&config);
+    mitigate_start(&config);
+    vm_init(&config, own.can_run);
+    vm_autostart();
+}
+
+/* The console of the VM that was chosen, unless leat.conf says what is shown. */
+static void show_chosen(void)
+{
+    const char *name = config.console_line != 0 ? config.console_view : choice_name();
+    int index = vm_find(name);
+
+    if (index >= 0) {
+        screen_close_to_vm((unsigned)index + 1);
+    } else {
+        screen_close();
+    }
+}
+
+/* What a server has given stands behind leat.conf, on lines of its own. */
+static const char *take_given(const char *given, size_t size)
+{
+    static struct leat_config_error error;
+    char *joined = own.size + size <= LEAT_CONFIG_MAX_BYTES ? malloc(own.size + size + 1) : NULL;
+    bool is_good;
+
+    if (joined == NULL) {
+        return "with leat.conf it is larger than 256 KiB, or memory is short";
+    }
+    memcpy(joined, own.text, own.size);
+    memcpy(joined + own.size, given, size);
+    is_good = leat_config_parse_joined(joined, own.size + size, own.size, &config, &error) == 0;
+    explicit_bzero(joined, own.size + size);
+    free(joined);
+    if (!is_good) {
+        struct leat_config_error none;
+
+        parse_own(&none); /* as it was */
+        return error.text;
+    }
+    start_vms();
+    show_chosen();
+    return NULL;
+}
+
 int main(void)
 {
     struct pace wakes = {.step_ns = WAKE_NS, .burst = WAKES};
-    bool can_run;
+    bool has_config;
 
     machine_init();
+    timeline_init();
     process_init();
     prompt_init();
     screen_init();
-    can_run = machine_report();
-    if (read_config()) {
-        services_start_console(&config);
+    report_init();
+    own.can_run = machine_report();
+    has_config = read_config();
+    services_start_console(&config);
+    if (has_config) {
         services_start_net(&config);
         storage_start(&config);
-        services_start_vdisk(&config);
-    } else {
-        services_start_console(&config);
     }
-    keys_wipe(&config);
-    mitigate_start(&config);
-    vm_init(&config, can_run);
-    vm_autostart();
-    local_menu_show(&config);
+    if (has_config && config.leatd.line != 0) {
+        client_start(&config, take_given);
+    } else {
+        start_vms();
+    }
     leat_loop_run_paced(&supervisor_loop, &wakes);
 }

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/map.h"
 #include "lib/sys.h"
+#include "services/supervisor/files.h"
 #include "services/supervisor/load.h"
 #include "services/supervisor/machine.h"
 
@@ -75,19 +76,17 @@ struct leat_start_entry *process_entry(struct process *process, const char *role
 bool process_give_file(struct process *process, const char *role, const char *name,
                        const char *file)
 {
-    const struct leat_boot_module *module = machine_module(LEAT_MODULE_FILE, file);
-    struct leat_start_entry *entry = module != NULL ? process_entry(process, role, name) : NULL;
+    struct leat_start_entry *entry = files_has(file) ? process_entry(process, role, name) : NULL;
     int64_t mem;
 
     if (entry == NULL) {
         return false;
     }
-    mem = machine_module_mem(module);
+    mem = files_mem(file, &entry->size);
     if (mem > 0) {
-        entry->va = process_map(process, (leat_handle_t)mem, module->size, LEAT_PROT_READ);
+        entry->va = process_map(process, (leat_handle_t)mem, entry->size, LEAT_PROT_READ);
         leat_handle_close((leat_handle_t)mem);
     }
-    entry->size = module->size;
     if (entry->va == 0) {
         leat_log("process '%s': file '%s' cannot be mapped (error %d)", process->name, file,
                  (int)mem);

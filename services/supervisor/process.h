@@ -61,8 +61,8 @@ void process_discard(struct process *process);
 /* Appends an entry of the start block to be filled; NULL: there is no room (or it runs already). */
 struct leat_start_entry *process_entry(struct process *process, const char *role, const char *name);
 
-/* Maps a file that boot has loaded into the process, read-only, under that role and name. False: it
-   was not loaded (as boot has said), or cannot be mapped; logged. */
+/* Maps a file (files.h) into the process, read-only, under that role and name. False: it is not there (as boot has said),
+   or cannot be mapped; logged. */
 bool process_give_file(struct process *process, const char *role, const char *name,
                        const char *file);
 

@@ -102,6 +102,11 @@ void prompt_reply(struct process *process, const struct leat_ctl *message)
     }
 }
 
+bool prompt_is_asking(void)
+{
+    return prompt.waiting != 0;
+}
+
 void prompt_forget_process(struct process *process)
 {
     (void)process;

@@ -14,6 +14,9 @@ void prompt_command(const struct leat_ctl *message);
 /* A process's LEAT_CTL_REPLY to what the prompt asked it. */
 void prompt_reply(struct process *process, const struct leat_ctl *message);
 
+/* Is an answer of some process awaited? */
+bool prompt_is_asking(void);
+
 /* The process is dead: no answer will come. */
 void prompt_forget_process(struct process *process);
 

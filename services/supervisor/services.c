@@ -10,15 +10,19 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "services/supervisor/client.h"
 #include "services/supervisor/hardware.h"
 #include "services/supervisor/keys.h"
 #include "services/supervisor/link.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/overlay.h"
+#include "services/supervisor/profiles.h"
 #include "services/supervisor/prompt.h"
+#include "services/supervisor/report.h"
 #include "services/supervisor/screen.h"
 #include "services/supervisor/storage.h"
 #include "services/supervisor/store_plan.h"
+#include "services/supervisor/timeline.h"
 #include "services/supervisor/vm.h"
 
 #define CONSOLE_QUOTA (16ull << 20)
@@ -44,6 +48,11 @@ struct process *services_vdisk(void)
     return services.vdisk;
 }
 
+struct process *services_net(void)
+{
+    return services.net;
+}
+
 bool services_has_net(void)
 {
     return services.net != NULL;
@@ -64,8 +73,10 @@ static void on_death(struct process *process, const struct leat_domain_status *s
         hardware_nic_off();
     } else {
         services.vdisk = NULL;
+        profiles_forget_vdisk();
     }
     storage_forget(process);
+    client_forget(process);
     vm_forget_process(process);
     prompt_forget_process(process);
 }
@@ -74,7 +85,8 @@ static void on_message(struct process *process, const struct leat_ctl *message)
 {
     switch (message->op) {
     case LEAT_CTL_DETACHED:
-        if (!storage_detached(process, message->arg[0])) {
+        if (!storage_detached(process, message->arg[0]) &&
+            !client_detached(process, message->arg[0])) {
             vm_detached(process, message->arg[0]);
         }
         break;
@@ -89,9 +101,17 @@ static void on_message(struct process *process, const struct leat_ctl *message)
         }
         break;
     case LEAT_CTL_REPLY:
-        prompt_reply(process, message);
+        if (!report_reply(process, message)) {
+            prompt_reply(process, message);
+        }
+        break;
+    case LEAT_CTL_PROFILE:
+        profiles_offered(process, message);
         break;
     case LEAT_CTL_STATUS:
+        if (process == services.net && message->arg[0] == LEAT_NET_UP) {
+            timeline_mark("network");
+        }
         if (process == services.vdisk) {
             vm_show_disk_status(message->text);
         }
@@ -163,6 +183,14 @@ static void add_address(struct process *p, const char *key, uint32_t address)
     }
 }
 
+/* If it does not yet. */
+static void run_net(void)
+{
+    if (services.net != NULL && services.net->start != NULL) {
+        run(services.net, &services.net);
+    }
+}
+
 void services_start_net(const struct leat_config *config)
 {
     const uint8_t *uuid = machine_boot_info()->smbios_uuid;
@@ -186,7 +214,10 @@ void services_start_net(const struct leat_config *config)
         process_discard(p);
         return;
     }
-    services.net = p; /* runs once vdisk is joined to it */
+    services.net = p;
+    if (config->leatd.line != 0) {
+        run_net();
+    }
 }
 
 /* Memory for the store on a local disk; 0: there is none. */
@@ -366,9 +397,7 @@ void services_start_vdisk(const struct leat_config *config)
         if (config->disk_count != 0) {
             leat_log("no network: the disks of leat.conf cannot be had");
         }
-        if (services.net != NULL) {
-            run(services.net, &services.net);
-        }
+        run_net();
         return;
     }
     p = create("vdisk", vdisk_quota(config, &plan, &store_bytes), LEAT_PRIO_SERVICE);
@@ -382,12 +411,15 @@ void services_start_vdisk(const struct leat_config *config)
         link_name(&vdisk_side, "net", "net");
         if (link_processes(services.net, 0, &net_side, p, 0, &vdisk_side,
                            sizeof(struct leat_net_channel)) == LEAT_OK) {
-            link_deliver(services.net, &net_side, 0);
+            link_deliver(services.net, &net_side, link_cookie());
             link_deliver(p, &vdisk_side, 0);
         }
         give_store(p, config, store_bytes);
+        if (config->leatd.line != 0) {
+            profiles_join(p);
+        }
     }
-    run(services.net, &services.net);
+    run_net();
     if (p != NULL) {
         run(p, &services.vdisk);
     }

@@ -13,7 +13,7 @@ struct attachment {
     uint64_t bits; /* of the process's notification, to be returned; 0: shared ones */
 };
 
-/* Each logs what is missing, and leaves that service out. */
+/* Each logs what is missing, and leaves that service out. With [leatd] net runs at once, else with vdisk. */
 void services_start_console(const struct leat_config *config);
 void services_start_net(const struct leat_config *config);
 void services_start_vdisk(const struct leat_config *config);
@@ -21,6 +21,8 @@ void services_start_vdisk(const struct leat_config *config);
 /* NULL: does not run. */
 struct process *services_console(void);
 struct process *services_vdisk(void);
+
+struct process *services_net(void);
 
 /* Is there a network for disks to come over? */
 bool services_has_net(void);

@@ -201,8 +201,9 @@ static void on_timer(void *context)
 
 void storage_start(const struct leat_config *config)
 {
-    if (config->disk_count == 0 || config->store.is_off || !services_has_net() ||
-        controllers_find() == 0) {
+    bool has_disks = config->disk_count != 0 || config->leatd.line != 0;
+
+    if (!has_disks || config->store.is_off || !services_has_net() || controllers_find() == 0) {
         return;
     }
     storage.config = config;

@@ -11,6 +11,7 @@
 #include "lib/sys.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/services.h"
+#include "services/supervisor/timeline.h"
 #include "services/supervisor/vm_build.h"
 
 #define SECOND 1000000000ull
@@ -158,6 +159,8 @@ static void on_event(struct vm *vm, const struct leat_ctl *message)
         if (vm->state == VM_STARTING) {
             vm->state = VM_RUNNING;
             tell(vm, "runs");
+            snprintf(line, sizeof(line), "vm %s runs", vm->config->name);
+            timeline_mark(line);
         }
         set_wait(vm, "");
         break;
@@ -314,9 +317,15 @@ const struct leat_config_vm *vm_config(unsigned index)
     return all.vms[index].config;
 }
 
-void vm_describe(unsigned index, char *text, size_t size)
+const char *vm_state_name(unsigned index)
 {
     static const char *const states[] = {"off", "starting", "running", "stopping", "ending"};
+
+    return states[all.vms[index].state];
+}
+
+void vm_describe(unsigned index, char *text, size_t size)
+{
     struct vm *vm = &all.vms[index];
     struct leat_domain_status status = {0};
     int length;
@@ -326,7 +335,7 @@ void vm_describe(unsigned index, char *text, size_t size)
     }
     length =
         snprintf(text, size, "%2u %-16s %-8s %5llu MiB %2u cpu%s %6llu.%01llu s", vm->number,
-                 vm->config->name, states[vm->state],
+                 vm->config->name, vm_state_name(index),
                  (unsigned long long)vm->config->memory_bytes >> 20, vm->config->cpus,
                  vm->config->cpus == 1 ? " " : "s", (unsigned long long)(status.cpu_ns / SECOND),
                  (unsigned long long)(status.cpu_ns % SECOND / (SECOND / 10)));

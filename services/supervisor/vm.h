@@ -36,6 +36,9 @@ unsigned vm_count(void);
 /* Index of the VM of that number (from 1) or name; -1: none. */
 int vm_find(const char *number_or_name);
 
+/* "off", "starting", "running", "stopping", "ending" */
+const char *vm_state_name(unsigned index);
+
 /* One line for `vms`. */
 void vm_describe(unsigned index, char *text, size_t size);
 

@@ -10,6 +10,7 @@
 #include "lib/sys.h"
 #include "lib/tsc.h"
 #include "services/supervisor/cpu_text.h"
+#include "services/supervisor/files.h"
 #include "services/supervisor/machine.h"
 
 #define VMM_QUOTA (20ull << 20)   /* code, heap, nested page tables, the first vCPU */
@@ -34,8 +35,9 @@ uint64_t vm_needed_bytes(const struct leat_config_vm *config)
 
 static bool has_file(const struct leat_config_vm *config, const char *what, const char *file)
 {
-    if (machine_module(LEAT_MODULE_FILE, file) == NULL) {
-        leat_log("vm %s: its %s '%s' was not found beside leat.efi", config->name, what, file);
+    if (!files_has(file)) {
+        leat_log("vm %s: its %s '%s' was not found beside leat.efi, nor given by a server",
+                 config->name, what, file);
         return false;
     }
     return true;

@@ -43,7 +43,7 @@ static void begin(const char *export_name, bool is_profiled)
 
 static void end(void)
 {
-    profiles_end(disk);
+    profiles_end(disk, "vm/root");
     vdisk_detach(disk);
     vdisk_destroy(engine);
 }
@@ -109,6 +109,30 @@ static void test_file(void **state)
     end();
 }
 
+/* What is recorded goes up once; each new recording again; what does not fit, never. */
+static void test_unsent(void **state)
+{
+    (void)state;
+    static uint8_t out[PROFILES_BYTES];
+    const char *name;
+    while (profiles_unsent(out, sizeof out, &name)) { /* of the tests before */
+    }
+    boot("u", 5);
+    boot("v", 3);
+    size_t first = profiles_unsent(out, sizeof out, &name);
+    assert_true(first > 0);
+    assert_string_equal(name, "vm/root");
+    struct profile p = {0};
+    assert_null(profile_decode(out, first, &p));
+    assert_int_equal(p.size_bytes, TINY_BYTES);
+    profile_free(&p);
+    assert_true(profiles_unsent(out, sizeof out, &name) > 0);
+    assert_int_equal(profiles_unsent(out, sizeof out, &name), 0);
+    boot("u", 6);
+    assert_int_equal(profiles_unsent(out, 10, &name), 0);
+    assert_int_equal(profiles_unsent(out, sizeof out, &name), 0);
+}
+
 /* Profiles without end: the oldest go. */
 static void test_bound(void **state)
 {
@@ -139,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kept),
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_unsent),
         cmocka_unit_test(test_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

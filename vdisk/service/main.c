@@ -52,7 +52,8 @@ static struct {
     struct net_conns net;
     struct leat_start_entry net_entry;
     struct attached *disks[MAX_DISKS];
-    bool has_store; /* the engine knows whether there is one */
+    bool profile_is_under_way; /* the supervisor has not taken it yet */
+    bool has_store;            /* the engine knows whether there is one */
     struct rounds rounds;
     uint64_t next_round_ns; /* not before; 0: at once */
     uint64_t stop_ns;       /* not 0: the service ends, at this time at the latest */
@@ -265,7 +266,7 @@ static void detach(uint64_t cookie)
         if (!a || a->cookie != cookie)
             continue;
         if (a->is_used && is_alone(a))
-            profiles_end(a->channel.disk);
+            profiles_end(a->channel.disk, a->entry.name);
         if (a->is_used)
             channel_end(&a->channel);
         leat_loop_off(&service.loop, a->entry.my_bits);
@@ -317,6 +318,19 @@ static void answer_query(const struct leat_ctl *message)
     pause_answer(service.answer.is_on);
 }
 
+/* Up to whoever has the machine's server: one at a time, through memory that the supervisor reads. */
+static void send_profile(void)
+{
+    const struct leat_start_entry *entry = leat_start_find("profile", NULL);
+    const char *name;
+    size_t size;
+    if (!entry || !entry->va || service.profile_is_under_way)
+        return;
+    size = profiles_unsent((void *)entry->va, entry->size, &name);
+    service.profile_is_under_way =
+        size && leat_ctl_send(LEAT_CTL_PROFILE, name, size, 0) == LEAT_OK;
+}
+
 static void on_ctl(const struct leat_ctl *message)
 {
     switch (message->op) {
@@ -334,6 +348,9 @@ static void on_ctl(const struct leat_ctl *message)
         break;
     case LEAT_CTL_QUERY:
         answer_query(message);
+        break;
+    case LEAT_CTL_PROFILE:
+        service.profile_is_under_way = false;
         break;
     case LEAT_CTL_STOP:
         vdisk_drain(service.engine);
@@ -401,11 +418,12 @@ static bool pump(void *ctx)
             continue;
         if (a->channel.has_changed) {
             report_status(a);
-            profiles_keep(a->channel.disk);
+            profiles_keep(a->channel.disk, a->entry.name);
         }
         channel_flush(&a->channel);
         may_sleep &= channel_may_sleep(&a->channel);
     }
+    send_profile();
     local_disk_flush();
     may_sleep &= local_disk_may_sleep();
     net_conns_flush(&service.net);

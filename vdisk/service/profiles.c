@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vdisk/service/profiles.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@ static struct kept {
     void *data; /* NULL: free */
     size_t size;
     uint64_t number; /* counts up: the smallest is the oldest */
+    char name[64];   /* of a disk of it */
+    bool is_sent;
 } places[PLACES];
 static size_t all_bytes;
 
@@ -60,7 +63,7 @@ const char *profiles_begin(struct vdisk_disk *disk, const void *file, size_t siz
     return size ? vdisk_profile_suggest(disk, file, size) : NULL;
 }
 
-void profiles_keep(struct vdisk_disk *disk)
+void profiles_keep(struct vdisk_disk *disk, const char *name)
 {
     static uint64_t count;
     void *data;
@@ -79,12 +82,38 @@ void profiles_keep(struct vdisk_disk *disk)
     k = oldest(true);
     if (k->data)
         forget(k);
-    *k = (struct kept){*vdisk_config_of(disk), data, size, ++count};
+    *k = (struct kept){.of = *vdisk_config_of(disk), .data = data, .size = size, .number = ++count};
+    snprintf(k->name, sizeof k->name, "%s", name);
     all_bytes += size;
 }
 
-void profiles_end(struct vdisk_disk *disk)
+void profiles_end(struct vdisk_disk *disk, const char *name)
 {
     vdisk_profile_end(disk);
-    profiles_keep(disk);
+    profiles_keep(disk, name);
+}
+
+static struct kept *oldest_unsent(void)
+{
+    struct kept *found = NULL;
+    for (unsigned i = 0; i < PLACES; i++) {
+        struct kept *k = &places[i];
+        if (k->data && !k->is_sent && (!found || k->number < found->number))
+            found = k;
+    }
+    return found;
+}
+
+size_t profiles_unsent(void *data, size_t size, const char **name)
+{
+    struct kept *k;
+    while ((k = oldest_unsent()) != NULL) {
+        k->is_sent = true;
+        if (k->size > size)
+            continue;
+        memcpy(data, k->data, k->size);
+        *name = k->name;
+        return k->size;
+    }
+    return 0;
 }
