@@ -29,14 +29,32 @@ static uint64_t get(const uint8_t *at, unsigned bytes)
     return value;
 }
 
+/* SMBIOS 3.6, 6.1.3: strings are counted from 1 on, and stand behind the structure. What is not printable is shown as
+   a '?'. */
+static void copy_string(const uint8_t *strings, const uint8_t *end, unsigned number, char *out,
+                        unsigned size)
+{
+    unsigned used = 0;
+    while (number > 1 && strings < end && *strings != 0) {
+        while (strings < end && *strings != 0)
+            strings++;
+        strings++;
+        number--;
+    }
+    for (; number == 1 && strings < end && *strings != 0 && used + 1 < size; strings++)
+        out[used++] = *strings >= ' ' && *strings <= '~' ? (char)*strings : '?';
+    out[used] = '\0';
+}
+
 /* SMBIOS 3.6, 6.1.2 and 7.2: structures are a header of type, length, handle, then strings that end
-   in two NULs; type 1's UUID stands at offset 8. */
-static void find_uuid(const uint8_t *at, uint64_t size, uint8_t uuid[16])
+   in two NULs; type 1's product name is the string of the number at offset 5, its UUID stands at offset 8. */
+static void find_system(const uint8_t *at, uint64_t size, struct leat_boot_info *info)
 {
     const uint8_t *end = at + size;
     while (end - at >= 4 && at[1] >= 4 && at[1] <= end - at) {
         if (at[0] == 1 && at[1] >= 24) {
-            memcpy(uuid, at + 8, 16);
+            memcpy(info->smbios_uuid, at + 8, 16);
+            copy_string(at + at[1], end, at[5], info->product, sizeof(info->product));
             return;
         }
         if (at[0] == 127) /* end of table */
@@ -52,14 +70,12 @@ static void describe_smbios(struct boot *boot)
 {
     const uint8_t *entry = find_table(boot, &smbios3_guid);
     if (entry != NULL && memcmp(entry, "_SM3_", 5) == 0) { /* SMBIOS 3.6, 5.2.2 */
-        find_uuid((const uint8_t *)(uintptr_t)get(entry + 16, 8), get(entry + 12, 4),
-                  boot->info->smbios_uuid);
+        find_system((const uint8_t *)(uintptr_t)get(entry + 16, 8), get(entry + 12, 4), boot->info);
         return;
     }
     entry = find_table(boot, &smbios_guid);
     if (entry != NULL && memcmp(entry, "_SM_", 4) == 0) /* 5.2.1 */
-        find_uuid((const uint8_t *)(uintptr_t)get(entry + 24, 4), get(entry + 22, 2),
-                  boot->info->smbios_uuid);
+        find_system((const uint8_t *)(uintptr_t)get(entry + 24, 4), get(entry + 22, 2), boot->info);
 }
 
 static void describe_framebuffer(struct boot *boot)

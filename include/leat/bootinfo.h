@@ -134,6 +134,7 @@ struct leat_boot_info {
     uint64_t kernel_base_hpa, kernel_size; /* the loaded image, contiguous, from its lowest address on */
     uint64_t tsc_hz;                       /* TSC ticks in a second */
     uint8_t smbios_uuid[16];               /* SMBIOS type 1, as stored; all zero: none */
+    char product[64];                      /* SMBIOS type 1, printable ASCII; empty: none */
     struct leat_framebuffer framebuffer;
     struct leat_boot_interrupts interrupts;
     uint64_t parking_hpa; /* struct leat_boot_parking, in BOOT memory below 1 MiB; 0: the other CPUs are left alone */

@@ -249,6 +249,9 @@ static void give_arguments(struct process *p)
     process_argument(p, "servers=%s", client.config->leatd.servers);
     process_argument(p, "uuid=%s", client.identity.uuid);
     process_argument(p, "version=%s", LEAT_VERSION);
+    if (machine_boot_info()->product[0] != 0) {
+        process_argument(p, "product=%.63s", machine_boot_info()->product);
+    }
     if (client.identity.may_enrol) {
         process_argument(p, "enrol=1");
     }
