@@ -315,6 +315,15 @@ void client_start(const struct leat_config *config, client_configured_fn configu
     }
 }
 
+bool client_restart(void)
+{
+    if (client.process == NULL) {
+        return false;
+    }
+    leat_domain_kill(client.process->domain, 0);
+    return true;
+}
+
 bool client_detached(const struct process *net, uint64_t cookie)
 {
     if (client.net.process == NULL || client.net.process != net || client.net.cookie != cookie) {

@@ -20,6 +20,9 @@ void client_start(const struct leat_config *config, client_configured_fn configu
 /* Shown before all views, and logged. */
 void client_notice(const char *title, const char *text);
 
+/* Ends the process, so that it is started again. False: it does not run. */
+bool client_restart(void);
+
 /* net has let go of a channel: true if it was the client's. */
 bool client_detached(const struct process *net, uint64_t cookie);
 /* net or the console is dead. */

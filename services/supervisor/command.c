@@ -20,7 +20,8 @@ const char *const command_help[] = {
     "mem                    where the memory is",
     "cpus                   who uses the CPUs: over the next second, and in all",
     "log                    Leat's messages so far",
-    "restart storage        end the service of the local disks and start it again",
+    "restart storage|client end the service of the local disks, or the one that speaks with leatd, "
+    "and start it again",
     "poweroff, reboot       stop the machine, VMs and all",
     "Ctrl-] then 1-9: that VM's console; l: this prompt; a: everything; ?: more",
     NULL,
@@ -87,6 +88,14 @@ static enum command_kind single(const char *word)
     return COMMAND_WRONG;
 }
 
+static enum command_kind service(const char *word)
+{
+    if (strcmp(word, "storage") == 0) {
+        return COMMAND_RESTART;
+    }
+    return strcmp(word, "client") == 0 ? COMMAND_RESTART_CLIENT : COMMAND_WRONG;
+}
+
 /* The console asks for "disks table COLUMNS ROWS". False: that is none of these. */
 static bool disks_query(char words[MAX_WORDS][WORD_BYTES], unsigned count, uint64_t *query)
 {
@@ -127,10 +136,8 @@ void command_parse(const char *line, struct command *command)
         command->kind = disks_query(words, count, &command->query) ? COMMAND_DISKS : COMMAND_WRONG;
         snprintf(command->why, sizeof(command->why), "usage: disks [live|json]");
     } else if (strcmp(words[0], "restart") == 0) {
-        bool is_known = count == 2 && strcmp(words[1], "storage") == 0;
-
-        command->kind = is_known ? COMMAND_RESTART : COMMAND_WRONG;
-        snprintf(command->why, sizeof(command->why), "usage: restart storage");
+        command->kind = count == 2 ? service(words[1]) : COMMAND_WRONG;
+        snprintf(command->why, sizeof(command->why), "usage: restart storage|client");
     } else {
         command->kind = count == 1 ? single(words[0]) : COMMAND_WRONG;
         snprintf(command->why, sizeof(command->why), "unknown command '%s'; try 'help'", words[0]);

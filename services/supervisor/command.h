@@ -16,7 +16,8 @@ enum command_kind {
     COMMAND_DISKS,
     COMMAND_MEM,
     COMMAND_CPUS,
-    COMMAND_RESTART, /* of the service `storage` */
+    COMMAND_RESTART,        /* of the service `storage` */
+    COMMAND_RESTART_CLIENT, /* of the service `client` */
     COMMAND_HELP,
     COMMAND_POWER_OFF,
     COMMAND_REBOOT,

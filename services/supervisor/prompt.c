@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/sys.h"
+#include "services/supervisor/client.h"
 #include "services/supervisor/command.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/services.h"
@@ -240,6 +241,10 @@ void prompt_command(const struct leat_ctl *message)
     case COMMAND_RESTART:
         reply(true, storage_restart() ? "storage is restarted: what needs it waits"
                                       : "storage does not run");
+        break;
+    case COMMAND_RESTART_CLIENT:
+        reply(true, client_restart() ? "client is restarted: the VMs do not need it"
+                                     : "client does not run");
         break;
     case COMMAND_HELP:
         for (unsigned i = 0; command_help[i] != NULL; i++) {

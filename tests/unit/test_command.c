@@ -29,6 +29,7 @@ static void commands_are_understood(void **state)
     assert_int_equal(parse("cpus").kind, COMMAND_CPUS);
     assert_int_equal(parse("help").kind, COMMAND_HELP);
     assert_int_equal(parse("restart storage").kind, COMMAND_RESTART);
+    assert_int_equal(parse("restart client").kind, COMMAND_RESTART_CLIENT);
     assert_int_equal(parse("restart").kind, COMMAND_WRONG);
     assert_int_equal(parse("restart net").kind, COMMAND_WRONG);
     assert_int_equal(parse("poweroff").kind, COMMAND_POWER_OFF);
