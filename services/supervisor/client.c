@@ -78,7 +78,6 @@ static void notice(const struct leat_ctl *message)
     memcpy(text, message->text, sizeof(text));
     for (char *line = strtok(text, "\n"); line != NULL && count < LEAT_SCREEN_LINES;
          line = strtok(NULL, "\n")) {
-        leat_log("%s", line);
         lines[count++] = line;
     }
     screen_notice("Leat", lines, count,
