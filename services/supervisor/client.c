@@ -22,6 +22,7 @@
 #include "services/supervisor/screen.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/timeline.h"
+#include "services/supervisor/wrap.h"
 
 #define QUOTA (24ull << 20) /* its heap, and page tables for files and channels */
 
@@ -54,35 +55,36 @@ struct leat_client_area *client_area(void)
     return client.area;
 }
 
+/* Texts of others: broken into lines, so that the screen does not cut them. */
+static void show(const char *title, const char *text, unsigned seconds)
+{
+    char copy[LEAT_SCREEN_LINES * WRAP_COLUMNS];
+    const char *lines[LEAT_SCREEN_LINES];
+    unsigned count;
+
+    snprintf(copy, sizeof(copy), "%s", text);
+    count = wrap_text(copy, WRAP_COLUMNS, lines, LEAT_SCREEN_LINES);
+    screen_notice(title, lines, count, seconds);
+}
+
 void client_notice(const char *title, const char *text)
 {
-    const char *lines[] = {text};
-
     leat_log("%s: %s", title, text);
-    screen_notice(title, lines, 1, 0);
+    show(title, text, 0);
 }
 
 /* -- what it says -- */
 
-/* Its lines are parted by line feeds. */
 static void notice(const struct leat_ctl *message)
 {
-    char text[sizeof(message->text)];
-    const char *lines[LEAT_SCREEN_LINES];
-    unsigned count = 0;
+    uint64_t seconds = message->arg[1];
 
     if (message->text[0] == 0) {
         screen_close();
-        return;
+    } else {
+        show("Leat", message->text,
+             seconds > LEAT_SCREEN_SECONDS ? LEAT_SCREEN_SECONDS : (unsigned)seconds);
     }
-    memcpy(text, message->text, sizeof(text));
-    for (char *line = strtok(text, "\n"); line != NULL && count < LEAT_SCREEN_LINES;
-         line = strtok(NULL, "\n")) {
-        lines[count++] = line;
-    }
-    screen_notice("Leat", lines, count,
-                  message->arg[1] > LEAT_SCREEN_SECONDS ? LEAT_SCREEN_SECONDS
-                                                        : (unsigned)message->arg[1]);
 }
 
 static void give_memory(struct process *process, const struct leat_ctl *message)

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A machine whose leat.conf names a leatd and nothing else: who may not start is told why and goes on by himself once he
+may; kernel and initrd come from leatd, the disk from nbdkit; and both may be restarted under a guest that works."""
+import re
+import time
+
+from lab import TEST_INIT, check, main
+from leatd_lab import UUID, Control, report_of, stick
+
+LOGIN = "guest login:"
+
+
+def with_control(test):
+    def run(lab):
+        control = Control(lab)
+        try:
+            test(lab, control)
+        finally:
+            control.close()
+    run.__name__ = test.__name__
+    return run
+
+
+def said(run, pattern):
+    return lambda: re.search(pattern, run.text())
+
+
+def kept_files(run):
+    return [int(n) for n in re.findall(r"TEST kept (\d+) \w{64}", run.text())]
+
+
+def add_client(control):
+    return control.leatctl("client", "add", "lab-01", UUID).strip().splitlines()[-1].split()[-1]
+
+
+@with_control
+def refusals(lab, control):
+    """Unknown; known, but with another key; disabled; without disks. Each has its sentence, and the last ones end by
+    themselves, with a guest at its login."""
+    run = lab.boot(stick(lab, control, f"{UUID}:{'6a' * 32}"), uuid=UUID, guests=("ram",))
+    lab.wait_for(run, {"unknown": said(run, rf"not known to the server(?s:.*){UUID}, MAC\s+52:54:00")}, 120)
+    key = add_client(control)
+    lab.wait_for(run, {"another key": said(run, "by another key")}, 60)
+    check("6a6a6a" not in run.text(), "the key is shown")
+    run.close()
+
+    control.api("PATCH", "clients/lab-01", {"enabled": False})
+    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("ram",))
+    lab.wait_for(run, {"disabled": said(run, r"(?i)disabled|not enabled")}, 120)
+    control.api("PATCH", "clients/lab-01", {"enabled": True})
+    lab.wait_for(run, {"no disks": said(run, r"(?i)no disk")}, 60)
+    control.debian("ram")
+    lab.wait_for(run, {"login": lambda: LOGIN in run.text()}, 600)
+    session, = control.sessions()
+    lab.wait_for(run, {"its report": lambda: report_of(control.sessions()[0]).get("vms")}, 60)
+    report = report_of(control.sessions()[0])
+    check(report["vms"] == [{"name": "ram", "state": "running"}], f"the report says {report['vms']}")
+    stages = [mark["what"] for mark in report["boot"]]
+    for stage in ("kernel", "network", "server", "configuration", "vm ram runs"):
+        check(stage in stages, f"the report's boot has no '{stage}': {stages}")
+    check([mark["ms"] for mark in report["boot"]] == sorted(mark["ms"] for mark in report["boot"]), "stages out of order")
+    check(session["id"] == control.sessions()[0]["id"], "the session is another one")
+
+
+@with_control
+def restarts(lab, control):
+    """leatd is killed, and nbdkit too, while the guest writes and reads; the session is the same one afterwards."""
+    key = add_client(control)
+    control.debian("server", f"{TEST_INIT} leat.do=sums,fsyncs")
+    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("server",))
+    lab.wait_for(run, {"sums": lambda: "TEST sums ok" in run.text(), "files": lambda: len(kept_files(run)) >= 5}, 900)
+    before, = control.sessions()
+    control.kill()
+    there = len(kept_files(run))
+    lab.wait_for(run, {"files without leatd": lambda: len(kept_files(run)) >= there + 20}, 300)
+    time.sleep(20)  # longer than a session lives, and a lease
+    control.start()
+    there = len(kept_files(run))
+    lab.wait_for(run, {"files with leatd again": lambda: len(kept_files(run)) >= there + 20,
+                       "the session again": lambda: control.sessions()}, 300)
+    after, = control.sessions()
+    check(after["id"] == before["id"], "the session is another one")
+    control.nbdkit.kill()
+    control.nbdkit.wait()
+    control.serve()
+    there = len(kept_files(run))
+    lab.wait_for(run, {"files with a new nbdkit": lambda: len(kept_files(run)) >= there + 5}, 300)
+    check("FAILED" not in run.text(), "a guest's test has failed")
+    check(kept_files(run) == list(range(1, len(kept_files(run)) + 1)), "files are missing")
+
+
+@with_control
+def menu(lab, control):
+    """Two disks: the menu, its choice by a key, and one that runs in any case."""
+    key = add_client(control)
+    control.debian("ram", label="Debian, forgetful")
+    control.debian("read-only", label="Debian, in vain", default=True)
+    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("ram", "read-only"))
+    lab.wait_for(run, {"the menu": said(run, "(?s)Debian, forgetful.*Debian, in vain|Debian, in vain.*Debian, forgetful")}, 120)
+    labels = ["Debian, forgetful", "Debian, in vain"]
+    first = min(labels, key=lambda label: run.text().rindex(label))
+    run.send("1" if first == labels[0] else "2")
+    lab.wait_for(run, {"login": lambda: LOGIN in run.text()}, 600)
+    check("vm ram: runs" in run.text() and "vm read-only" not in run.text(), "not what was chosen")
+
+
+@with_control
+def client_dies(lab, control):
+    """The process that speaks with leatd dies under a running guest: it is started again, and the session goes on."""
+    key = add_client(control)
+    control.debian("server", f"{TEST_INIT} leat.do=fsyncs")
+    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("server",))
+    lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= 5}, 900)
+    before, = control.sessions()
+    run.send("restart client\r")
+    lab.wait_for(run, {"restarted": said(run, "service 'client' has died")}, 60)
+    there, end = len(kept_files(run)), time.monotonic() + 30
+    while time.monotonic() < end:
+        run.step(0.2)
+    lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= there + 5}, 300)
+    after, = control.sessions()
+    check(after["id"] == before["id"], "the session is another one")
+    check("renewed" not in after or after["renewed"] > before["renewed"], "the session is not renewed")
+
+
+if __name__ == "__main__":
+    main(refusals, restarts, menu, client_dies)
