@@ -14,6 +14,7 @@
 #include "services/supervisor/choice.h"
 #include "services/supervisor/client.h"
 #include "services/supervisor/keys.h"
+#include "services/supervisor/local_menu.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/mitigate.h"
 #include "services/supervisor/process.h"
@@ -147,6 +148,7 @@ int main(void)
         client_start(&config, take_given);
     } else {
         start_vms();
+        local_menu_show(&config);
     }
     leat_loop_run_paced(&supervisor_loop, &wakes);
 }
