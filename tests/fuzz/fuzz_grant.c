@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char text[GRANT_LINE + 1], line[GRANT_LINE];
     struct grant grant;
     struct grant_refusal refusal;
+    bool pauses = false;
     int64_t expires = 0;
     if (size > GRANT_LINE)
         size = GRANT_LINE;
@@ -38,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!grant_ask_renew(line, grant.lease, UINT64_MAX, UINT64_MAX, true))
             abort();
     }
-    grant_read_renewed(text, &expires, &refusal);
+    grant_read_renewed(text, &expires, &pauses, &refusal);
     check_text(refusal.sentence, sizeof refusal.sentence);
     size_t length = grant_ask_open(line, text, "", false);
     if (length && (strlen(line) != length || memchr(line, '\n', length) != line + length - 1))

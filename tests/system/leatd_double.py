@@ -15,6 +15,7 @@ class Double:
         self.made = set()  # leases whose difference's file is there
         self.listener = None
         self.term = 60
+        self.away = "hold"
         self.lock = threading.Lock()
         self.goes_on = threading.Event()  # cleared: it takes requests, and answers none
         self.goes_on.set()
@@ -71,7 +72,7 @@ class Double:
         grant = self.grants.get(request["token"], {"error": "no such export", "reason": "token"})
         if isinstance(grant, dict) and "lease" in grant:
             new = {"new": grant["lease"] not in self.made} if "difference" in grant else {}
-            return {"expires": int(time.time()) + self.term, "renew": 1, "away": "hold", **new, **grant}
+            return {"expires": int(time.time()) + self.term, "renew": 1, "away": self.away, **new, **grant}
         return grant
 
     def do_renew(self, request):
@@ -79,7 +80,7 @@ class Double:
             return {"error": "the lease was taken away", "reason": "gone"}
         if request.get("made"):
             self.made.add(request["lease"])
-        return {"expires": int(time.time()) + self.term}
+        return {"expires": int(time.time()) + self.term, "away": self.away}
 
     def do_close(self, _):
         return {}

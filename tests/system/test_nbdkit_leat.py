@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_nbdkit_leat.py PLUGIN LEAT_DIFFERENCE [TestClass.test_name ...]: nbdkit with Leat's plugin, a played
 leatd, and NBD clients of others."""
-import glob
 import json
 import os
 import random
@@ -15,75 +14,10 @@ import threading
 import time
 
 import vdisk_case
-from leatd_double import Double
-from vdisk_case import MIB, Case, RawClient, can_connect, free_port, wait_for
+from nbdkit_case import ESHUTDOWN, OTHER, TOKEN, Plugin, content_of
+from vdisk_case import MIB, RawClient, wait_for
 
 TOOL = sys.argv.pop(2)
-TOKEN = "x." + "Ab3-_" * 8 + "xyz"
-ESHUTDOWN = 108
-OTHER = "x." + "Zz9-_" * 8 + "xyz"
-
-
-def content_of(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-class Plugin(Case):
-    def setUp(self):
-        super().setUp()
-        self.leatd = Double(self.path("control"))
-
-    def nbdkit(self, *parameters, threads=4, name="nbd"):
-        path = self.path(name)
-        if os.path.exists(path):
-            os.unlink(path)
-        p = self.spawn("nbdkit", "-f", "--exit-with-parent", "-t", str(threads), "-U", path, vdisk_case.LEAT_NBD,
-                       f"socket={self.leatd.path}", *parameters)
-        wait_for(lambda: can_connect(path) or p.poll() is not None, 10, "nbdkit starts")
-        self.assertIsNone(p.poll(), self.log_of(p))
-        return p
-
-    def nbdkit_by_tcp(self, *options, before=(), parameters=()):
-        """It and its port, on all addresses of this host."""
-        port = free_port()
-        p = self.spawn(*before, "nbdkit", "-f", "--exit-with-parent", "-p", str(port), *options, vdisk_case.LEAT_NBD,
-                       f"socket={self.leatd.path}", *parameters)
-
-        def listens():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", port)) == 0
-        wait_for(lambda: listens() or p.poll() is not None, 10, "nbdkit starts")
-        self.assertIsNone(p.poll(), self.log_of(p))
-        return p, port
-
-    def uri(self, token=TOKEN, name="nbd"):
-        return f"nbd+unix:///{token}?socket={self.path(name)}"
-
-    def grant(self, token=TOKEN, **fields):
-        self.leatd.grants[token] = {"lease": "l-" + token[2:8], "client": "lab-01", "disk": "debian",
-                                    "mode": "read-only", "read_only": True, "format": "raw", **fields}
-
-    def image(self, name="image.raw", size=4 * MIB):
-        """Half of it data, half of it a hole."""
-        path = self.make_file(name, size // 2)
-        os.truncate(path, size)
-        return path
-
-    def server_disk(self, size=4 * MIB, **fields):
-        image = self.image(size=size)
-        self.grant(mode="server", read_only=False, path=image, size=size, difference=self.path("difference"), **fields)
-        return image
-
-    def qemu_io(self, *commands, token=TOKEN):
-        arguments = [word for command in commands for word in ("-c", command)]
-        r = self.run_tool("qemu-io", "-f", "raw", *arguments, self.uri(token))
-        self.assertNotIn("failed", r.stdout)
-        return r
-
-    def extents(self, token=TOKEN):
-        r = self.run_tool("nbdinfo", "--map", "--json", self.uri(token))
-        return [(e["offset"], e["length"], e["type"]) for e in json.loads(r.stdout)]
 
 
 class Shared(Plugin):
@@ -373,98 +307,6 @@ class Differences(Plugin):
         self.assertIn("Images are identical", r.stdout)
 
 
-class BackEnds(Plugin):
-    """Images that are no raw files: by a child that serves NBD, or a server that is there."""
-
-    def read_as(self, image, **fields):
-        self.grant(size=4 * MIB, **fields)
-        p = self.nbdkit()
-        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
-        self.same_files(image, self.path("copy"))
-        return p
-
-    def qcow2(self):
-        image = self.image()
-        self.run_tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", image, self.path("image.qcow2"))
-        return image, self.path("image.qcow2")
-
-    def children(self, p):
-        return [pid for path in glob.glob(f"/proc/{p.pid}/task/*/children") for pid in content_of(path).split()]
-
-    def test_qcow2(self):
-        image, qcow2 = self.qcow2()
-        p = self.read_as(image, path=qcow2, format="qcow2")
-        self.assertEqual(self.extents(), [(0, 2 * MIB, 0), (2 * MIB, 2 * MIB, 3)])
-        wait_for(lambda: not self.children(p), 5, "the child ends with its last user")
-
-    def test_qcow2_shared(self):
-        """One child for all clients; when it dies it is made again, and nobody notices."""
-        image, qcow2 = self.qcow2()
-        self.grant(path=qcow2, format="qcow2", size=4 * MIB)
-        self.grant(OTHER, path=qcow2, format="qcow2", size=4 * MIB)
-        p = self.nbdkit()
-        readers = [subprocess.Popen(["qemu-io", "-r", "-f", "raw", self.uri(token)], stdin=subprocess.PIPE,
-                                    stdout=subprocess.PIPE, text=True) for token in (TOKEN, OTHER)]
-        self.processes += readers
-        wait_for(lambda: self.leatd.count("open") >= 2 and self.children(p), 5, "both are on")
-        time.sleep(0.3)
-        self.assertEqual(len(self.children(p)), 1)
-        os.kill(int(self.children(p)[0]), signal.SIGKILL)
-        for reader in readers:
-            out = reader.communicate("read -v 0 512\nquit\n", timeout=20)[0]
-            self.assertIn("read 512/512", out)
-        self.assertIn(content_of(image)[:4].hex(" "), out)
-
-    def test_difference_over_qcow2(self):
-        image, qcow2 = self.qcow2()
-        self.grant(mode="server", read_only=False, path=qcow2, format="qcow2", size=4 * MIB, difference=self.path("d"))
-        self.nbdkit()
-        self.qemu_io("write -P 7 1k 512", f"write -P 8 {3 * MIB} 512")
-        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
-        expected = bytearray(content_of(image))
-        expected[1024:1536] = b"\7" * 512
-        expected[3 * MIB:3 * MIB + 512] = b"\10" * 512
-        self.assertEqual(content_of(self.path("copy")), bytes(expected))
-        self.assertEqual(self.extents(), [(0, 4096, 0), (4096, 2 * MIB - 4096, 1), (2 * MIB, MIB, 3),
-                                          (3 * MIB, 4096, 0), (3 * MIB + 4096, MIB - 4096, 3)])
-
-    def test_other_files_refused(self):
-        """A qcow2 file that names another file would have the server read whatever its maker liked."""
-        _, qcow2 = self.qcow2()
-        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", qcow2, self.path("over"))
-        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={self.path('data')}", self.path("beside"),
-                      "4M")
-        self.grant("x.over", path=self.path("over"), format="qcow2", size=4 * MIB)
-        self.grant("x.beside", path=self.path("beside"), format="qcow2", size=4 * MIB)
-        self.grant("x.file", uri="file:///etc/passwd", size=4 * MIB)
-        p = self.nbdkit()
-        for token, why in (("x.over", "backing file"), ("x.beside", "in another file"), ("x.file", "raw and qcow2 files")):
-            self.assertNotEqual(self.run_tool("nbdinfo", self.uri(token), ok=False).returncode, 0)
-            self.assertIn(why, self.log_of(p))
-
-    def test_nbd(self):
-        image = self.image()
-        self.serve("file", image)
-        self.read_as(image, uri=f"nbd+unix:///?socket={self.path('server')}")
-
-    def test_http(self):
-        image = self.image()
-        port = free_port()
-        with open(self.path("nginx.conf"), "w") as f:
-            f.write(f"daemon off; master_process off; pid {self.path('pid')}; error_log stderr; events {{}}"
-                    f"http {{ access_log off; server {{ listen 127.0.0.1:{port}; root {self.dir}; }} "
-                    + "".join(f"{kind}_temp_path {self.path(kind)};" for kind in
-                              ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")) + " }")
-        os.chmod(self.dir, 0o755)
-        self.spawn("/usr/sbin/nginx", "-c", self.path("nginx.conf"))
-
-        def answers():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", port)) == 0
-        wait_for(answers, 10, "nginx starts")
-        self.read_as(image, uri=f"http://127.0.0.1:{port}/image.raw")
-
-
 class Crashes(Plugin):
     def test_killed(self):
         """kill -9 of nbdkit while several write: what was flushed is there, the rest is old or new."""
@@ -475,8 +317,7 @@ class Crashes(Plugin):
         for turn in range(4):
             p = self.nbdkit()
             killer = threading.Timer(0.3 + 0.2 * turn, lambda: p.send_signal(signal.SIGKILL))
-            killer.start()
-            self.write_until_killed(random.Random(turn), size // unit, unit, turn, flushed, tried)
+            self.write_until_killed(random.Random(turn), size // unit, unit, turn, flushed, tried, killer)
             p.wait()
             killer.join()
             p = self.nbdkit()
@@ -491,9 +332,10 @@ class Crashes(Plugin):
             tried.clear()
             self.stop(p)
 
-    def write_until_killed(self, chance, units, unit, turn, flushed, tried):
+    def write_until_killed(self, chance, units, unit, turn, flushed, tried, killer):
         """Writes and flushes by turns, each waited for: what a flush covers is known."""
         with RawClient(self.path("nbd"), TOKEN.encode()) as client:
+            killer.start()
             since = {}
             try:
                 for n in range(1 << 30):

@@ -7,6 +7,12 @@ set_tests_properties(sim.difference_mutations PROPERTIES LABELS sim TIMEOUT 600 
 add_test(NAME system.nbdkit_leat
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_leat.py $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
 set_tests_properties(system.nbdkit_leat PROPERTIES LABELS system TIMEOUT 300 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+add_test(NAME system.nbdkit_pause COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_pause.py
+  $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
+add_test(NAME system.nbdkit_images COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_images.py
+  $<TARGET_FILE:nbdkit-leat-plugin>)
+set_tests_properties(system.nbdkit_pause system.nbdkit_images PROPERTIES LABELS system TIMEOUT 300
+  ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 # What the unit lets nbdkit do, as systemd counts it: at most 2.0 of 10.
 find_program(SYSTEMD_ANALYZE systemd-analyze REQUIRED)
 add_test(NAME lint.nbdkit_unit COMMAND ${SYSTEMD_ANALYZE} security --offline=true --threshold=20 --no-pager

@@ -47,6 +47,7 @@ static void test_good(void **state)
         read_it(GOOD ", \"mode\": \"private\", \"read_only\": false, \"difference\": \"/d\"", &g),
         GRANT_GIVEN);
     assert_string_equal(g.image, "");
+    assert_false(g.pauses);
     assert_false(g.is_new); /* a leatd that says nothing of it has no new ones */
 }
 
@@ -64,7 +65,7 @@ static void test_nonsense(void **state)
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"path\": \"/a\", \"format\": \"vmdk\"",
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"difference\": \"d\"",
         GOOD ", \"mode\": \"server\", \"read_only\": true, \"new\": 1",
-        GOOD ", \"mode\": \"server\", \"read_only\": true, \"away\": \"pause\"",
+        GOOD ", \"mode\": \"server\", \"read_only\": true, \"away\": \"wait\"",
         "\"lease\": \"l\\\"\", \"client\": \"c\", \"disk\": \"d\", \"expires\": 1, \"renew\": 1, "
         "\"size\": 4096, \"mode\": \"server\", \"read_only\": true",
         "\"lease\": \"l\", \"client\": \"c\", \"disk\": \"d\", \"expires\": 1, \"renew\": 0, "
@@ -97,12 +98,19 @@ static void test_renewed(void **state)
     (void)state;
     struct grant_refusal refusal;
     int64_t expires = 0;
-    assert_int_equal(grant_read_renewed("{\"expires\": 5}", &expires, &refusal), GRANT_GIVEN);
+    assert_int_equal(grant_read_renewed("{\"expires\": 5}", &expires, NULL, &refusal),
+                     GRANT_GIVEN);
     assert_int_equal(expires, 5);
-    assert_int_equal(grant_read_renewed("{}", &expires, &refusal), GRANT_NONSENSE);
-    assert_int_equal(grant_read_renewed("{}", NULL, &refusal), GRANT_GIVEN);
+    bool pauses;
+    const char *line = "{\"expires\": 5, \"away\": \"pause\"}";
+    assert_int_equal(grant_read_renewed(line, &expires, &pauses, &refusal), GRANT_GIVEN);
+    assert_true(pauses);
+    line = "{\"expires\": 5, \"away\": 1}";
+    assert_int_equal(grant_read_renewed(line, &expires, &pauses, &refusal), GRANT_NONSENSE);
+    assert_int_equal(grant_read_renewed("{}", &expires, NULL, &refusal), GRANT_NONSENSE);
+    assert_int_equal(grant_read_renewed("{}", NULL, NULL, &refusal), GRANT_GIVEN);
     assert_int_equal(
-        grant_read_renewed("{\"error\": \"x\", \"reason\": \"gone\"}", &expires, &refusal),
+        grant_read_renewed("{\"error\": \"x\", \"reason\": \"gone\"}", &expires, NULL, &refusal),
         GRANT_REFUSED);
 }
 

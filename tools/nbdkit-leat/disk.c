@@ -65,8 +65,9 @@ static int open_difference(struct disk *disk, const struct grant *grant, uint64_
 int disk_open(struct disk *disk, const struct grant *grant, uint64_t limit, char error[DIFF_ERROR])
 {
     int number = 0;
-    memset(disk, 0, sizeof *disk);
-    disk->file.fd = -1;
+    disk->image = NULL;
+    disk->difference = NULL;
+    disk->file = (struct diff_file){.fd = -1};
     disk->size = grant->size;
     disk->is_writable = !grant->read_only;
     disk->shows_layers = grant->mode == GRANT_SERVER;

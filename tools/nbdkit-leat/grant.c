@@ -150,9 +150,17 @@ static const char *take_difference(const cJSON *object, struct grant *g)
     return !g->difference[0] && !g->read_only ? "writable without a difference" : NULL;
 }
 
-static const char *take_all(const cJSON *object, struct grant *g)
+static bool take_away(const cJSON *object, bool *pauses)
 {
     char away[16] = "hold";
+    if (has(object, "away") && !take_text(object, "away", away, sizeof away))
+        return false;
+    *pauses = !strcmp(away, "pause");
+    return *pauses || !strcmp(away, "hold");
+}
+
+static const char *take_all(const cJSON *object, struct grant *g)
+{
     int64_t size, renew;
     if (!take_text(object, "lease", g->lease, sizeof g->lease) ||
         !only(g->lease, LETTERS DIGITS "-_.:"))
@@ -167,10 +175,8 @@ static const char *take_all(const cJSON *object, struct grant *g)
         return "expires";
     if (!take_number(object, "renew", RENEW_MAX, &renew) || !renew)
         return "renew";
-    if (has(object, "away") && !take_text(object, "away", away, sizeof away))
+    if (!take_away(object, &g->pauses))
         return "away";
-    if (strcmp(away, "hold"))
-        return "away is not hold, and nothing else can be done yet";
     g->size = (uint64_t)size;
     g->renew = (unsigned)renew;
     const char *wrong = take_image(object, g);
@@ -191,7 +197,7 @@ enum grant_answer grant_read(const char *line, struct grant *grant, struct grant
     return answer;
 }
 
-enum grant_answer grant_read_renewed(const char *line, int64_t *expires,
+enum grant_answer grant_read_renewed(const char *line, int64_t *expires, bool *pauses,
                                      struct grant_refusal *refusal)
 {
     enum grant_answer answer = GRANT_GIVEN;
@@ -200,6 +206,8 @@ enum grant_answer grant_read_renewed(const char *line, int64_t *expires,
         return answer;
     if (expires && !take_number(object, "expires", 1e15, expires))
         answer = nonsense(refusal, "expires");
+    else if (pauses && !take_away(object, pauses))
+        answer = nonsense(refusal, "away");
     cJSON_Delete(object);
     return answer;
 }

@@ -31,6 +31,7 @@ struct grant {
     uint64_t size;
     int64_t expires; /* seconds since 1970 */
     unsigned renew;  /* seconds */
+    bool pauses;     /* nothing is done past expires, since another server may have the disk then */
 };
 
 struct grant_refusal {
@@ -51,8 +52,8 @@ size_t grant_ask_close(char line[GRANT_LINE], const char *lease);
 
 /* The answer to open. NONSENSE: the sentence says what is wrong with it. */
 enum grant_answer grant_read(const char *line, struct grant *grant, struct grant_refusal *refusal);
-/* The answers to renew (expires is set) and close (it is not; give NULL). */
-enum grant_answer grant_read_renewed(const char *line, int64_t *expires,
+/* The answers to renew (expires and pauses are set) and close (they are not; give NULL). */
+enum grant_answer grant_read_renewed(const char *line, int64_t *expires, bool *pauses,
                                      struct grant_refusal *refusal);
 
 #endif

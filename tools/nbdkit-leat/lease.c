@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/nbdkit-leat/lease_inside.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define BUSY_MS 100 /* between tries of a file that another server has open */
 
 struct lease_table lease_table = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                   .changed = PTHREAD_COND_INITIALIZER,
@@ -42,12 +46,12 @@ static struct lease *use(struct lease *lease)
     return lease;
 }
 
-/* One that was given before leatd went away, to the same address. */
+/* One that was given before leatd went away, to the same address, and still has time. */
 static struct lease *use_still_good(const char *token, const char *peer, bool is_away)
 {
     lock();
     struct lease *lease = is_away || lease_table.is_away ? find(NULL, token) : NULL;
-    if (lease && (strcmp(lease->peer, peer) ||
+    if (lease && (strcmp(lease->peer, peer) || lease_is_over(lease) ||
                   (!lease->users && lease->grant.expires <= lease_seconds(CLOCK_REALTIME))))
         lease = NULL;
     if (lease)
@@ -56,12 +60,14 @@ static struct lease *use_still_good(const char *token, const char *peer, bool is
     return lease;
 }
 
-static struct lease *add(const struct grant *grant, const char *token, const char *peer)
+static struct lease *add(const struct grant *grant, int64_t until, const char *token,
+                         const char *peer)
 {
     struct lease *lease = lease_table.count < LEASES_MAX ? calloc(1, sizeof *lease) : NULL;
     if (!lease)
         return NULL;
     lease->grant = *grant;
+    lease->until = until;
     strcpy(lease->token, token);
     snprintf(lease->peer, sizeof lease->peer, "%s", peer);
     lease->renew_at = lease_seconds(CLOCK_MONOTONIC) + grant->renew;
@@ -72,14 +78,17 @@ static struct lease *add(const struct grant *grant, const char *token, const cha
 }
 
 /* The entry of a new grant: there already when the client has another connection, or had one. */
-static struct lease *use_given(const struct grant *grant, const char *token, const char *peer)
+static struct lease *use_given(const struct grant *grant, int64_t until, const char *token,
+                               const char *peer)
 {
     lock();
     struct lease *lease = find(grant->lease, token);
-    if (lease)
+    if (lease) {
         lease->grant.expires = grant->expires;
-    else
-        lease = add(grant, token, peer);
+        atomic_store(&lease->until, until);
+    } else {
+        lease = add(grant, until, token, peer);
+    }
     if (lease)
         use(lease);
     unlock();
@@ -108,23 +117,41 @@ static void close_disk(struct lease *lease)
     end_change(lease, false);
 }
 
-static void close_if_gone(struct lease *lease)
+static bool shall_close(struct lease *lease)
 {
-    if (atomic_load(&lease->is_gone) && lease->is_open && !lease->is_changing &&
-        !atomic_load(&lease->inside))
+    return atomic_load(&lease->is_gone) ||
+           (atomic_load(&lease->is_paused) && !lease_has_time(lease));
+}
+
+static void close_if_unused(struct lease *lease)
+{
+    if (shall_close(lease) && lease->is_open && !lease->is_changing && !atomic_load(&lease->inside))
         close_disk(lease);
+}
+
+/* With several servers another one may be about to let go of the file. */
+static int open_in_time(struct lease *lease, char error[DIFF_ERROR])
+{
+    int64_t end = lease_milliseconds(CLOCK_MONOTONIC) + LEASE_PAUSE_SECONDS * 1000;
+    for (;;) {
+        int number = disk_open(&lease->disk, &lease->grant, lease_table.limit, error);
+        if (number != -EBUSY || !lease->grant.pauses || lease_is_over(lease) ||
+            lease_milliseconds(CLOCK_MONOTONIC) >= end)
+            return number;
+        usleep(BUSY_MS * 1000);
+    }
 }
 
 /* A new difference is confirmed before anything is written to it: when its file is lost after that, nobody makes
    it anew. */
-static bool open_disk(struct lease *lease)
+bool lease_open_disk(struct lease *lease)
 {
     char error[DIFF_ERROR];
     struct grant *grant = &lease->grant;
     bool is_new = grant->is_new && !grant->read_only;
     lease->is_changing = true;
     unlock();
-    bool is_open = !disk_open(&lease->disk, grant, lease_table.limit, error);
+    bool is_open = !open_in_time(lease, error);
     if (!is_open)
         lease_say("disk %s of %s cannot be opened: %s", grant->disk, grant->client, error);
     if (is_open && is_new && !lease_ask_confirm(lease)) {
@@ -134,7 +161,7 @@ static bool open_disk(struct lease *lease)
     end_change(lease, is_open);
     if (is_open)
         grant->is_new = false;
-    close_if_gone(lease);
+    close_if_unused(lease);
     return lease->is_open;
 }
 
@@ -162,7 +189,7 @@ static void ask_for(const struct lease *lease)
     strcpy(name, lease->grant.lease);
     unlock();
     if (lease_ask_renew(name, read, written))
-        lease_close_gone();
+        lease_close_unused();
     lock();
 }
 
@@ -172,15 +199,13 @@ static bool make_ready(struct lease *lease, const struct timespec *until)
 {
     bool has_asked = false;
     while (!atomic_load(&lease->is_gone)) {
-        if (lease->is_open && !lease->is_changing)
-            return true;
         if (lease->is_changing) {
             pthread_cond_wait(&lease_table.changed, &lease_table.lock);
             continue;
         }
-        const struct lease *other = in_the_way(lease);
+        const struct lease *other = lease->is_open ? NULL : in_the_way(lease);
         if (!other)
-            return open_disk(lease);
+            return lease_resume(lease);
         bool is_moment = other->is_changing || is_leaving(other);
         if (!is_moment && has_asked) {
             lease_say("disk %s of %s cannot be opened: %s has its difference open",
@@ -204,15 +229,16 @@ struct lease *lease_open(const char *token, const char *peer, bool read_only)
 {
     struct grant grant;
     struct timespec until;
+    int64_t timed;
     if (!grant_is_token(token)) {
         lease_say("an export is refused to %s: no export name that leatd issues",
                   *peer ? peer : "a local client");
         return NULL;
     }
     struct lease *lease = use_still_good(token, peer, false);
-    int given = lease ? 0 : lease_ask_open(token, peer, read_only, &grant);
+    int given = lease ? 0 : lease_ask_open(token, peer, read_only, &grant, &timed);
     if (given > 0)
-        lease = use_given(&grant, token, peer);
+        lease = use_given(&grant, timed, token, peer);
     else if (given < 0)
         lease = use_still_good(token, peer, true);
     if (!lease)
@@ -250,29 +276,31 @@ void lease_close(struct lease *lease)
 
 bool lease_enter(struct lease *lease)
 {
-    atomic_fetch_add(&lease->inside, 1);
-    if (!atomic_load(&lease->is_gone))
-        return true;
-    lease_leave(lease);
+    do {
+        atomic_fetch_add(&lease->inside, 1);
+        if (!atomic_load(&lease->is_gone) && !lease_is_over(lease))
+            return true;
+        lease_leave(lease);
+    } while (lease_await(lease));
     return false;
 }
 
 void lease_leave(struct lease *lease)
 {
-    if (atomic_fetch_sub(&lease->inside, 1) > 1 || !atomic_load(&lease->is_gone))
+    if (atomic_fetch_sub(&lease->inside, 1) > 1 || !shall_close(lease))
         return;
     lock();
-    close_if_gone(lease);
+    close_if_unused(lease);
     unlock();
 }
 
 /* From the start again after each: the table may have changed meanwhile. */
-void lease_close_gone(void)
+void lease_close_unused(void)
 {
     lock();
     for (struct lease *l = lease_table.first, *next; l; l = next) {
         bool was_open = l->is_open && !l->is_changing;
-        close_if_gone(l);
+        close_if_unused(l);
         next = was_open && !l->is_open ? lease_table.first : l->next;
     }
     unlock();

@@ -5,6 +5,8 @@
  * while leatd was away, can be opened again until its lease's expiry; nothing new is opened.
  *
  * A lease that is taken away closes its disk as soon as no request is inside, however long its clients stay connected.
+ * So does one whose time is over, where another server may have the disk then (grant.pauses): its requests wait for a
+ * renewal, LEASE_PAUSE_SECONDS at most; then its connections are cut, so that its client looks for another server.
  */
 #ifndef NBDKIT_LEAT_LEASE_H
 #define NBDKIT_LEAT_LEASE_H
@@ -20,8 +22,10 @@ struct lease {
     char token[GRANT_TOKEN], peer[LEASE_PEER];
     atomic_uint_fast64_t read, written; /* bytes */
     /* its own, as the rest: */
-    atomic_bool is_gone; /* taken away by leatd: no request is served any more */
-    atomic_uint inside;  /* requests that use the disk */
+    atomic_bool is_gone;       /* taken away by leatd: no request is served any more */
+    atomic_bool is_paused;     /* its time is over: the disk is closed until it has more */
+    atomic_int_fast64_t until; /* milliseconds of the monotonic clock: nothing is done after that */
+    atomic_uint inside;        /* requests that use the disk */
     unsigned users;
     bool is_open;       /* the disk */
     bool is_changing;   /* somebody opens or closes it, without the table's lock */
@@ -43,10 +47,13 @@ void lease_stop_renewing(void);
 /* NULL: refused; why is in the log. peer: the client's address without port, or "". Blocks while leatd is asked, while
    the disk is opened, and up to LEASE_WAIT_SECONDS for the end of another lease of the same difference. */
 #define LEASE_WAIT_SECONDS 10
+#define LEASE_PAUSE_SECONDS                                                                        \
+    3 /* less than the 4 s that a client gives each of several servers (docs/vdisk.md) */
 struct lease *lease_open(const char *token, const char *peer, bool read_only);
 void lease_close(struct lease *lease);
 
-/* Around each use of the disk but its size and is_writable. False: the lease is gone, and the disk not to be used. */
+/* Around each use of the disk but its size and is_writable. False: the lease is gone, or its time is over, and the disk
+   not to be used. May wait. */
 bool lease_enter(struct lease *lease);
 void lease_leave(struct lease *lease);
 

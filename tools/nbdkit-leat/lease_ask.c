@@ -27,6 +27,28 @@ int64_t lease_seconds(clockid_t clock)
     return now.tv_sec;
 }
 
+int64_t lease_milliseconds(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* When leatd was asked: from then on counts what it gives, on the clock that nobody sets. */
+struct asked {
+    int64_t wall, monotonic;
+};
+
+static struct asked ask_now(void)
+{
+    return (struct asked){lease_milliseconds(CLOCK_REALTIME), lease_milliseconds(CLOCK_MONOTONIC)};
+}
+
+static int64_t until_of(const struct asked *asked, int64_t expires, bool pauses)
+{
+    return pauses ? asked->monotonic + expires * 1000 - asked->wall : LEASE_FOR_EVER;
+}
+
 /* While leatd is away every lease is due: so it is looked for every second. */
 static void note_away(bool away)
 {
@@ -56,14 +78,18 @@ static unsigned patience(void)
     return away ? AWAY_SECONDS : ANSWER_SECONDS;
 }
 
-int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant)
+int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant,
+                   int64_t *until)
 {
+    struct asked asked = ask_now();
     char line[GRANT_LINE], answer[GRANT_LINE];
     struct grant_refusal refusal;
     if (!ask(line, grant_ask_open(line, token, peer, read_only), patience(), answer))
         return -1;
     switch (grant_read(answer, grant, &refusal)) {
     case GRANT_GIVEN:
+        grant->pauses = grant->pauses && grant->difference[0];
+        *until = until_of(&asked, grant->expires, grant->pauses);
         return 1;
     case GRANT_NONSENSE:
         lease_say("%s", refusal.sentence);
@@ -85,7 +111,7 @@ bool lease_ask_confirm(struct lease *lease)
     int64_t expires;
     size_t length = grant_ask_renew(line, lease->grant.lease, 0, 0, true);
     if (ask(line, length, patience(), answer) &&
-        grant_read_renewed(answer, &expires, &refusal) == GRANT_GIVEN)
+        grant_read_renewed(answer, &expires, NULL, &refusal) == GRANT_GIVEN)
         return true;
     lease_say("disk %s of %s is not served: leatd has not confirmed its new difference",
               lease->grant.disk, lease->grant.client);
@@ -100,11 +126,19 @@ static void take_away(struct lease *lease, const char *why)
     lease_table.hooks.gone(lease);
 }
 
-static void note_renewed(const char *name, const char *answer)
+static void note_term(struct lease *lease, const struct asked *asked, int64_t expires, bool pauses)
+{
+    lease->grant.expires = expires;
+    lease->grant.pauses = pauses && lease->grant.difference[0];
+    atomic_store(&lease->until, until_of(asked, expires, lease->grant.pauses));
+}
+
+static void note_renewed(const char *name, const struct asked *asked, const char *answer)
 {
     int64_t expires, now = lease_seconds(CLOCK_MONOTONIC);
+    bool pauses;
     struct grant_refusal refusal;
-    enum grant_answer result = grant_read_renewed(answer, &expires, &refusal);
+    enum grant_answer result = grant_read_renewed(answer, &expires, &pauses, &refusal);
     bool later = result == GRANT_REFUSED && !strcmp(refusal.reason, "later");
     pthread_mutex_lock(&lease_table.lock);
     for (struct lease *l = lease_table.first; l; l = l->next) {
@@ -112,19 +146,21 @@ static void note_renewed(const char *name, const char *answer)
             continue;
         l->renew_at = now + (later || result == GRANT_NONSENSE ? 1 : l->grant.renew);
         if (result == GRANT_GIVEN)
-            l->grant.expires = expires;
+            note_term(l, asked, expires, pauses);
         else if (result == GRANT_REFUSED && !later)
             take_away(l, refusal.sentence);
     }
+    pthread_cond_broadcast(&lease_table.changed);
     pthread_mutex_unlock(&lease_table.lock);
 }
 
 bool lease_ask_renew(const char *name, uint64_t read, uint64_t written)
 {
     char line[GRANT_LINE], answer[GRANT_LINE];
+    struct asked asked = ask_now();
     if (!ask(line, grant_ask_renew(line, name, read, written, false), ANSWER_SECONDS, answer))
         return false;
-    note_renewed(name, answer);
+    note_renewed(name, &asked, answer);
     return true;
 }
 

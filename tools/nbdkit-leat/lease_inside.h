@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What lease.c, lease_ask.c and lease_renew.c share. */
+/* What lease.c, lease_ask.c, lease_pause.c and lease_renew.c share. */
 #ifndef NBDKIT_LEAT_LEASE_INSIDE_H
 #define NBDKIT_LEAT_LEASE_INSIDE_H
 
@@ -12,7 +12,7 @@
    that is neither open nor changing is the renewing thread's to forget; all others stay where they are. */
 struct lease_table {
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* some lease's is_open or is_changing */
+    pthread_cond_t changed; /* some lease's is_open, is_changing, is_gone or until */
     pthread_cond_t due;     /* something for the renewing thread */
     struct lease *first;
     unsigned count;
@@ -22,12 +22,16 @@ struct lease_table {
 };
 extern struct lease_table lease_table;
 
+#define LEASE_FOR_EVER INT64_MAX /* of until */
+
 __attribute__((format(printf, 1, 2))) void lease_say(const char *format, ...);
 int64_t lease_seconds(clockid_t clock);
+int64_t lease_milliseconds(clockid_t clock);
 
 /* Asked without the table's lock. */
-/* 1: given; 0: refused, and said; -1: leatd is away. */
-int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant);
+/* 1: given, and until when; 0: refused, and said; -1: leatd is away. */
+int lease_ask_open(const char *token, const char *peer, bool read_only, struct grant *grant,
+                   int64_t *until);
 /* Says that the file of its new difference is there. */
 bool lease_ask_confirm(struct lease *lease);
 /* Asks for more time for a lease by its name; false: leatd is away. One that is gone is marked so, and its connections
@@ -35,7 +39,18 @@ bool lease_ask_confirm(struct lease *lease);
 bool lease_ask_renew(const char *name, uint64_t read, uint64_t written);
 bool lease_ask_close(const char *name);
 
-/* Closes the disks of leases that are gone, with nobody inside. Without the table's lock. */
-void lease_close_gone(void);
+/* Closes the disks of leases that are gone or whose time is over, with nobody inside. Without the table's lock. */
+void lease_close_unused(void);
+
+/* lease_pause.c: the time of a lease. */
+bool lease_is_over(struct lease *lease);
+bool lease_has_time(const struct lease *lease);
+/* Marks those whose time is over. */
+void lease_pause(void);
+/* Waits until the lease has time, and its disk is open. False: it is gone, or its connections have been cut. */
+bool lease_await(struct lease *lease);
+/* With the table's lock, which is let go meanwhile. Resume: also when the disk is open; it serves from then on. */
+bool lease_resume(struct lease *lease);
+bool lease_open_disk(struct lease *lease);
 
 #endif

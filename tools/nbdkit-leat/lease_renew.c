@@ -33,7 +33,7 @@ static void renew_due(void)
     while (next_due(now, name, &read, &written)) {
         if (!lease_ask_renew(name, read, written))
             return; /* again in a second */
-        lease_close_gone();
+        lease_close_unused();
     }
 }
 
@@ -111,6 +111,7 @@ static void *renew_all(void *unused)
     (void)unused;
     while (wait_a_second()) {
         renew_due();
+        lease_pause();
         close_owed();
     }
     return NULL;

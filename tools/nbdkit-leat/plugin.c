@@ -14,7 +14,8 @@
 #include "tools/nbdkit-leat/plugin_io.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-#define CONNECTIONS_EACH 64u /* of one address, if nothing is said */
+#define CONNECTIONS_EACH 64u  /* of one address, if nothing is said */
+#define HANDSHAKE_SECONDS 20u /* the same; a client of Leat's gives up after 10 */
 #define PREFERRED_BYTES 4096u
 #define REQUEST_BYTES (32u << 20) /* the NBD protocol's own bound for clients that have not asked */
 
@@ -22,7 +23,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *connections;
 static bool has_socket;
 static int64_t limit;
-static unsigned each = CONNECTIONS_EACH;
+static unsigned each = CONNECTIONS_EACH, handshake = HANDSHAKE_SECONDS;
 
 static void log_line(const char *sentence)
 {
@@ -56,7 +57,10 @@ static int leat_config(const char *key, const char *value)
     }
     if (!strcmp(key, "connections"))
         return nbdkit_parse_unsigned("connections", value, &each);
-    nbdkit_error("there is no parameter %s; there are socket, limit and connections", key);
+    if (!strcmp(key, "handshake"))
+        return nbdkit_parse_unsigned("handshake", value, &handshake);
+    nbdkit_error("there is no parameter %s; there are socket, limit, connections and handshake",
+                 key);
     return -1;
 }
 
@@ -72,16 +76,16 @@ static int leat_config_complete(void)
 
 static int leat_after_fork(void)
 {
-    peers_init(each);
-    if (lease_start_renewing())
+    if (peers_init(each, handshake) && lease_start_renewing())
         return 0;
-    nbdkit_error("the thread that renews leases cannot be started");
+    nbdkit_error("the threads that renew leases and watch handshakes cannot be started");
     return -1;
 }
 
 static void leat_cleanup(void)
 {
     lease_stop_renewing();
+    peers_end();
 }
 
 /* The address without port; an IPv4 address that came by an IPv6 socket as IPv4. "": a Unix socket. False: none of
@@ -125,7 +129,7 @@ static int leat_preconnect(int readonly)
     char name[LEASE_PEER];
     (void)readonly;
     bool is_known = get_peer(&peer, &length, name);
-    const char *why = peers_enter(is_known ? name : "?");
+    const char *why = peers_enter(is_known ? name : "?", &peer, length);
     if (why) {
         say_refused(name, why);
         return -1;
@@ -138,6 +142,7 @@ static void *leat_open(int readonly)
 {
     char peer[LEASE_PEER];
     const char *token = nbdkit_export_name();
+    peers_shook_hands();
     struct connection *c = calloc(1, sizeof *c);
     if (!c || !token) {
         nbdkit_error("there is no memory for a connection");
@@ -217,7 +222,8 @@ static int leat_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
 #define CONFIG_HELP                                                                                \
     "socket=PATH  (required) leatd's control socket\n"                                             \
     "limit=SIZE   the most that the file of one difference may take (no limit)\n"                  \
-    "connections=N  the most of one address (64; 0: no limit)"
+    "connections=N  the most of one address (64; 0: no limit)\n"                                   \
+    "handshake=SECONDS  until a client has to have opened an export (20; 0: no limit)"
 
 static struct nbdkit_plugin plugin = {
     .name = "leat",
