@@ -143,7 +143,8 @@ static void expect_row(unsigned y, const char *text)
 {
     char row[TERMINAL_MAX_COLUMNS + 1];
     size_t length = terminal.columns;
-    memcpy(row, terminal.cells[y], length);
+    for (unsigned x = 0; x < terminal.columns; x++)
+        row[x] = (char)terminal.cells[y][x]; /* ASCII alone */
     while (length && row[length - 1] == ' ')
         length--;
     row[length] = 0;
