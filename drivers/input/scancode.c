@@ -65,8 +65,9 @@ struct scancode_event scancode_feed(struct scancode *s, uint8_t byte)
     if (is_answer(s, byte)) {
         return none;
     }
-    if (s->skip != 0) { /* E1 1D 45 E1 9D C5, in set 2 E1 14 77 E1 F0 14 F0 77 */
-        s->skip -= s->set == 1 || byte != SET2_RELEASE;
+    /* E1 1D 45 E1 9D C5, in set 2 E1 14 77 E1 F0 14 F0 77: its last two release a key that nobody holds. */
+    if (s->skip != 0) {
+        s->skip--;
         return none;
     }
     if (byte == PREFIX_E0 || byte == PREFIX_E1) {

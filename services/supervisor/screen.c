@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/log.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/services.h"

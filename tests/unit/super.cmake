@@ -17,3 +17,4 @@ leat_unit_test(test_console_line SOURCES unit/test_console_line.c LIBS console_t
 leat_unit_test(test_console_text SOURCES unit/test_console_text.c LIBS console_text_host)
 leat_unit_test(test_console_sources SOURCES unit/test_console_sources.c LIBS console_text_host leat_ring_host)
 leat_unit_test(test_console_panel SOURCES unit/test_console_panel.c unit/panel_fixture.c LIBS console_text_host)
+leat_unit_test(test_screen SOURCES unit/test_screen.c ../services/supervisor/screen.c)

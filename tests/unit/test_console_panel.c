@@ -76,7 +76,8 @@ static void keys_move_the_mark(void **state)
     assert_string_equal(panel_row(2), "     entry 47");
     assert_string_equal(panel_row(19), ">    entry 64");
     assert_string_equal(panel_row(22), "64 of 64; arrow keys and Enter, or a digit");
-    panel_type_text("\x1b[5~");
+    assert_int_equal(panel_type_text("\x1b[6~"), PANEL_SAME); /* no way down */
+    panel_type_text("\x1b[5;2~");
     assert_int_equal(panel.marked, 45);
     panel_drawn(false, 0);
     assert_string_equal(panel_row(2), ">    entry 46");
@@ -207,6 +208,7 @@ static void what_is_not_complete_is_not_shown(void **state)
     (void)state;
     panel_begin(80, 25);
     tell_notice("first");
+    assert_int_equal(panel_tell(LEAT_SCREEN_SHOW, "", 0, 0, 0, 0), PANEL_SAME);
     assert_int_equal(panel_tell(LEAT_SCREEN_MENU, "menu", 3, 0, 0, 0), PANEL_SAME);
     assert_int_equal(panel_tell(LEAT_SCREEN_LINE, "one", 0, 0, 0, 0), PANEL_SAME);
     panel_drawn(true, 0);

@@ -101,7 +101,7 @@ static int begin(void **state)
 {
     (void)state;
     memset(&model, 0, sizeof(model));
-    model.mode = 0x32; /* as a firmware may leave it: keyboard off, the mouse interrupts */
+    model.mode = 0x12; /* as a firmware may leave it: keyboard off, the mouse interrupts */
     model.keyboard_is_on = true;
     return 0;
 }
@@ -255,8 +255,8 @@ static void keys_without_a_character(void **state)
 static void what_is_no_key_types_nothing(void **state)
 {
     (void)state;
-    TYPES(1, "\xe1\x1d\x45\xe1\x9d\xc5\x1e", "a"); /* Pause; no Ctrl stays behind */
-    TYPES(2, "\xe1\x14\x77\xe1\xf0\x14\xf0\x77\x1c", "a");
+    TYPES(1, "\xe1\x1d\x45\x1e\xe1\x9d\xc5\x48", "a8"); /* Pause is no Ctrl, and no Num Lock */
+    TYPES(2, "\xe1\x14\x77\x1c\xe1\xf0\x14\xf0\x77\x1c\x75", "aa8");
     TYPES(1, "\xfa\xfe\xee\x60\x7f\xe0\x20\xe0\xe0\x5b", "");
     TYPES(2, "\xfa\xaa\xee\xe0\x02\x84\x02\xf0\xf0\x1c\x1c", "a");
     TYPES(1, "\x2a\x1d\xff\x1e", "a"); /* lost bytes: nothing is held any more */
