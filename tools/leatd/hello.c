@@ -65,6 +65,29 @@ static enum db_result insert_session(struct request *request, const struct greet
                   values, 10, NULL);
 }
 
+/* A client that is refused again and again shall not fill the log. */
+static bool may_note(struct request *request, const char *client)
+{
+    return limit_take(&request->leatd->limit, LIMIT_REFUSED_EVENT, client, GREETING_NOTES,
+                      leatd_monotonic());
+}
+
+#define NO_DISKS "No disk is assigned to this machine: ask your administrator."
+
+/* The session that was begun is gone again. */
+static enum db_result refuse_without_disks(struct request *request, const struct greeting *hello,
+                                           const char *session, const char *name)
+{
+    struct db_value value = db_str(session);
+    greeting_refuse(request, 403, "no disks", GREETING_WAIT, NO_DISKS);
+    enum db_result result =
+        db_run(request->leatd->db, "DELETE FROM session WHERE id = $1", &value, 1, NULL);
+    return result == DB_OK && may_note(request, hello->uuid)
+               ? journal_event(request->leatd, "refused", hello->uuid, request->address,
+                               "%s: " NO_DISKS, name)
+               : result;
+}
+
 static enum db_result open_session(struct request *request, const struct greeting *hello,
                                    const char *name)
 {
@@ -91,17 +114,7 @@ static enum db_result open_session(struct request *request, const struct greetin
         return result == DB_OK ? journal_event(request->leatd, "session", hello->uuid,
                                                request->address, "%s has started", name)
                                : result;
-    greeting_refuse(request, 403, "no disks", GREETING_WAIT,
-                    "No disk is assigned to this machine: ask your administrator.");
-    struct db_value value = db_str(id);
-    return db_run(request->leatd->db, "DELETE FROM session WHERE id = $1", &value, 1, NULL);
-}
-
-/* A client that is refused again and again shall not fill the log. */
-static bool may_note(struct request *request, const char *client)
-{
-    return limit_take(&request->leatd->limit, LIMIT_REFUSED_EVENT, client, GREETING_NOTES,
-                      leatd_monotonic());
+    return refuse_without_disks(request, hello, id, name);
 }
 
 static enum db_result refuse_client(struct request *request, const struct greeting *hello,

@@ -9,6 +9,8 @@
 #include "tools/leatd/tls.h"
 
 #include <gnutls/gnutls.h>
+#include <linux/tcp.h> // glibc's struct tcp_info ends before tcpi_bytes_received
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,9 @@ struct failure {
 static enum db_result note_failure(void *context)
 {
     struct failure *f = context;
+    if (!f->peer->identity[0])
+        return journal_event(f->leatd, "refused", NULL, f->peer->address,
+                             "a connection without a client's key: plain text, or other TLS");
     return f->peer->known
                ? journal_event(f->leatd, "refused", f->peer->identity, f->peer->address,
                                "TLS for %s was not completed: a wrong key?", f->peer->identity)
@@ -68,6 +73,21 @@ static void say_failure(struct leatd *leatd, const struct peer *peer)
         db_transact(leatd->db, note_failure, &f);
 }
 
+/* Has the peer of the clients' API said anything that was no TLS with a key? One that has only connected has done nothing. */
+static bool has_spoken(const struct leatd *leatd, struct MHD_Connection *connection)
+{
+    struct tcp_info about = {0};
+    socklen_t size = sizeof about;
+    const union MHD_ConnectionInfo *daemon =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_DAEMON);
+    if (!daemon || daemon->daemon != leatd->client_daemon)
+        return false;
+    const union MHD_ConnectionInfo *file =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return file && !getsockopt(file->connect_fd, IPPROTO_TCP, TCP_INFO, &about, &size) &&
+           about.tcpi_bytes_received > 0;
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
                           enum MHD_ConnectionNotificationCode code)
 {
@@ -76,7 +96,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         *slot = peer_begin(context, connection);
         return;
     }
-    if (peer && peer->identity[0] && !peer->served)
+    if (peer && !peer->served && (peer->identity[0] || has_spoken(context, connection)))
         say_failure(context, peer);
     peer_end(peer);
     *slot = NULL;
