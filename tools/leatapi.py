@@ -30,7 +30,7 @@ class Api:
         url = urllib.parse.urlsplit(self.server)
         if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
             raise Refused(f"{self.server} is no http://HOST:PORT or https://HOST:PORT")
-        self.url, self.ca = url, ca or os.environ.get("LEAT_CA")
+        self.url, self.ca, self.timeout = url, ca or os.environ.get("LEAT_CA"), 60
         if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise Refused("over the network only https:// will do: a password would be readable")
 
@@ -61,9 +61,9 @@ class Api:
 
     def _connect(self):
         if self.url.scheme == "http":
-            return http.client.HTTPConnection(self.url.hostname, self.url.port or 9470, timeout=60)
+            return http.client.HTTPConnection(self.url.hostname, self.url.port or 9470, timeout=self.timeout)
         context = ssl.create_default_context(cafile=self.ca)
-        return http.client.HTTPSConnection(self.url.hostname, self.url.port or 9470, timeout=60, context=context)
+        return http.client.HTTPSConnection(self.url.hostname, self.url.port or 9470, timeout=self.timeout, context=context)
 
     def ask(self, method, path, body=None):
         """The object that leatd answers."""

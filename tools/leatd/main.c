@@ -7,6 +7,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"
 #include "tools/leatd/password.h"
+#include "tools/leatd/ready.h"
 #include "tools/leatd/secret.h"
 #include "tools/leatd/tls.h"
 
@@ -28,7 +29,8 @@ static const char usage[] = "usage: leatd [--config FILE] [add-admin NAME]\n"
                             "  without a command: serves, until SIGTERM\n"
                             "  add-admin NAME     makes an administrator, or gives one a new "
                             "password (from standard input)\n"
-                            "  --config FILE      (/etc/leat/leatd.conf)\n";
+                            "  --config FILE      (/etc/leat/leatd.conf)\n"
+                            "  --version\n";
 
 static _Noreturn void fail(const char *sentence)
 {
@@ -146,6 +148,7 @@ static int run(struct leatd *leatd)
     leatd->control = control_open(leatd, error);
     if (!leatd->control || !http_open(leatd, error))
         fail(error);
+    ready_tell();
     leatd_log("serving, version %s", LEATD_VERSION);
     serve(leatd, signals);
     http_close(leatd);
@@ -162,6 +165,10 @@ int main(int count, char **arguments)
     const char *file = "/etc/leat/leatd.conf";
     char error[CONFIG_ERROR_BYTES];
     int at = 1;
+    if (count == 2 && !strcmp(arguments[1], "--help"))
+        return fputs(usage, stdout) < 0;
+    if (count == 2 && !strcmp(arguments[1], "--version"))
+        return puts(LEATD_VERSION) < 0;
     if (count > 2 && !strcmp(arguments[1], "--config")) {
         file = arguments[2];
         at = 3;

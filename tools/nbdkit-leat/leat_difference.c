@@ -177,6 +177,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "leat-difference: %s\n", error);
             return status;
         }
-    fputs(usage, stderr);
-    return 2;
+    bool asked = argc == 2 && !strcmp(argv[1], "--help");
+    fputs(usage, asked ? stdout : stderr);
+    return asked ? 0 : 2;
 }

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The package as tests make it, of what is built."""
+import os
+import subprocess
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("LEAT_BUILD", TOP / "build"))
+
+
+def make(folder):
+    """The path of a .deb in that folder."""
+    subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder], check=True, capture_output=True,
+                   text=True, timeout=200)
+    found, = Path(folder).glob("leat_*.deb")
+    return found
