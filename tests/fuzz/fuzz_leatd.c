@@ -69,6 +69,22 @@ int64_t leatd_monotonic(void)
     return now += 100; // no attempt is one too many
 }
 
+/* "?name=value&..." as HTTP's library hands it on, but for escapes; cuts it off. */
+static void read_query(struct request *request, char *query)
+{
+    while (query) {
+        *query++ = 0;
+        char *next = strchr(query, '&');
+        if (next)
+            *next = 0;
+        char *value = strchr(query, '=');
+        if (value)
+            *value++ = 0;
+        request_query(request, query, value);
+        query = next;
+    }
+}
+
 static void ask(struct request *request, enum request_method method, const char *path,
                 const char *body, size_t size, void (*api)(struct request *))
 {
@@ -77,16 +93,17 @@ static void ask(struct request *request, enum request_method method, const char 
     const char *why;
     request->leatd = &leatd;
     request->method = method;
-    request->limit = 100;
     snprintf(request->address, sizeof request->address, "127.0.0.1");
     snprintf(copy, sizeof copy, "%s", path);
+    read_query(request, strchr(copy, '?'));
     if (method == REQUEST_PUT) {
         request->data = body;
         request->data_size = size;
     } else if (size) {
         request->body = json = json_parse(body, size, &why);
     }
-    if (request_path(request, copy) && (json || !size || method == REQUEST_PUT)) {
+    if (request_path(request, copy) && request_page(request) &&
+        (json || !size || method == REQUEST_PUT)) {
         api(request);
         require(request->status >= 200 && request->status < 600);
         require(request->answer || request->answer_data || request->answer_file);

@@ -7,6 +7,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/manage.h"
 #include "tools/leatd/object.h"
+#include "tools/leatd/online.h"
 #include "tools/leatd/profile.h"
 #include "tools/leatd/session.h"
 #include "tools/leatd/start.h"
@@ -88,6 +89,8 @@ static enum db_result dispatch(struct request *request)
         return manage_key(request, s[1]);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "status"))
         return manage_status(request);
+    if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "online"))
+        return online_list(request);
     if (method == REQUEST_POST && !s[1] && !strcmp(s[0], "logout"))
         return auth_logout(request);
     refuse_path(request);

@@ -4,6 +4,7 @@
 #include "tools/leatd/check.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
+#include "tools/leatd/page.h"
 #include "tools/leatd/password.h"
 #include "tools/leatd/secret.h"
 
@@ -42,7 +43,10 @@ static enum db_result give_token(struct request *request, const char *name)
     struct db_value values[] = {db_str(id),      db_str(hash), db_str(name),
                                 db_str("login"), db_int(now),  db_int(expires)};
     cJSON *answer = request_answer(request, 200);
-    cJSON_AddStringToObject(answer, "token", token);
+    if (request->is_page)
+        page_give(request, token);
+    else
+        cJSON_AddStringToObject(answer, "token", token);
     cJSON_AddNumberToObject(answer, "expires", (double)expires);
     secret_wipe(token, sizeof token);
     return db_run(request->leatd->db,
@@ -139,6 +143,8 @@ enum db_result auth_logout(struct request *request)
     secret_hash(hash, request->token);
     struct db_value value = db_str(hash);
     request_answer(request, 200);
+    if (request->is_page)
+        page_forget(request);
     return db_run(request->leatd->db, "DELETE FROM api_token WHERE hash = $1", &value, 1, NULL);
 }
 

@@ -3,9 +3,11 @@
 
 #include "tools/leatd/api.h"
 #include "tools/leatd/leatd.h"
+#include "tools/leatd/page.h"
 #include "tools/leatd/peer.h"
 #include "tools/leatd/reply.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/web.h"
 
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@ struct exchange {
     size_t used, most;
     bool too_large;
     cJSON *json;
+    const struct web_file *file; // what is asked for, if it is one of these
 };
 
 static bool find_method(struct request *request, const char *name)
@@ -57,6 +60,14 @@ static size_t most_of(struct request *request)
     return is_client && request->method == REQUEST_PUT ? REQUEST_PROFILE_BYTES : REQUEST_BODY_BYTES;
 }
 
+static void read_page(struct request *request, struct MHD_Connection *connection)
+{
+    char name[PAGE_NAME_BYTES];
+    page_cookie_name(request->leatd, name);
+    page_join(request, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, PAGE_HEADER),
+              MHD_lookup_connection_value(connection, MHD_COOKIE_KIND, name));
+}
+
 static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connection,
                               const char *url, const char *method, const struct peer *peer,
                               const char *identity)
@@ -71,12 +82,17 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
     request->identity = identity;
     request->key_hash = identity ? peer->key_hash : NULL;
+    if (!identity)
+        read_page(request, connection);
     memcpy(request->address, peer->address, sizeof request->address);
     bool good = (size_t)snprintf(e->path, sizeof e->path, "%s", url) < sizeof e->path &&
                 request_path(request, e->path);
-    if (!find_method(request, method))
+    bool is_method = find_method(request, method);
+    if (!identity && is_method && request->method == REQUEST_GET)
+        e->file = web_find(url);
+    if (!is_method)
         request_refuse(request, 405, "the method is none of GET, POST, PUT, PATCH and DELETE");
-    else if (!good)
+    else if (!good && !e->file)
         request_refuse(request, 404, "there is nothing of that name here");
     e->most = most_of(request);
     return e;
@@ -116,14 +132,22 @@ static bool read_body(struct exchange *e)
     return e->json;
 }
 
+static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    (void)kind;
+    request_query(context, name, value);
+    return MHD_YES;
+}
+
 static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e,
                            void (*api)(struct request *))
 {
     struct request *request = &e->request;
-    if (!request->status && read_body(e) &&
-        request_page(request,
-                     MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"),
-                     MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after")))
+    if (e->file)
+        return web_answer(connection, e->file);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, request);
+    if (!request->status && read_body(e) && request_page(request))
         api(request);
     return reply(connection, request);
 }

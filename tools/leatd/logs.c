@@ -3,9 +3,11 @@
 #include "tools/leatd/object.h"
 
 #define SHOWN(name, column) FIELD(name, column, FIELD_SHOWN)
+#define FILTER(name, column) FIELD(name, column, FIELD_SHOWN, .flags = FIELD_FILTER)
+#define FOUND(name, column) FIELD(name, column, FIELD_SHOWN, .flags = FIELD_FOUND)
 
 static const struct field session_fields[] = {SHOWN("id", "session.id"),
-                                              SHOWN("client", "client"),
+                                              FILTER("client", "client"),
                                               SHOWN("name", "client.name"),
                                               SHOWN("started", "started"),
                                               SHOWN("renewed", "renewed"),
@@ -30,7 +32,7 @@ static const struct object sessions = {.path = "sessions",
 
 static const struct field lease_fields[] = {
     SHOWN("id", "lease.id"),
-    SHOWN("session", "session"),
+    FILTER("session", "session"),
     SHOWN("client", "client.name"),
     SHOWN("disk", "disk"),
     FIELD("writer", "writer", FIELD_SHOWN, .flags = FIELD_IS_TRUTH),
@@ -49,8 +51,8 @@ static const struct object leases = {.path = "leases",
 
 static const struct field difference_fields[] = {
     SHOWN("id", "id"),
-    SHOWN("disk", "disk"),
-    SHOWN("client", "client"),
+    FILTER("disk", "disk"),
+    FILTER("client", "client"),
     SHOWN("image", "image"),
     SHOWN("version", "version"),
     SHOWN("size", "size"),
@@ -80,10 +82,10 @@ static const struct object profiles = {.path = "profiles",
 
 static const struct field event_fields[] = {SHOWN("id", "id"),
                                             SHOWN("at", "at"),
-                                            SHOWN("kind", "kind"),
-                                            SHOWN("client", "client"),
-                                            SHOWN("address", "address"),
-                                            SHOWN("message", "message"),
+                                            FILTER("kind", "kind"),
+                                            FILTER("client", "client"),
+                                            FOUND("address", "address"),
+                                            FOUND("message", "message"),
                                             FIELDS_END};
 static const struct object events = {.path = "events",
                                      .word = "event",
@@ -94,8 +96,8 @@ static const struct object events = {.path = "events",
                                      .newest_first = true};
 
 static const struct field audit_fields[] = {
-    SHOWN("id", "id"),           SHOWN("at", "at"),         SHOWN("who", "who"),
-    SHOWN("address", "address"), SHOWN("action", "action"), SHOWN("object", "object"),
+    SHOWN("id", "id"),           SHOWN("at", "at"),         FILTER("who", "who"),
+    FOUND("address", "address"), FOUND("action", "action"), FOUND("object", "object"),
     SHOWN("before", "before"),   SHOWN("after", "after"),   FIELDS_END};
 static const struct object audit = {.path = "audit",
                                     .word = "entry",

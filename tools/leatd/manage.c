@@ -148,6 +148,7 @@ enum db_result manage_status(struct request *request)
     cJSON *answer = request_answer(request, 200);
     cJSON_AddStringToObject(answer, "version", LEATD_VERSION);
     cJSON_AddStringToObject(answer, "server", config->server);
+    cJSON_AddStringToObject(answer, "administrator", request->who);
     cJSON_AddStringToObject(answer, "images_folder", config->images);
     cJSON *counts = cJSON_AddObjectToObject(answer, "counts");
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)

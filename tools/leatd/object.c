@@ -3,49 +3,20 @@
  * List, show, create, change and remove of any object. Statements are put together from the names of tables and columns
  * in the descriptions, which are constants; values are parameters.
  */
-#include "tools/leatd/object.h"
+#include "tools/leatd/statement.h"
 
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STATEMENT_BYTES 2048u
-
-struct statement {
-    char text[STATEMENT_BYTES];
-    size_t used;
-    struct db_value values[DB_PARAMETERS];
-    unsigned count;
-};
-
-static void say(struct statement *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct statement *s, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int size = vsnprintf(s->text + s->used, STATEMENT_BYTES - s->used, format, arguments);
-    va_end(arguments);
-    s->used += (size_t)size;
-    if (s->used >= STATEMENT_BYTES)
-        abort(); // a description that does not fit: found by the first test of it
-}
-
-static void parameter(struct statement *s, struct db_value value)
-{
-    s->values[s->count++] = value;
-    say(s, "$%u", s->count);
-}
-
 static void say_columns(struct statement *s, const struct object *object)
 {
     for (unsigned i = 0; object->fields[i].name; i++)
-        say(s, "%s%s", i ? ", " : "", object->fields[i].column);
+        statement_say(s, "%s%s", i ? ", " : "", object->fields[i].column);
 }
 
 static struct db_value key_value(const struct object *object, const char *key)
@@ -56,16 +27,16 @@ static struct db_value key_value(const struct object *object, const char *key)
 static void say_where(struct statement *s, const struct object *object, const char *parent,
                       const char *key)
 {
-    say(s, " WHERE (%s = ", object->key);
-    parameter(s, key_value(object, key));
+    statement_say(s, " WHERE (%s = ", object->key);
+    statement_parameter(s, key_value(object, key));
     if (object->also_key) {
-        say(s, " OR %s = ", object->also_key);
-        parameter(s, db_str(key));
+        statement_say(s, " OR %s = ", object->also_key);
+        statement_parameter(s, db_str(key));
     }
-    say(s, ")");
+    statement_say(s, ")");
     if (object->parent) {
-        say(s, " AND %s = ", object->parent);
-        parameter(s, db_str(parent));
+        statement_say(s, " AND %s = ", object->parent);
+        statement_parameter(s, db_str(parent));
     }
 }
 
@@ -80,9 +51,9 @@ static cJSON *load(struct request *request, const struct object *object, const c
 {
     struct statement s = {.used = 0};
     struct db_rows rows;
-    say(&s, "SELECT ");
+    statement_say(&s, "SELECT ");
     say_columns(&s, object);
-    say(&s, " FROM %s", object->table);
+    statement_say(&s, " FROM %s", object->table);
     say_where(&s, object, parent, key);
     *result = db_query(request->leatd->db, s.text, s.values, s.count, &rows);
     if (*result != DB_OK)
@@ -111,6 +82,12 @@ static enum db_result show(struct request *request, const struct object *object,
     return result;
 }
 
+/* What a list is in the order of: the name that people gave, where there is one. */
+static const char *list_key(const struct object *object)
+{
+    return object->also_key ? object->also_key : object->key;
+}
+
 static void show_list(struct request *request, const struct object *object,
                       const struct db_rows *rows)
 {
@@ -124,7 +101,7 @@ static void show_list(struct request *request, const struct object *object,
         return;
     }
     const struct db_value *last =
-        db_at(rows, shown - 1, (uint32_t)object_field(object, object->key));
+        db_at(rows, shown - 1, (uint32_t)object_field(object, list_key(object)));
     char number[24];
     snprintf(number, sizeof number, "%" PRId64, last->number);
     cJSON_AddStringToObject(answer, "next", last->kind == DB_INT ? number : last->data);
@@ -134,21 +111,25 @@ static enum db_result list(struct request *request, const struct object *object,
 {
     struct statement s = {.used = 0};
     struct db_rows rows;
-    const char *word = " WHERE";
-    say(&s, "SELECT ");
+    statement_say(&s, "SELECT ");
     say_columns(&s, object);
-    say(&s, " FROM %s", object->table);
+    statement_say(&s, " FROM %s", object->table);
     if (object->parent) {
-        say(&s, "%s %s = ", word, object->parent);
-        parameter(&s, db_str(parent));
-        word = " AND";
+        statement_where(&s);
+        statement_say(&s, "%s = ", object->parent);
+        statement_parameter(&s, db_str(parent));
     }
     if (request->after) {
-        say(&s, "%s %s %c ", word, object->key, object->newest_first ? '<' : '>');
-        parameter(&s, key_value(object, request->after));
+        statement_where(&s);
+        statement_say(&s, "%s %c ", list_key(object), object->newest_first ? '<' : '>');
+        statement_parameter(&s, key_value(object, request->after));
     }
-    say(&s, " ORDER BY %s%s LIMIT ", object->key, object->newest_first ? " DESC" : "");
-    parameter(&s, db_int(request->limit + 1)); // one more says whether there is a next page
+    if (!statement_filter(&s, object->fields, request))
+        return DB_OK;
+    statement_say(&s, " ORDER BY %s%s LIMIT ", list_key(object),
+                  object->newest_first ? " DESC" : "");
+    statement_parameter(&s,
+                        db_int(request->limit + 1)); // one more says whether there is a next page
     enum db_result result = db_query(request->leatd->db, s.text, s.values, s.count, &rows);
     if (result != DB_OK)
         return result;
@@ -170,14 +151,14 @@ static enum db_result insert(struct request *request, const struct object *objec
                              const struct record *record)
 {
     struct statement s = {.used = 0};
-    say(&s, "INSERT INTO %s (", object->table);
+    statement_say(&s, "INSERT INTO %s (", object->table);
     say_columns(&s, object);
-    say(&s, ") VALUES (");
+    statement_say(&s, ") VALUES (");
     for (unsigned i = 0; object->fields[i].name; i++) {
-        say(&s, "%s", i ? ", " : "");
-        parameter(&s, record->values[i]);
+        statement_say(&s, "%s", i ? ", " : "");
+        statement_parameter(&s, record->values[i]);
     }
-    say(&s, ")");
+    statement_say(&s, ")");
     enum db_result result = db_run(request->leatd->db, s.text, s.values, s.count, NULL);
     if (result == DB_CONFLICT)
         request_refuse(request, 409, "there is such a %s already", object->word);
@@ -219,12 +200,12 @@ static enum db_result update(struct request *request, const struct object *objec
                              const char *parent, const char *key, const struct record *record)
 {
     struct statement s = {.used = 0};
-    say(&s, "UPDATE %s SET ", object->table);
+    statement_say(&s, "UPDATE %s SET ", object->table);
     for (unsigned i = 0; object->fields[i].name; i++) {
         if (!record->given[i])
             continue;
-        say(&s, "%s%s = ", s.count ? ", " : "", object->fields[i].column);
-        parameter(&s, record->values[i]);
+        statement_say(&s, "%s%s = ", s.count ? ", " : "", object->fields[i].column);
+        statement_parameter(&s, record->values[i]);
     }
     if (!s.count) {
         request_refuse(request, 422, "the request changes nothing");
@@ -277,7 +258,7 @@ static enum db_result take_away(struct request *request, const struct object *ob
     cJSON *before = load(request, object, parent, key, &result);
     if (!before)
         return result;
-    say(&s, "DELETE FROM %s", object->table);
+    statement_say(&s, "DELETE FROM %s", object->table);
     say_where(&s, object, parent, key);
     result = db_run(request->leatd->db, s.text, s.values, s.count, NULL);
     audit_name(name, sizeof name, object, parent, key);

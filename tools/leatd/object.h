@@ -27,6 +27,8 @@ enum field_flag {
     FIELD_FIXED = 2,    /* create alone */
     FIELD_OR_NULL = 4,  /* may be null, which is the default */
     FIELD_IS_TRUTH = 8, /* FIELD_SHOWN: 0 and 1 are false and true */
+    FIELD_FILTER = 16,  /* a list can be asked for those with this text in it alone: ?NAME=TEXT */
+    FIELD_FOUND = 32,   /* ?find=TEXT looks into it */
 };
 
 struct field {
@@ -58,7 +60,8 @@ struct record {
 struct object {
     const char *path, *word; /* "clients", "client" */
     const char *table, *key; /* the column that names it */
-    const char *also_key;    /* another column by which it may be named, or NULL */
+    const char *
+        also_key; /* another column by which it may be named, and lists are in the order of; or NULL */
     const char *parent; /* a column that belongs to the key too, or NULL: the image of a version */
     const struct field *fields;
     bool read_only;            /* list and show alone */

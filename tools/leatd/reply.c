@@ -90,6 +90,8 @@ enum MHD_Result reply(struct MHD_Connection *connection, struct request *request
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, kind);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (request->cookie[0])
+        MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, request->cookie);
     add_range(response, request);
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)request->status, response);
     MHD_destroy_response(response);

@@ -24,6 +24,7 @@ static void forget_answer(struct request *request)
     request->answer_file = 0;
     request->range_from = request->range_total = 0;
     request->sentence[0] = 0;
+    request->cookie[0] = 0;
 }
 
 void request_refuse(struct request *request, int status, const char *format, ...)
@@ -114,20 +115,42 @@ bool request_path(struct request *request, char *path)
     return true;
 }
 
-bool request_page(struct request *request, const char *limit, const char *after)
+void request_query(struct request *request, const char *name, const char *value)
 {
-    char *end = NULL;
-    request->limit = PAGE;
-    request->after = after;
-    if (limit)
-        request->limit = strtol(limit, &end, 10);
-    if (!limit || (end != limit && !*end && request->limit >= 1 && request->limit <= PAGE_MOST))
-        return true;
-    request_refuse(request, 400, "limit has to be a number from 1 to %d", PAGE_MOST);
-    return false;
+    value = value ? value : "";
+    if (!strcmp(name, "limit"))
+        request->limit =
+            check_number(value) && strtoll(value, NULL, 10) ? strtoll(value, NULL, 10) : -1;
+    else if (!strcmp(name, "after"))
+        request->after = value;
+    else if (request->filter_count++ < REQUEST_FILTERS)
+        request->filters[request->filter_count - 1] = (struct request_filter){name, value};
+}
+
+/* What goes into a query of the database is UTF-8: PostgreSQL takes nothing else. */
+static bool is_text(const char *text)
+{
+    return check_text(text, strlen(text));
+}
+
+bool request_page(struct request *request)
+{
+    bool good =
+        request->filter_count <= REQUEST_FILTERS && (!request->after || is_text(request->after));
+    for (unsigned i = 0; good && i < request->filter_count; i++)
+        good = is_text(request->filters[i].name) && is_text(request->filters[i].value);
+    if (!good)
+        request_refuse(request, 400, "the query has too many parts, or one that is not UTF-8");
+    else if (request->limit < 0 || request->limit > PAGE_MOST)
+        request_refuse(request, 400, "limit has to be a number from 1 to %d", PAGE_MOST);
+    if (!request->limit)
+        request->limit = PAGE;
+    return !request->status;
 }
 
 void request_free(struct request *request)
 {
     forget_answer(request);
+    secret_wipe(request->joined, sizeof request->joined);
+    secret_wipe(request->cookie, sizeof request->cookie);
 }

@@ -5,6 +5,7 @@
 
 #include "tools/leatd/db.h"
 #include "tools/leatd/json.h"
+#include "tools/leatd/secret.h"
 
 #include <netinet/in.h>
 
@@ -14,9 +15,15 @@ struct leatd;
 #define REQUEST_SENTENCE 256u
 #define REQUEST_BODY_BYTES (64u << 10)
 #define REQUEST_STRANGER_BYTES (4u << 10) /* without a token */
-#define REQUEST_PROFILE_BYTES (1u << 20)  /* of a boot profile, the only body that is no JSON */
+#define REQUEST_FILTERS 4u
+#define REQUEST_PROFILE_BYTES (1u << 20) /* of a boot profile, the only body that is no JSON */
 
 enum request_method { REQUEST_GET, REQUEST_POST, REQUEST_PUT, REQUEST_PATCH, REQUEST_DELETE };
+
+/* "?name=value" of a list, but limit and after. */
+struct request_filter {
+    const char *name, *value;
+};
 
 struct request {
     struct leatd *leatd;
@@ -24,7 +31,11 @@ struct request {
     const char *segments[REQUEST_SEGMENTS + 1]; /* of the path; NULL at the end */
     const char *after;                          /* query: NULL if it has none */
     int64_t limit;
-    const char *token;    /* of "Authorization: Bearer"; NULL if there is none */
+    struct request_filter filters[REQUEST_FILTERS];
+    unsigned filter_count; /* more than REQUEST_FILTERS: there were too many */
+    const char *token; /* of "Authorization: Bearer", or of the web page; NULL if there is none */
+    bool is_page;      /* the web page's script has sent it: page.h */
+    char joined[TOKEN_BYTES]; /* a token that came in two parts */
     const char *identity; /* who TLS has shown the client to be; NULL on the administrators' side */
     const char *key_hash; /* SHA-256 of the key, as text, that TLS has shown it by; NULL likewise */
     char address[INET6_ADDRSTRLEN]; /* of the peer, IPv4 as such */
@@ -41,6 +52,7 @@ struct request {
     int answer_file; /* instead: answer_size bytes from range_from on of this descriptor + 1, owned by the request */
     int64_t range_from;              /* 206: where the answer begins */
     int64_t range_total;             /* 206 and 416: bytes of the whole */
+    char cookie[128];                /* that the browser is to keep; "" if there is none */
     char sentence[REQUEST_SENTENCE]; /* an error's; "" if there is none */
 };
 
@@ -61,8 +73,11 @@ void request_answer_file(struct request *request, int file, int64_t size);
 /* Takes the path and the query apart, in place. False: too many parts, or characters that no name has. */
 bool request_path(struct request *request, char *path);
 
-/* limit and after; false with a refusal when they make no sense. */
-bool request_page(struct request *request, const char *limit, const char *after);
+/* One part of the query, "name=value"; value may be NULL. The texts live as long as the request. */
+void request_query(struct request *request, const char *name, const char *value);
+
+/* limit, after and filters; false with a refusal when they make no sense. */
+bool request_page(struct request *request);
 
 /* Frees what the request owns. */
 void request_free(struct request *request);
