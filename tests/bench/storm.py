@@ -34,7 +34,7 @@ class Ways:
                 image.write(os.urandom(1 << 20))
         leatd.LEATD = streaming.BUILD / "tools/leatd/leatd"  # without sanitizers
         self.ports = {name: leatd.free_port() for name in (*PLAIN, *SECURE)}
-        self.server = leatd.Server(servers=f"127.0.0.1:{self.ports['leat_tls']}")
+        self.server = leatd.Server(export=f"127.0.0.1:{self.ports['leat_tls']}")
         try:
             self.make_clients()
             self.start()

@@ -86,26 +86,33 @@ class PostgreSQL:
 
 
 class Server:
-    """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}; servers: its nbdkits."""
+    """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}. export: its nbdkits. beside:
+    another one, whose database and images it has too."""
 
     cluster = None  # PostgreSQL for all tests of this run; None: SQLite
 
-    def __init__(self, times=None, servers="127.0.0.1:10809"):
+    def __init__(self, times=None, name="one", export="127.0.0.1:10809", beside=None):
         self.root = Path(tempfile.mkdtemp(prefix="leatd-"))
         self.root.chmod(0o755)
         self.folder = self.root / "state"
         self.admin_port, self.client_port = free_port(), free_port()
-        self.database = self.cluster.database() if self.cluster else "sqlite:leat.db"
+        self.store = beside.store if beside else self.folder
+        if beside:
+            self.database = beside.database
+        else:
+            self.database = self.cluster.database() if self.cluster else "sqlite:leat.db"
         self.config = self.root / "leatd.conf"
         times = "\n".join(f"{name} = {seconds * SLOW}" for name, seconds in (times or {}).items())
-        self.config.write_text(f"[state]\nfolder = {self.folder}\ndatabase = {self.database}\nserver = one\n"
+        self.config.write_text(f"[state]\nfolder = {self.folder}\ndatabase = {self.database}\nserver = {name}\n"
+                               f"images = {self.store}/images\ndifferences = {self.store}/differences\n"
                                f"[admin]\nlisten = 127.0.0.1:{self.admin_port}\n"
                                f"[client]\nlisten = 127.0.0.1:{self.client_port}\n"
-                               f"[export]\nservers = {servers}\n[times]\n{times}\n")
+                               f"[export]\nservers = {export}\n[times]\n{times}\n")
         self.process = None
         self.log = self.root / "log"
         self.token = None
-        self.add_admin("anna", PASSWORD)
+        if not beside:
+            self.add_admin("anna", PASSWORD)
         self.start()
 
     def add_admin(self, name, password, check=True):

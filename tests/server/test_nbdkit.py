@@ -4,9 +4,8 @@ import subprocess
 import time
 
 from case import ServerCase
-from server import BUILD, SLOW, free_port, pause, wait_for_port
-
-PLUGIN = BUILD / "nbdkit-leat-plugin.so"
+from dataplane import Nbdkit, held, tell
+from server import SLOW, pause
 
 
 class DataPlane(ServerCase):
@@ -19,22 +18,17 @@ class DataPlane(ServerCase):
         for mode in ("server", "private"):
             cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
         cls.made = 0
-        cls.port = free_port()
-        cls.log = open(cls.server.root / "nbdkit.log", "w+", encoding="utf-8")
-        cls.nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(cls.port), PLUGIN,
-                                       f"socket={cls.server.folder}/control.sock"], stderr=cls.log)
-        wait_for_port(cls.port, cls.nbdkit)
+        cls.nbdkit = Nbdkit(cls.server)
+        cls.said = cls.nbdkit.said
 
     @classmethod
     def tearDownClass(cls):
-        cls.nbdkit.terminate()
-        cls.nbdkit.wait()
-        cls.log.close()
+        cls.nbdkit.end()
         super().tearDownClass()
 
     @classmethod
     def uri(cls, token):
-        return f"nbd://127.0.0.1:{cls.port}/{token}"
+        return cls.nbdkit.uri(token)
 
     @classmethod
     def tool(cls, *words):
@@ -43,14 +37,9 @@ class DataPlane(ServerCase):
 
     @classmethod
     def held(cls, token):
-        """qemu-io that has the export open and waits for commands."""
-        return subprocess.Popen(["qemu-io", "-f", "raw", cls.uri(token)], stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, text=True)
+        return held(cls.uri(token))
 
-    @staticmethod
-    def tell(process, command):
-        process.stdin.write(command + "\n")
-        process.stdin.flush()
+    tell = staticmethod(tell)
 
     def client(self, disk):
         type(self).made += 1
@@ -60,10 +49,6 @@ class DataPlane(ServerCase):
 
     def io(self, token, *commands):
         return self.tool("qemu-io", "-f", "raw", *(word for c in commands for word in ("-c", c)), token)
-
-    def said(self):
-        self.log.flush()
-        return (self.server.root / "nbdkit.log").read_text(encoding="utf-8")
 
     def test_layers(self):
         one, two = self.client("server"), self.client("server")

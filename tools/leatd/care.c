@@ -7,6 +7,7 @@
 #include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/manage.h"
+#include "tools/leatd/servers.h"
 #include "tools/leatd/session.h"
 #include "tools/leatd/tls.h"
 
@@ -21,7 +22,7 @@ struct job {
 /* Away by either clock: the monotonic one stands still while the machine sleeps, the other may be set to any time. */
 static bool was_away(const struct leatd *leatd, int64_t wall, int64_t monotonic)
 {
-    int64_t most = lease_away(&leatd->config);
+    int64_t most = servers_away(&leatd->config);
     return monotonic - leatd->cared_monotonic > most || wall - leatd->cared_wall > most ||
            wall < leatd->cared_wall;
 }
@@ -29,7 +30,7 @@ static bool was_away(const struct leatd *leatd, int64_t wall, int64_t monotonic)
 static enum db_result look_after(struct leatd *leatd, bool away)
 {
     // In this order: nothing expires because leatd was away.
-    enum db_result result = lease_alive(leatd, away);
+    enum db_result result = servers_alive(leatd, away);
     if (result == DB_OK)
         result = session_sweep(leatd);
     if (result == DB_OK)
@@ -75,7 +76,7 @@ enum db_result care_transact(struct leatd *leatd, enum db_result (*body)(void *c
 
 void care_tick(struct leatd *leatd)
 {
-    int64_t step = lease_away(&leatd->config) / 3;
+    int64_t step = servers_away(&leatd->config) / 3;
     struct job job = {.leatd = leatd, .always = true};
     if (transact(&job) != DB_OK) {
         leatd_log("sessions and leases cannot be looked after: %s", db_error(leatd->db));

@@ -12,7 +12,7 @@ struct leatd;
 
 /*
  * db_transact for all that judges what has expired. When sessions and leases were last looked after longer ago than
- * lease_away, by either clock, that comes first, in the same transaction: what lived then gets a whole term more.
+ * servers_away, by either clock, that comes first, in the same transaction: what lived then gets a whole term more.
  */
 enum db_result care_transact(struct leatd *leatd, enum db_result (*body)(void *context),
                              void *context);

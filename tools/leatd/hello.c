@@ -5,6 +5,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/offer.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/servers.h"
 #include "tools/leatd/session.h"
 #include "tools/leatd/start.h"
 #include "tools/leatd/tls.h"
@@ -91,7 +92,6 @@ static enum db_result refuse_without_disks(struct request *request, const struct
 static enum db_result open_session(struct request *request, const struct greeting *hello,
                                    const char *name)
 {
-    const struct config *config = &request->leatd->config;
     char id[ID_BYTES], token[TOKEN_BYTES];
     secret_id(id);
     secret_token(token, 's');
@@ -103,11 +103,10 @@ static enum db_result open_session(struct request *request, const struct greetin
     cJSON_AddStringToObject(answer, "session", token);
     session_add_terms(request, answer);
     cJSON_AddStringToObject(answer, "name", name);
-    cJSON *servers = cJSON_AddArrayToObject(answer, "servers");
-    for (uint32_t i = 0; i < config->server_count; i++)
-        cJSON_AddItemToArray(servers, cJSON_CreateString(config->servers[i]));
+    result = servers_offer(request->leatd, hello->uuid, cJSON_AddArrayToObject(answer, "servers"));
     cJSON *disks = cJSON_AddArrayToObject(answer, "disks");
-    result = offer_disks(request, id, hello->uuid, disks);
+    if (result == DB_OK)
+        result = offer_disks(request, id, hello->uuid, disks);
     if (result == DB_OK)
         result = start_add_menu(request->leatd, hello->uuid, answer);
     if (result != DB_OK || cJSON_GetArraySize(disks))

@@ -11,6 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RENEW_SHARED 5 // seconds
+#define CLOCKS                                                                                     \
+    2 // that another server's clock may be apart: what it gave is its own for so long more
+
 /* The columns of find_export. */
 enum {
     SESSION,
@@ -46,12 +50,17 @@ static void refuse(cJSON *answer, const char *reason, const char *sentence)
     cJSON_AddStringToObject(answer, "reason", reason);
 }
 
-/* A term of the lease, and when the plugin has to ask for the next. */
+/* A term of the lease, and when the plugin has to ask for the next. With several servers it has to hear soon that a writer
+   has gone to another one. */
 static void add_terms(struct leatd *leatd, cJSON *answer)
 {
-    int64_t term = leatd->config.lease_term;
+    int64_t term = leatd->config.lease_term, renew = term / 3 > 0 ? term / 3 : 1;
+    if (leatd->has_others && renew > RENEW_SHARED)
+        renew = RENEW_SHARED;
     cJSON_AddNumberToObject(answer, "expires", (double)(leatd_now() + term));
-    cJSON_AddNumberToObject(answer, "renew", (double)(term / 3 > 0 ? term / 3 : 1));
+    cJSON_AddNumberToObject(answer, "renew", (double)renew);
+    cJSON_AddStringToObject(answer, "away",
+                            leatd->has_others ? CONTROL_AWAY_PAUSE : CONTROL_AWAY_HOLD);
 }
 
 static bool is_loopback(const char *address)
@@ -105,7 +114,6 @@ static void describe(struct leatd *leatd, const struct db_rows *found, bool read
         cJSON_AddBoolToObject(answer, "new", !db_number(found, 0, MADE));
     }
     add_terms(leatd, answer);
-    cJSON_AddStringToObject(answer, "away", CONTROL_AWAY_HOLD);
 }
 
 static enum db_result insert_lease(struct leatd *leatd, const char *target, const char *hash,
@@ -120,12 +128,13 @@ static enum db_result insert_lease(struct leatd *leatd, const char *target, cons
                                 db_str(db_text(found, 0, DISK)),
                                 db_int(db_text(found, 0, DIFFERENCE)[0] != 0),
                                 db_int(now),
-                                db_int(now + leatd->config.lease_term)};
-    enum db_result result =
-        db_run(leatd->db,
-               "INSERT INTO lease (target, id, session, export, disk, writer, taken, expires,"
-               " bytes_read, bytes_written) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0)",
-               values, 8, NULL);
+                                db_int(now + leatd->config.lease_term),
+                                db_str(leatd->config.server)};
+    enum db_result result = db_run(
+        leatd->db,
+        "INSERT INTO lease (target, id, session, export, disk, writer, taken, expires, server,"
+        " bytes_read, bytes_written) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
+        values, 9, NULL);
     struct db_value writer[] = {db_str(target), db_str(db_text(found, 0, SESSION))};
     if (result == DB_OK) // the target of a read-only export is no difference
         result =
@@ -157,33 +166,56 @@ static enum db_result refuse_busy(struct leatd *leatd, const struct db_rows *fou
                          "%s: %s", db_text(found, 0, NAME), sentence);
 }
 
+/* Who has the target: the columns of find_holder. */
+enum { LEASE, HOLDER, EXPIRES, HOLDER_NAME, SERVER };
+
+static const char find_holder[] =
+    "SELECT lease.id, session, lease.expires, client.name, lease.server"
+    " FROM lease JOIN session ON lease.session = session.id"
+    " JOIN client ON session.client = client.uuid WHERE target = $1";
+
+/* A client that writes goes on at another server: the one that it had is told that its lease is gone. */
+static enum db_result note_move(struct leatd *leatd, const struct db_rows *found, const char *from)
+{
+    return journal_event(leatd, "lease", db_text(found, 0, CLIENT), db_text(found, 0, ADDRESS),
+                         "%s goes on with disk %s at server %s, after server %s",
+                         db_text(found, 0, NAME), db_text(found, 0, DISK), leatd->config.server,
+                         from);
+}
+
+static enum db_result replace(struct leatd *leatd, const struct db_rows *found, const char *target,
+                              const char *hash, char *id)
+{
+    struct db_value value = db_str(target);
+    enum db_result result =
+        db_run(leatd->db, "DELETE FROM lease WHERE target = $1", &value, 1, NULL);
+    return result == DB_OK ? insert_lease(leatd, target, hash, found, id) : result;
+}
+
 /* The lease of the target: this session's again, a new one, or somebody else's. id "" after a refusal. */
 static enum db_result take(struct leatd *leatd, const struct db_rows *found, const char *hash,
                            char *id, cJSON *answer)
 {
     struct db_rows held;
-    const char *difference = db_text(found, 0, DIFFERENCE);
+    const char *difference = db_text(found, 0, DIFFERENCE), *own = leatd->config.server;
     const char *target = difference[0] ? difference : hash;
     struct db_value value = db_str(target);
-    enum db_result result = db_query(leatd->db,
-                                     "SELECT lease.id, session, lease.expires, client.name"
-                                     " FROM lease JOIN session ON lease.session = session.id"
-                                     " JOIN client ON session.client = client.uuid"
-                                     " WHERE target = $1",
-                                     &value, 1, &held);
+    enum db_result result = db_query(leatd->db, find_holder, &value, 1, &held);
     id[0] = 0;
     if (result != DB_OK)
         return result;
-    bool is_own = held.count && !strcmp(db_text(&held, 0, 1), db_text(found, 0, SESSION));
-    if (is_own) {
-        snprintf(id, ID_BYTES, "%s", db_text(&held, 0, 0));
+    bool is_own = held.count && !strcmp(db_text(&held, 0, HOLDER), db_text(found, 0, SESSION));
+    bool is_here = held.count && !strcmp(db_text(&held, 0, SERVER), own);
+    int64_t until = held.count ? db_number(&held, 0, EXPIRES) + (is_here ? 0 : CLOCKS) : 0;
+    if (is_own && (is_here || !difference[0])) {
+        snprintf(id, ID_BYTES, "%s", db_text(&held, 0, LEASE));
         result = prolong(leatd, id);
-    } else if (held.count && db_number(&held, 0, 2) > leatd_now()) {
-        result = refuse_busy(leatd, found, db_text(&held, 0, 3), answer);
+    } else if (!is_own && until > leatd_now()) {
+        result = refuse_busy(leatd, found, db_text(&held, 0, HOLDER_NAME), answer);
     } else {
-        result = db_run(leatd->db, "DELETE FROM lease WHERE target = $1", &value, 1, NULL);
-        if (result == DB_OK)
-            result = insert_lease(leatd, target, hash, found, id);
+        result = replace(leatd, found, target, hash, id);
+        if (result == DB_OK && is_own)
+            result = note_move(leatd, found, db_text(&held, 0, SERVER));
     }
     db_rows_free(&held);
     return result;
@@ -304,54 +336,9 @@ enum db_result lease_close(struct leatd *leatd, const cJSON *request, cJSON *ans
 
 enum db_result lease_sweep(struct leatd *leatd)
 {
-    struct db_value now = db_int(leatd_now());
-    return db_run(leatd->db, "DELETE FROM lease WHERE expires <= $1", &now, 1, NULL);
-}
-
-/* A whole term for all that lived then; also less than they have, after the clock was set back. */
-static enum db_result prolong_all(struct leatd *leatd, int64_t alive)
-{
-    int64_t now = leatd_now();
-    const struct config *config = &leatd->config;
-    struct db_value values[] = {db_str(config->server), db_int(alive),
-                                db_int(now + config->session_term)};
-    enum db_result result = db_run(
-        leatd->db,
-        "UPDATE session SET expires = $3 WHERE server = $1 AND ended IS NULL AND expires > $2",
-        values, 3, NULL);
-    values[2] = db_int(now + config->lease_term);
-    return result == DB_OK ? db_run(leatd->db,
-                                    "UPDATE lease SET expires = $3 WHERE expires > $2 AND"
-                                    " session IN (SELECT id FROM session WHERE server = $1)",
-                                    values, 3, NULL)
-                           : result;
-}
-
-int64_t lease_away(const struct config *config)
-{
-    int64_t term =
-        config->session_term < config->lease_term ? config->session_term : config->lease_term;
-    return term >= 60 ? 15 : term >= 8 ? term / 4 : 2;
-}
-
-enum db_result lease_alive(struct leatd *leatd, bool away)
-{
-    struct db_rows rows;
-    int64_t now = leatd_now();
-    struct db_value values[] = {db_str(leatd->config.server), db_int(now)};
-    enum db_result result =
-        db_query(leatd->db, "SELECT alive FROM server WHERE name = $1", values, 1, &rows);
-    if (result != DB_OK)
-        return result;
-    bool is_new = !rows.count;
-    int64_t alive = is_new ? now : db_number(&rows, 0, 0);
-    db_rows_free(&rows);
-    if (is_new)
-        return db_run(leatd->db, "INSERT INTO server (name, started, alive) VALUES ($1, $2, $2)",
-                      values, 2, NULL);
-    if (away || now < alive || now - alive > lease_away(&leatd->config))
-        result = prolong_all(leatd, alive);
-    return result == DB_OK
-               ? db_run(leatd->db, "UPDATE server SET alive = $2 WHERE name = $1", values, 2, NULL)
-               : result;
+    struct db_value values[] = {db_int(leatd_now()), db_str(leatd->config.server),
+                                db_int(leatd_now() - CLOCKS)};
+    return db_run(leatd->db,
+                  "DELETE FROM lease WHERE expires <= $1 AND (server = $2 OR expires <= $3)",
+                  values, 3, NULL);
 }

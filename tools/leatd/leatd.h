@@ -24,9 +24,11 @@ struct leatd {
     struct MHD_Daemon *admin_daemon, *client_daemon;
     struct peer *peers; /* who is connected to them */
     uint8_t enrol_key[32];
-    bool keys_changed;  /* nbd.psk may have to be written anew */
-    char keys_hash[65]; /* SHA-256 of what nbd.psk has; "" before the first time */
-    int64_t next_tick;  /* monotonic seconds */
+    bool has_others;          /* servers on the same database (servers.c) */
+    bool has_warned_of_clock; /* of one of them */
+    bool keys_changed;        /* nbd.psk may have to be written anew */
+    char keys_hash[65];       /* SHA-256 of what nbd.psk has; "" before the first time */
+    int64_t next_tick;        /* monotonic seconds */
     int64_t cared_wall,
         cared_monotonic; /* when sessions and leases were last looked after; 0: never */
 };

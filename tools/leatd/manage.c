@@ -4,6 +4,7 @@
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/servers.h"
 #include "tools/leatd/session.h"
 
 #include <errno.h>
@@ -150,11 +151,12 @@ enum db_result manage_status(struct request *request)
     cJSON_AddStringToObject(answer, "server", config->server);
     cJSON_AddStringToObject(answer, "administrator", request->who);
     cJSON_AddStringToObject(answer, "images_folder", config->images);
+    result = servers_show(request->leatd, cJSON_AddArrayToObject(answer, "servers"));
     cJSON *counts = cJSON_AddObjectToObject(answer, "counts");
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
         cJSON_AddNumberToObject(counts, names[i], (double)db_number(&rows, 0, i));
     db_rows_free(&rows);
-    return DB_OK;
+    return result;
 }
 
 struct cleaning {

@@ -119,7 +119,14 @@ static const char *const third[] = {
     " FOREIGN KEY (image, version) REFERENCES image_version(image, number) ON DELETE CASCADE)",
     NULL};
 
-static const char *const *const migrations[SCHEMA_VERSION] = {first, second, third};
+// Several servers: which of them has a lease, and where each is reached.
+static const char *const fourth[] = {
+    "ALTER TABLE lease ADD COLUMN server TEXT NOT NULL DEFAULT ''",
+    "UPDATE lease SET server = (SELECT server FROM session WHERE session.id = lease.session)",
+    "ALTER TABLE server ADD COLUMN exports TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE server ADD COLUMN lost BIGINT NOT NULL DEFAULT 0", NULL};
+
+static const char *const *const migrations[SCHEMA_VERSION] = {first, second, third, fourth};
 
 struct preparation {
     struct db *db;

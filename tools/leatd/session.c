@@ -170,11 +170,12 @@ static enum db_result prolong(struct request *request, const struct session *ses
     if (!read_report(request, &report))
         return DB_UNDONE;
     struct db_value values[] = {db_str(session->id), db_int(now),
-                                db_int(now + request->leatd->config.session_term), db_str(report)};
+                                db_int(now + request->leatd->config.session_term), db_str(report),
+                                db_str(request->leatd->config.server)};
     enum db_result result = db_run(request->leatd->db,
                                    "UPDATE session SET renewed = $2, expires = $3,"
-                                   " report = COALESCE($4, report) WHERE id = $1",
-                                   values, 4, NULL);
+                                   " report = COALESCE($4, report), server = $5 WHERE id = $1",
+                                   values, 5, NULL);
     cJSON_free(report);
     return result;
 }

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""nbdkit with Leat's plugin beside a leatd, and a client of NBD."""
+import subprocess
+
+from server import BUILD, free_port, wait_for_port
+
+PLUGIN = BUILD / "nbdkit-leat-plugin.so"
+
+
+def held(uri):
+    """qemu-io that has the export open and waits for commands."""
+    return subprocess.Popen(["qemu-io", "-f", "raw", uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+
+
+def tell(process, command):
+    process.stdin.write(command + "\n")
+    process.stdin.flush()
+
+
+class Nbdkit:
+    def __init__(self, server, port=None):
+        self.server, self.port = server, port or free_port()
+        self.log = server.root / "nbdkit.log"
+        self.start()
+
+    def start(self):
+        with open(self.log, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(self.port), PLUGIN,
+                                             f"socket={self.server.folder}/control.sock"], stderr=log, stdin=subprocess.DEVNULL)
+        wait_for_port(self.port, self.process, lambda: self.said()[-2000:])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+    def uri(self, token):
+        return f"nbd://127.0.0.1:{self.port}/{token}"
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8")
