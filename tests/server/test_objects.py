@@ -68,7 +68,8 @@ class Objects(ServerCase):
         for body, words in (({"source": "../leat.db"}, "path in the image folder"), ({"source": "/etc/passwd"}, "path"),
                             ({"source": "gone.raw"}, "not a file"), ({"source": "odd.raw"}, "512"),
                             ({"source": "a.raw", "format": "qcow2"}, "no qcow2"), ({"source": "a.raw", "size": 512}, "size"),
-                            ({"source": "nbd://x/y"}, "size"), ({"source": "file:///etc/passwd", "size": 512}, "path"),
+                            ({"source": "nbd://x/y"}, "size"), ({"source": "http://me:pw@x/y", "size": 512}, "has a password"),
+                            ({"source": "file:///etc/passwd", "size": 512}, "path"),
                             ({"source": "a.raw", "format": "vmdk"}, "none of the words"),
                             ({"source": "a.raw", "root_hash": "x"}, "root_hash"), ({"source": "."}, "path")):
             with self.subTest(body=body):

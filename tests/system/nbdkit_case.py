@@ -78,3 +78,10 @@ class Plugin(Case):
 
     def children(self, p):
         return [pid for path in glob.glob(f"/proc/{p.pid}/task/*/children") for pid in content_of(path).split()]
+
+    def read_as(self, image, *parameters, **fields):
+        self.grant(size=4 * MIB, **fields)
+        p = self.nbdkit(*parameters)
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        self.same_files(image, self.path("copy"))
+        return p

@@ -7,22 +7,22 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
+import threading
 import time
 
+import tls_files
 import vdisk_case
+from ceph_cluster import Bucket, Ceph
 from nbdkit_case import OTHER, TOKEN, Plugin, content_of
 from vdisk_case import MIB, free_port, wait_for
+
+# Of private memory, of which nbdkit's program alone has 192 MiB that it does not touch (getrlimit(2), RLIMIT_DATA).
+MEMORY, LARGE = 288 * MIB, 320 * MIB
 
 
 class BackEnds(Plugin):
     """Images that are no raw files: by a child that serves NBD, or a server that is there."""
-
-    def read_as(self, image, **fields):
-        self.grant(size=4 * MIB, **fields)
-        p = self.nbdkit()
-        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
-        self.same_files(image, self.path("copy"))
-        return p
 
     def qcow2(self):
         image = self.image()
@@ -85,22 +85,223 @@ class BackEnds(Plugin):
         self.serve("file", image)
         self.read_as(image, uri=f"nbd+unix:///?socket={self.path('server')}")
 
-    def test_http(self):
-        image = self.image()
-        port = free_port()
+
+def wait_port(port, what):
+    def answers():
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+    wait_for(answers, 60, what)
+
+
+def is_alive(pid):
+    """Neither gone, nor dead and not yet asked for by its parent."""
+    try:
+        return content_of(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+class Server(Plugin):
+    """What the tests of images on other servers share."""
+
+    def large(self):
+        """An image of which no two MiB are alike."""
+        with open(self.path("large.raw"), "wb") as f:
+            part = os.urandom(MIB)
+            for n in range(LARGE // MIB):
+                f.write(n.to_bytes(8, "big") + part[8:])
+        return self.path("large.raw")
+
+    def read_bounded(self, image, *parameters, **fields):
+        """nbdkit and its children may write to less memory than the image has bytes, and all of it is read."""
+        self.grant(size=LARGE, **fields)
+        p, port = self.nbdkit_by_tcp("-t", "4", before=["prlimit", f"--data={MEMORY}", "--stack=2097152"],
+                                     parameters=[f"child-memory={MEMORY}", *parameters])
+        self.run_tool("nbdcopy", f"nbd://127.0.0.1:{port}/{TOKEN}", self.path("copy"))
+        self.run_tool("cmp", image, self.path("copy"))
+        return p
+
+    def opened(self, *parameters, **fields):
+        """nbdkit and its child, while a client has the image open."""
+        self.grant(size=fields.pop("size", 4 * MIB), **fields)
+        p = self.nbdkit(*parameters)
+        reader = subprocess.Popen(["qemu-io", "-r", "-f", "raw", self.uri()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True)
+        self.processes.append(reader)
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.stdin.close)
+        reader.stdin.write("read 0 512\n")
+        reader.stdin.flush()
+        self.assertIn("read 512/512", reader.stdout.readline())
+        child, = self.children(p)
+        return p, int(child), reader
+
+    def ends_with_nbdkit(self, *parameters, **fields):
+        p, child, _ = self.opened(*parameters, **fields)
+        p.kill()
+        p.wait()
+        wait_for(lambda: not is_alive(child), 60, "the child ends")
+
+    def refused(self, words, *parameters, **fields):
+        self.grant(size=fields.pop("size", 4 * MIB), **fields)
+        p = self.nbdkit(*parameters)
+        self.assertNotEqual(self.run_tool("nbdinfo", self.uri(), ok=False).returncode, 0)
+        self.assertIn(words, self.log_of(p))
+        self.stop(p)
+        return self.log_of(p)
+
+
+class Web(Server):
+    """nginx."""
+
+    def setUp(self):
+        super().setUp()
+        self.port, self.tls_port = free_port(), free_port()
+        tls_files.authority(self.dir, "ca")
+        tls_files.certificate(self.dir, "web", "ca", "localhost")
+        self.ca = f"https-ca={self.path('ca.pem')}"
+        os.chmod(self.dir, 0o755)
         with open(self.path("nginx.conf"), "w") as f:
-            f.write(f"daemon off; master_process off; pid {self.path('pid')}; error_log stderr; events {{}}"
-                    f"http {{ access_log off; server {{ listen 127.0.0.1:{port}; root {self.dir}; }} "
+            f.write(f"daemon off; master_process off; pid {self.path('pid')}; error_log stderr; events {{}} "
+                    f"http {{ access_log off; root {self.dir}; server {{ listen 127.0.0.1:{self.port}; "
+                    f"rewrite ^/away/(.*) https://localhost:{self.tls_port}/$1 redirect; }} "
+                    f"server {{ listen 127.0.0.1:{self.tls_port} ssl; "
+                    f"ssl_certificate {self.path('web.pem')}; ssl_certificate_key {self.path('web-key.pem')}; "
+                    f"rewrite ^/plain/(.*) http://127.0.0.1:{self.port}/$1 redirect; }} "
                     + "".join(f"{kind}_temp_path {self.path(kind)};" for kind in
                               ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")) + " }")
-        os.chmod(self.dir, 0o755)
-        self.spawn("/usr/sbin/nginx", "-c", self.path("nginx.conf"))
+        self.start()
 
-        def answers():
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", port)) == 0
-        wait_for(answers, 10, "nginx starts")
-        self.read_as(image, uri=f"http://127.0.0.1:{port}/image.raw")
+    def start(self):
+        self.nginx = self.spawn("/usr/sbin/nginx", "-c", self.path("nginx.conf"))
+        wait_port(self.port, "nginx starts")
+
+    def url(self, name="image.raw"):
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    def safe_url(self, name="image.raw", host="localhost"):
+        return f"https://{host}:{self.tls_port}/{name}"
+
+    def test_large(self):
+        image = self.large()
+        self.read_bounded(image, uri=self.url("large.raw"))
+
+    def test_https(self):
+        """Its server is known by an authority of the administrator's; by the system's alone, or by another name, it is not."""
+        image = self.image()
+        p, _, reader = self.opened(self.ca, uri=self.safe_url())
+        self.assertIn("read 4194304/4194304", reader.communicate("read 0 4M\nquit\n", timeout=60)[0])
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        self.same_files(image, self.path("copy"))
+        self.stop(p)
+        self.refused("SSL", uri=self.safe_url())
+        self.refused("SSL", self.ca, uri=self.safe_url(host="127.0.0.1"))
+
+    def test_sent_elsewhere(self):
+        """A server may name another place, but not one that is less safe."""
+        self.image()
+        p, _, reader = self.opened(self.ca, uri=self.url("away/image.raw"))
+        reader.communicate("quit\n", timeout=60)
+        self.stop(p)
+        self.refused("cannot be opened", self.ca, uri=self.safe_url("plain/image.raw"))
+
+    def test_password(self):
+        log = self.refused("has a password", uri=f"http://me:hidden@127.0.0.1:{self.port}/image.raw")
+        self.assertNotIn("hidden", log)
+
+    def test_restarted(self):
+        """A server that is away for a moment is waited for."""
+        self.image()
+        _, _, reader = self.opened(uri=self.url())
+        self.nginx.kill()
+        self.nginx.wait()
+        back = threading.Timer(1.5, self.start)
+        back.start()
+        out = reader.communicate(f"read {MIB} 512\nquit\n", timeout=60)[0]
+        back.join()
+        self.assertIn("read 512/512", out)
+        self.assertNotIn("failed", out)
+
+    def test_ends(self):
+        self.image()
+        self.ends_with_nbdkit(uri=self.url())
+
+    def test_qcow2_ends(self):
+        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", self.path("image.qcow2"), "4M")
+        self.ends_with_nbdkit(path=self.path("image.qcow2"), format="qcow2")
+
+
+class Stores(Server):
+    """Ceph's block devices, and S3 by Ceph's radosgw."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.place = tempfile.TemporaryDirectory(prefix="leat-ceph-")
+        cls.addClassCleanup(cls.place.cleanup)
+        cls.ceph = Ceph(cls.place.name)
+        cls.addClassCleanup(cls.ceph.close)
+        cls.bucket = Bucket(cls.ceph)
+        cls.bucket.put("/images")
+
+    def settings(self, secret=None, mode=0o640, more=""):
+        with open(self.path("s3.conf"), "w") as f:
+            f.write(f"[images]\nendpoint = http://127.0.0.1:{self.bucket.port}\nregion = {self.bucket.region}\n"
+                    f"access_key = {self.bucket.access}\nsecret_key = {secret or self.bucket.secret}\n{more}")
+        os.chmod(self.path("s3.conf"), mode)
+        return f"s3={self.path('s3.conf')}"
+
+    def test_s3(self):
+        """An object that is larger than the memory that anybody may have; its key is nobody else's to see."""
+        image = self.large()
+        self.bucket.put("/images/debian/12-1.raw", content_of(image))
+        p = self.read_bounded(image, self.settings(), uri="s3://images/debian/12-1.raw")
+        self.assertNotIn(self.bucket.secret, self.log_of(p))
+
+    def test_s3_child(self):
+        self.bucket.put("/images/small", content_of(self.image()))
+        p, child, reader = self.opened(self.settings(), uri="s3://images/small")
+        for name in ("cmdline", "environ"):
+            self.assertNotIn(self.bucket.secret.encode(), content_of(f"/proc/{child}/{name}"))
+        # Another object under the same name is never mixed with this one.
+        self.bucket.put("/images/small", bytes(4 * MIB))
+        out = reader.communicate(f"read {MIB} 512\nquit\n", timeout=60)[0]
+        self.assertIn("failed", out)
+        self.assertIn("replaced by another", self.log_of(p))
+        wait_for(lambda: not is_alive(child), 60, "the child ends with its last user")
+        self.assertEqual(self.run_tool("nbdinfo", "--size", self.uri()).stdout.strip(), str(4 * MIB))
+
+    def test_s3_refused(self):
+        self.bucket.put("/images/small", bytes(4 * MIB))
+        uri = "s3://images/small"
+        self.refused("s3=FILE", uri=uri)
+        log = self.refused("are the keys right", self.settings(secret="wrongButSecret"), uri=uri)
+        self.assertNotIn("wrongButSecret", log)
+        self.refused("everybody may read it", self.settings(mode=0o644), uri=uri)
+        self.refused("there is no such object", self.settings(), uri="s3://images/gone")
+        self.refused("has no endpoint", self.settings(), uri="s3://others/small")
+        self.refused("nonsense in [images]", self.settings(more="nonsense = 1\n"), uri=uri)
+        for name in ("s3://images/a%2e", "s3://images/", "s3:///a", "s3://a b/c", "s3://images/a?b"):
+            self.refused("s3://BUCKET/KEY", self.settings(), uri=name)
+
+    def test_s3_ends(self):
+        self.bucket.put("/images/small", content_of(self.image()))
+        self.ends_with_nbdkit(self.settings(), uri="s3://images/small")
+
+    def test_rbd(self):
+        image = self.large()
+        self.ceph.rbd("large", image)
+        self.read_bounded(image, f"ceph={self.ceph.config}", "ceph-user=leat", uri="rbd:rbd/large")
+
+    def test_rbd_snapshot(self):
+        image = self.image()
+        self.ceph.rbd("small", image)
+        self.ceph.run("rbd", "snap", "create", "rbd/small@one")
+        parameters = [f"ceph={self.ceph.config}", "ceph-user=leat"]
+        self.ends_with_nbdkit(*parameters, uri="rbd:rbd/small@one")
+        self.read_as(image, *parameters, uri="rbd:rbd/small@one")
+        self.refused("No such file", *parameters, uri="rbd:rbd/gone")
+        for name in ("rbd:rbd/a,conf=b", "rbd:rbd", "rbd:rbd/", "rbd:/a", "rbd:rbd/a@", "rbd:rbd/a@b@c", "rbd:a/b/c"):
+            self.refused("rbd:POOL/IMAGE", *parameters, uri=name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ add_test(NAME system.nbdkit_pause COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/tes
   $<TARGET_FILE:nbdkit-leat-plugin> $<TARGET_FILE:leat-difference>)
 add_test(NAME system.nbdkit_images COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/system/test_nbdkit_images.py
   $<TARGET_FILE:nbdkit-leat-plugin>)
-set_tests_properties(system.nbdkit_pause system.nbdkit_images PROPERTIES LABELS system TIMEOUT 300
+set_tests_properties(system.nbdkit_pause system.nbdkit_images PROPERTIES LABELS system TIMEOUT 900
   ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 # What the unit lets nbdkit do, as systemd counts it: at most 2.0 of 10.
 find_program(SYSTEMD_ANALYZE systemd-analyze REQUIRED)

@@ -112,6 +112,13 @@ bool check_relative_path(const char *text)
     return true;
 }
 
+bool check_has_password(const char *uri)
+{
+    const char *host = strstr(uri, "://"), *end = host ? host + 3 + strcspn(host + 3, "/?#") : NULL;
+    const char *at = host ? memchr(host, '@', (size_t)(end - host)) : NULL;
+    return at && memchr(host + 3, ':', (size_t)(at - host - 3));
+}
+
 bool check_uri(const char *text)
 {
     static const char *const kinds[] = {"nbd://",   "nbds://", "http://",

@@ -34,4 +34,7 @@ bool check_relative_path(const char *text);
 /* nbd://, nbds://, http://, https://, s3://, rbd: and something of printable ASCII without blanks behind it. */
 bool check_uri(const char *text);
 
+/* Whether a URI's authority is USER:PASSWORD@HOST (RFC 3986, 3.2.1). */
+bool check_has_password(const char *uri);
+
 #endif

@@ -60,6 +60,11 @@ bool source_check(const struct config *config, const char *source, const char *f
         reason = "has to be a path in the image folder, or a URI";
     } else if (is_uri) {
         reason = *size ? NULL : "is a URI, so its size has to be given";
+        if (check_has_password(source)) { // not repeated either
+            snprintf(why, CONFIG_ERROR_BYTES,
+                     "the source has a password: keys belong into files of nbdkit's server");
+            return false;
+        }
     } else {
         source_path(config, source, path, sizeof path);
         int64_t found = file_size(path, format, &reason);

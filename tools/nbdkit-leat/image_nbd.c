@@ -32,7 +32,8 @@ struct nbd_image {
     struct nbd_handle *handle; /* NULL: there is no connection */
     uint64_t lost;             /* how many have been */
     unsigned users;            /* requests on it */
-    bool is_stopping;
+    bool has_begun, is_stopping;
+    char error[IMAGE_ERROR]; /* of the beginning */
     int wake; /* eventfd: a request was put on the connection, or it is to be ended */
 };
 
@@ -55,23 +56,6 @@ static void slept(struct nbd_image *n)
     uint64_t count;
     if (read(n->wake, &count, sizeof count) != sizeof count)
         return; /* nothing was there */
-}
-
-static struct nbd_handle *connect_to(const struct image_server *server, char error[IMAGE_ERROR])
-{
-    struct nbd_handle *h = nbd_create();
-    bool connected = h && !nbd_add_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION) &&
-                     !nbd_set_handshake_flags(h, LIBNBD_HANDSHAKE_FLAG_MASK);
-    if (connected && server->argv[0])
-        connected = !nbd_connect_systemd_socket_activation(h, (char **)server->argv);
-    else if (connected)
-        connected = !nbd_connect_uri(h, server->uri);
-    if (connected)
-        return h;
-    snprintf(error, IMAGE_ERROR, "the image cannot be reached: %.200s", nbd_get_error());
-    if (h)
-        nbd_close(h);
-    return NULL;
 }
 
 /* Moves bytes until the connection ends, or the image is closed. */
@@ -103,9 +87,9 @@ static void serve(struct nbd_image *n, struct nbd_handle *h)
 static struct nbd_handle *reconnect(struct nbd_image *n)
 {
     char error[IMAGE_ERROR];
-    struct nbd_handle *h = connect_to(&n->server, error);
+    struct nbd_handle *h = image_server_connect(&n->server, error);
     if (h && nbd_get_size(h) != (int64_t)n->image.size) {
-        nbd_close(h); /* another image: never mixed with this one */
+        image_server_hang_up(h); /* another image: never mixed with this one */
         h = NULL;
     }
     return h;
@@ -127,20 +111,34 @@ static void *own(void *context)
         while (n->users) /* they have been told that their requests have failed */
             pthread_cond_wait(&n->changed, &n->lock);
         pthread_mutex_unlock(&n->lock);
-        if (h)
-            nbd_close(h);
-        else
+        image_server_hang_up(h);
+        if (!h)
             usleep(RETRY_MS * 1000);
         h = reconnect(n);
         pthread_mutex_lock(&n->lock);
         n->handle = h;
         pthread_cond_broadcast(&n->changed);
     }
-    if (n->handle)
-        nbd_close(n->handle);
+    image_server_hang_up(n->handle);
     n->handle = NULL;
     pthread_mutex_unlock(&n->lock);
     return NULL;
+}
+
+/* The first connection is this thread's too: a child ends with the thread that has made it. */
+static void *begin(void *context)
+{
+    struct nbd_image *n = context;
+    struct nbd_handle *h = image_server_connect(&n->server, n->error);
+    pthread_mutex_lock(&n->lock);
+    n->handle = h;
+    n->has_begun = true;
+    n->is_stopping = !h;
+    if (h)
+        n->image.size = (uint64_t)nbd_get_size(h);
+    pthread_cond_broadcast(&n->changed);
+    pthread_mutex_unlock(&n->lock);
+    return own(n);
 }
 
 static int on_extent(void *context, const char *name, uint64_t offset, uint32_t *entries,
@@ -284,6 +282,25 @@ static void nbd_image_close(struct image *image)
 
 static const struct image_ops nbd_ops = {nbd_read, nbd_extent, nbd_image_close};
 
+static bool start(struct nbd_image *n, char error[IMAGE_ERROR])
+{
+    pthread_mutex_init(&n->lock, NULL);
+    pthread_cond_init(&n->changed, NULL);
+    n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (n->wake < 0 || pthread_create(&n->thread, NULL, begin, n))
+        return false;
+    pthread_mutex_lock(&n->lock);
+    while (!n->has_begun)
+        pthread_cond_wait(&n->changed, &n->lock);
+    bool is_there = !n->is_stopping;
+    pthread_mutex_unlock(&n->lock);
+    if (is_there)
+        return true;
+    pthread_join(n->thread, NULL);
+    memcpy(error, n->error, IMAGE_ERROR);
+    return false;
+}
+
 struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format format,
                              char error[IMAGE_ERROR])
 {
@@ -294,19 +311,11 @@ struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format fo
         return NULL;
     }
     n->image.ops = &nbd_ops;
-    pthread_mutex_init(&n->lock, NULL);
-    pthread_cond_init(&n->changed, NULL);
-    n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    n->handle = connect_to(&n->server, error);
-    if (n->handle)
-        n->image.size = (uint64_t)nbd_get_size(n->handle);
-    if (!n->handle || n->wake < 0 || pthread_create(&n->thread, NULL, own, n)) {
-        if (n->handle)
-            nbd_close(n->handle);
-        if (n->wake >= 0)
-            close(n->wake);
-        free(n);
-        return NULL;
-    }
-    return (struct image *)n;
+    n->wake = -1;
+    if (start(n, error))
+        return (struct image *)n;
+    if (n->wake >= 0)
+        close(n->wake);
+    free(n);
+    return NULL;
 }

@@ -9,6 +9,7 @@
 
 #include "tools/nbdkit-leat/control.h"
 #include "tools/nbdkit-leat/cut.h"
+#include "tools/nbdkit-leat/image_server.h"
 #include "tools/nbdkit-leat/lease.h"
 #include "tools/nbdkit-leat/peers.h"
 #include "tools/nbdkit-leat/plugin_io.h"
@@ -21,6 +22,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connection *connections;
+static struct image_server_settings images = {.memory = IMAGE_SERVER_MEMORY};
 static bool has_socket;
 static int64_t limit;
 static unsigned each = CONNECTIONS_EACH, handshake = HANDSHAKE_SECONDS;
@@ -41,6 +43,28 @@ static void cut_all(const struct lease *lease)
 
 static const struct lease_hooks hooks = {log_line, cut_all};
 
+/* Of the images' servers: absolute, since nbdkit changes its folder. */
+static int config_images(const char *key, const char *value)
+{
+    const struct {
+        const char *key, **to;
+    } files[] = {{"https-ca", &images.authorities}, {"s3", &images.s3}, {"ceph", &images.ceph}};
+    for (unsigned i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (!strcmp(key, files[i].key))
+            return (*files[i].to = nbdkit_realpath(value)) ? 0 : -1;
+    if (!strcmp(key, "ceph-user")) {
+        images.ceph_user = value;
+        return 0;
+    }
+    if (!strcmp(key, "child-memory")) {
+        int64_t size = nbdkit_parse_size(value);
+        images.memory = size < 0 ? 0 : (uint64_t)size;
+        return size < 0 ? -1 : 0;
+    }
+    nbdkit_error("there is no parameter %s; nbdkit --help says which there are", key);
+    return -1;
+}
+
 static int leat_config(const char *key, const char *value)
 {
     if (!strcmp(key, "socket")) {
@@ -59,9 +83,7 @@ static int leat_config(const char *key, const char *value)
         return nbdkit_parse_unsigned("connections", value, &each);
     if (!strcmp(key, "handshake"))
         return nbdkit_parse_unsigned("handshake", value, &handshake);
-    nbdkit_error("there is no parameter %s; there are socket, limit, connections and handshake",
-                 key);
-    return -1;
+    return config_images(key, value);
 }
 
 static int leat_config_complete(void)
@@ -71,6 +93,7 @@ static int leat_config_complete(void)
         return -1;
     }
     lease_init(&hooks, (uint64_t)limit);
+    image_server_configure(&images);
     return 0;
 }
 
@@ -223,7 +246,12 @@ static int leat_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
     "socket=PATH  (required) leatd's control socket\n"                                             \
     "limit=SIZE   the most that the file of one difference may take (no limit)\n"                  \
     "connections=N  the most of one address (64; 0: no limit)\n"                                   \
-    "handshake=SECONDS  until a client has to have opened an export (20; 0: no limit)"
+    "handshake=SECONDS  until a client has to have opened an export (20; 0: no limit)\n"           \
+    "child-memory=SIZE  private memory of who serves an image that is no raw file (512M)\n"        \
+    "https-ca=FILE  who vouches for servers of https:// (the system's authorities)\n"              \
+    "s3=FILE      where S3 buckets are, and keys for them\n"                                       \
+    "ceph=FILE    Ceph's configuration (/etc/ceph/ceph.conf)\n"                                    \
+    "ceph-user=NAME  the user of Ceph, without \"client.\" (admin)"
 
 static struct nbdkit_plugin plugin = {
     .name = "leat",
