@@ -93,7 +93,9 @@ static void put_disk(struct client_text *text, const struct client_hello *hello,
     put_header(text, "disk ", disk->name);
     put_mode(text, disk);
     put_fallback(text, hello);
-    put_value(text, "content", disk->content);
+    if (disk->mode !=
+        CLIENT_PRIVATE) /* its export has what was written to it, and no longer that content */
+        put_value(text, "content", disk->content);
     put_count(text, "iops", disk->iops, "");
     put_count(text, "bandwidth", disk->bandwidth, "");
     put_value(text, "profile_file", one->profile);

@@ -73,8 +73,8 @@ static void all_modes_become_sections(void **state)
         "{\"name\":\"b\",\"mode\":\"ram\",\"export\":\"x.2\",\"iops\":300,\"bandwidth\":"
         "1000," KERNEL "},"
         "{\"name\":\"c\",\"mode\":\"local\",\"export\":\"x.3\",\"content\":\"c 1\"," KERNEL "},"
-        "{\"name\":\"d\",\"mode\":\"private\",\"export\":\"x.4\",\"memory\":777,\"cpus\":99," KERNEL
-        "},"
+        "{\"name\":\"d\",\"mode\":\"private\",\"export\":\"x.4\",\"content\":\"c "
+        "1\",\"memory\":777,\"cpus\":99," KERNEL "},"
         "{\"name\":\"e\",\"mode\":\"server\",\"export\":\"x.5\",\"base\":\"x.6\",\"cmdline\":\"a=b "
         "\\\"c\\\" é\","
         "\"label\":\"L\",\"default\":true,\"start\":\"always\",\"initrd\":{\"path\":\"/client/v1/"
@@ -96,7 +96,7 @@ static void all_modes_become_sections(void **state)
     assert_true(d[1].mode == LEAT_CONFIG_RAM && d[1].rates.iops == 300 &&
                 d[1].rates.bandwidth == 4096);
     assert_true(d[2].mode == LEAT_CONFIG_LOCAL && !strcmp(d[2].content, "c 1"));
-    assert_true(d[3].mode == LEAT_CONFIG_PRIVATE && !d[3].read_only);
+    assert_true(d[3].mode == LEAT_CONFIG_PRIVATE && !d[3].read_only && !d[3].content[0]);
     assert_true(d[4].mode == LEAT_CONFIG_LAYER && d[4].client_holes);
     assert_string_equal(d[4].export_name, "x.6");
     assert_string_equal(d[4].client_export, "x.5");
