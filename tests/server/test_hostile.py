@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A hostile machine: each refusal has a sentence of its own, on the machine and in the log, and nothing that is another's leaks."""
+"""A hostile machine: each refusal has a sentence of its own, on the machine and in the log, and nothing of others leaks."""
 import json
 import os
 import socket
@@ -121,11 +121,12 @@ class Sentences(Case):
                      f"a hello for {self.victim.uuid} with the key of {self.mallory.uuid}"))
         old = self.mallory.session
         self.mallory.hello()
-        told.append((self.mallory.renew(old)[1]["error"], f"a request of {self.mallory.uuid} is refused: the machine has started"))
+        told.append((self.mallory.renew(old)[1]["error"],
+                     f"a request of {self.mallory.uuid} is refused: the machine has started"))
         told.append((self.mallory.renew(self.victim.session)[1]["error"], "is refused: the session is not known"))
         disks = {d["name"]: d["export"] for d in self.mallory.hello()[1]["disks"]}
-        told.append((self.control.open(self.victim.disks["victims"]["export"], "127.0.0.2")["error"], "lab-01: an export name that is "
-                     "somebody else's"))
+        told.append((self.control.open(self.victim.disks["victims"]["export"], "127.0.0.2")["error"],
+                     "lab-01: an export name that is somebody else's"))
         self.assertIn("lease", self.control.open(self.victim.disks["shared"]["export"]))
         told.append((self.control.open(disks["shared"])["error"], "lab-02: disk shared is in use by lab-01"))
         self.assertEqual(len(told), len({sentence for sentence, _ in told}), told)
@@ -133,8 +134,8 @@ class Sentences(Case):
         self.assertEqual((0, None), Client(self.server, self.victim.uuid, KEY).hello())
         self.assertEqual((0, None), Client(self.server, "99999999-0000-0000-0000-000000000000", KEY).hello())
         self.plain(b"POST /client/v1/hello HTTP/1.1\r\nHost: x\r\n\r\n")
-        told += [("", f"TLS for {self.victim.uuid} was not completed: a wrong key?"), ("", "TLS with an identity that is not known"),
-                 ("", "a connection without a client's key: plain text")]
+        told += [("", f"TLS for {self.victim.uuid} was not completed: a wrong key?"),
+                 ("", "TLS with an identity that is not known"), ("", "a connection without a client's key: plain text")]
         self.leatctl("login", "anna")
         log = self.leatctl("log", "--kind", "refused", "-n", "1000")
         for _, words in told:
@@ -187,7 +188,7 @@ class Api(Case):
                      b"POST /client/v1/hello HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 40000 + b"\r\n" + close + b"\r\n",
                      b"POST /client/v1/hello HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 2000 + close + b"\r\n",
                      b"GET /client/v1/" + b"a" * 30000 + b" HTTP/1.1\r\nHost: x\r\n" + close + b"\r\n",
-                     b"GET /client/v1/file/own/kernel HTTP/1.1\r\nHost: x\r\nRange: bytes=" + b"9" * 9000 + b"-\r\n" + close + b"\r\n"):
+                     b"GET /client/v1/file/own/kernel HTTP/1.1\r\nHost: x\r\nRange: bytes=" + b"9" * 9000 + b"-\r\n" + close):
             answer = self.mallory.raw(data + b"\r\n")
             self.assertNotIn(b" 200 ", answer[:100], data[:60])
 
