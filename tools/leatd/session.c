@@ -183,7 +183,7 @@ static enum db_result prolong(struct request *request, const struct session *ses
 enum db_result session_renew(struct request *request)
 {
     struct session session;
-    bool found;
+    bool found = false;
     enum db_result result = session_revive(request);
     if (result == DB_OK)
         result = session_find(request, &session, &found);
