@@ -92,11 +92,14 @@ static void tell(enum leat_client_event event, const char *text, uint64_t value,
         leat_fatal("the supervisor does not take what the client has to say");
 }
 
+/* The log has each once, however often it is said again. */
 static void on_notice(void *ctx, const char *text, uint64_t wait_s)
 {
+    static char last[sizeof((struct leat_ctl *)0)->text];
     (void)ctx;
-    if (text[0])
+    if (text[0] && strncmp(text, last, sizeof last - 1) != 0)
         leat_log("%s", text);
+    snprintf(last, sizeof last, "%s", text);
     tell(LEAT_CLIENT_NOTICE, text, wait_s, 0);
 }
 

@@ -2,3 +2,5 @@
 # What a machine says to its leatd.
 leat_unit_test(test_client SOURCES unit/test_client.c unit/client_world.c LIBS client_side_host vdisk_tls_host)
 leat_unit_test(test_client_answer SOURCES unit/test_client_answer.c LIBS client_side_host config_host)
+leat_unit_test(test_client_process SOURCES unit/test_client_process.c unit/net_channel.c unit/tls_server.c
+  LIBS client_process_host vdisk_secure_host vdisk_tls_host vdisk_channels_host leat_ring_host)
