@@ -46,7 +46,7 @@ static void draw_cell(unsigned x, unsigned y, uint16_t cell)
 static void draw_if_changed(unsigned x, unsigned y)
 {
     const struct terminal *t = &screen.terminal;
-    uint16_t cell = t->cells[y][x];
+    uint16_t cell = terminal_row(t, y)[x];
 
     cell ^= x == t->x && y == t->y ? TERMINAL_REVERSE : 0;
     if (cell != screen.shown[y][x]) {

@@ -6,17 +6,27 @@
 enum { BELL = 7, BACKSPACE = 8, TAB = 9, ESC = 27 };
 #define PARAMETER_MOST 9999u
 
+static const uint16_t blank[TERMINAL_MAX_COLUMNS] = {[0 ... TERMINAL_MAX_COLUMNS - 1] = ' '};
+
+static uint16_t *row_of(struct terminal *t, unsigned y)
+{
+    return t->cells[(t->first + y) % t->rows];
+}
+
+const uint16_t *terminal_row(const struct terminal *t, unsigned y)
+{
+    return t->cells[(t->first + y) % t->rows];
+}
+
 static void clear_cells(struct terminal *t, unsigned y, unsigned from, unsigned to)
 {
-    for (unsigned x = from; x < to; x++) {
-        t->cells[y][x] = ' ';
-    }
+    memcpy(row_of(t, y) + from, blank, (to - from) * sizeof(blank[0]));
 }
 
 static void clear_rows(struct terminal *t, unsigned from, unsigned to)
 {
     for (unsigned y = from; y < to; y++) {
-        clear_cells(t, y, 0, TERMINAL_MAX_COLUMNS);
+        clear_cells(t, y, 0, t->columns);
     }
 }
 
@@ -34,7 +44,7 @@ static void line_down(struct terminal *t)
         t->y++;
         return;
     }
-    memmove(t->cells[0], t->cells[1], (size_t)(t->rows - 1) * sizeof(t->cells[0]));
+    t->first = (t->first + 1) % t->rows;
     clear_rows(t, t->rows - 1, t->rows);
 }
 
@@ -44,7 +54,7 @@ static void put(struct terminal *t, uint32_t code)
         t->x = 0;
         line_down(t);
     }
-    t->cells[t->y][t->x++] = (uint16_t)(code < TERMINAL_REVERSE ? code : '?') | t->reverse;
+    row_of(t, t->y)[t->x++] = (uint16_t)(code < TERMINAL_REVERSE ? code : '?') | t->reverse;
 }
 
 /* Bytes from 80h on. What is not UTF-8 shows as '?', a sequence that breaks off too. */

@@ -24,11 +24,15 @@ struct terminal {
     uint16_t reverse;    /* 0 or TERMINAL_REVERSE: of what comes */
     uint32_t code;       /* of the UTF-8 sequence that has begun */
     unsigned code_needs; /* bytes of it */
+    unsigned first; /* of cells[]: where row 0 is; the others follow, round the end */
     uint16_t cells[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
 };
 
 /* Sizes are cut to the largest that fit. */
 void terminal_init(struct terminal *t, unsigned columns, unsigned rows);
 void terminal_write(struct terminal *t, const char *bytes, size_t count);
+
+/* The cells of row y < rows. */
+const uint16_t *terminal_row(const struct terminal *t, unsigned y);
 
 #endif

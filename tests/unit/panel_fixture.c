@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/unit/terminal_text.h"
+
 struct panel panel;
 struct terminal terminal;
 static struct page page;
@@ -49,19 +51,7 @@ const char *panel_drawn(bool all, uint64_t now_ns)
 
 const char *panel_row(unsigned row)
 {
-    static char text[TERMINAL_MAX_COLUMNS + 1];
-    unsigned length = terminal.columns;
-
-    for (unsigned i = 0; i < length; i++) {
-        unsigned code = terminal.cells[row][i] & (TERMINAL_REVERSE - 1);
-
-        text[i] = code < 0x80 ? (char)code : '#';
-    }
-    while (length > 0 && text[length - 1] == ' ') {
-        length--;
-    }
-    text[length] = '\0';
-    return text;
+    return terminal_text(&terminal, row);
 }
 
 enum panel_result panel_type_text(const char *text)

@@ -27,9 +27,9 @@ static void a_menu_is_drawn(void **state)
     assert_string_equal(panel_row(6), "starts in 10 s; any key stops the clock");
     assert_string_equal(panel_row(7), "2 of 3; arrow keys and Enter, or a digit");
     assert_int_equal(terminal.y, 8);
-    assert_int_equal(terminal.cells[3][0], '>' | TERMINAL_REVERSE);
-    assert_int_equal(terminal.cells[3][12], ' ');
-    assert_int_equal(terminal.cells[4][0], ' ');
+    assert_int_equal(terminal_row(&terminal, 3)[0], '>' | TERMINAL_REVERSE);
+    assert_int_equal(terminal_row(&terminal, 3)[12], ' ');
+    assert_int_equal(terminal_row(&terminal, 4)[0], ' ');
 }
 
 /* Of what follows only rows that differ are sent: one a second, two for an arrow key. */

@@ -4,7 +4,7 @@
 #include "services/console/font.h"
 #include "services/console/keys.h"
 #include "services/console/scrollback.h"
-#include "services/console/terminal.h"
+#include "tests/unit/terminal_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,23 +151,6 @@ static void a_font_names_its_glyphs(void **state)
     assert_ptr_equal(font_glyph(&font, 0xea), psf + 4 + '?' * 16);
 }
 
-static const char *row(const struct terminal *t, unsigned y)
-{
-    static char text[TERMINAL_MAX_COLUMNS + 1];
-    size_t length = t->columns;
-
-    for (unsigned x = 0; x < t->columns; x++) {
-        unsigned code = t->cells[y][x] & (TERMINAL_REVERSE - 1);
-
-        text[x] = code < 0x80 ? (char)code : '#';
-    }
-    while (length != 0 && text[length - 1] == ' ') {
-        length--;
-    }
-    text[length] = 0;
-    return text;
-}
-
 static void put(struct terminal *t, const char *text)
 {
     terminal_write(t, text, strlen(text));
@@ -180,19 +163,19 @@ static void the_terminal_draws_what_it_is_told(void **state)
     (void)state;
     terminal_init(&t, 10, 3);
     put(&t, "one\r\ntwo\r\nthree\r\nfour");
-    assert_string_equal(row(&t, 0), "two");
-    assert_string_equal(row(&t, 1), "three");
-    assert_string_equal(row(&t, 2), "four");
+    assert_string_equal(terminal_text(&t, 0), "two");
+    assert_string_equal(terminal_text(&t, 1), "three");
+    assert_string_equal(terminal_text(&t, 2), "four");
     put(&t, "\x1b[2;2Hx\x1b[K\x1b[1A\x1b[31mY");
-    assert_string_equal(row(&t, 1), "tx");
-    assert_string_equal(row(&t, 0), "twY");
+    assert_string_equal(terminal_text(&t, 1), "tx");
+    assert_string_equal(terminal_text(&t, 0), "twY");
     put(&t, "\x1b[2J\x1b[H0123456789abc");
-    assert_string_equal(row(&t, 0), "0123456789");
-    assert_string_equal(row(&t, 1), "abc");
+    assert_string_equal(terminal_text(&t, 0), "0123456789");
+    assert_string_equal(terminal_text(&t, 1), "abc");
     put(&t, "\r\x1b[Kleat> caf\xc3\xa9");
-    assert_string_equal(row(&t, 1), "leat> caf#");
+    assert_string_equal(terminal_text(&t, 1), "leat> caf#");
     put(&t, "\x1b[?25l\x1b(B\rz");
-    assert_string_equal(row(&t, 1), "zeat> caf#");
+    assert_string_equal(terminal_text(&t, 1), "zeat> caf#");
 }
 
 static void the_terminal_knows_utf8(void **state)
@@ -206,10 +189,10 @@ static void the_terminal_knows_utf8(void **state)
             "b\xe2\x94\r\n\xc3\xe2\x94"
             "c\xff"
             "d");
-    assert_int_equal(t.cells[0][0], 0xe9);
-    assert_int_equal(t.cells[0][1], 0x2500);
-    assert_string_equal(row(&t, 0), "##?ab?"); /* too large, stray bytes, broken off */
-    assert_string_equal(row(&t, 1), "??c?d");
+    assert_int_equal(terminal_row(&t, 0)[0], 0xe9);
+    assert_int_equal(terminal_row(&t, 0)[1], 0x2500);
+    assert_string_equal(terminal_text(&t, 0), "##?ab?"); /* too large, stray bytes, broken off */
+    assert_string_equal(terminal_text(&t, 1), "??c?d");
 }
 
 static void the_terminal_knows_reverse_video(void **state)
@@ -219,11 +202,12 @@ static void the_terminal_knows_reverse_video(void **state)
     (void)state;
     terminal_init(&t, 20, 2);
     put(&t, "a\x1b[1;7mb\x1b[mc\x1b[7md\x1b[27me\x1b[38;5;7mf\x1b[7m\x1b[Kg\x1b[0mh");
-    assert_string_equal(row(&t, 0), "abcdefgh");
+    assert_string_equal(terminal_text(&t, 0), "abcdefgh");
     for (unsigned x = 0; x < 20; x++) {
         bool is_reverse = x == 1 || x == 3 || x == 6;
 
-        assert_int_equal(t.cells[0][x] & TERMINAL_REVERSE, is_reverse ? TERMINAL_REVERSE : 0);
+        assert_int_equal(terminal_row(&t, 0)[x] & TERMINAL_REVERSE,
+                         is_reverse ? TERMINAL_REVERSE : 0);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "services/console/frame.h"
-#include "services/console/terminal.h"
+#include "tests/unit/terminal_text.h"
 #include "tests/unit/tiny_server.h"
 #include "vdisk/service/answer.h"
 
@@ -141,14 +141,7 @@ static void show(unsigned columns, unsigned rows)
 
 static void expect_row(unsigned y, const char *text)
 {
-    char row[TERMINAL_MAX_COLUMNS + 1];
-    size_t length = terminal.columns;
-    for (unsigned x = 0; x < terminal.columns; x++)
-        row[x] = (char)terminal.cells[y][x]; /* ASCII alone */
-    while (length && row[length - 1] == ' ')
-        length--;
-    row[length] = 0;
-    assert_string_equal(row, text);
+    assert_string_equal(terminal_text(&terminal, y), text);
 }
 
 static void pages_cover_the_one_before(void **state)
