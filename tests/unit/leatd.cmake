@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # leatd's parts; tests/server runs test_leatd_db on PostgreSQL too.
-foreach(test test_leatd_parts test_leatd_db test_leatd_care test_leatd_merge)
+foreach(test test_leatd_parts test_leatd_db test_leatd_care test_leatd_merge test_leatd_bootfiles)
   leat_unit_test(${test} SOURCES unit/${test}.c LIBS leatd_host)
 endforeach()

@@ -34,7 +34,12 @@ static const struct key keys[] = {
     KEY("admin", "certificate", TEXT, certificate, ""),
     KEY("admin", "key", TEXT, key, ""),
     KEY("client", "listen", ADDRESS, client, "0.0.0.0:9471"),
+<<<<<<< HEAD
     KEY("client", "menu", MENU, menu_timeout, "10"),
+=======
+    KEY("boot", "listen", ADDRESS, boot, NULL),
+    KEY("boot", "folder", TEXT, boot_folder, "boot"),
+>>>>>>> 8af2061 (leatctl netboot and usb, and leatd's boot folder by HTTP)
     KEY("export", "servers", SERVERS, servers, NULL),
     KEY("control", "socket", TEXT, control, "control.sock"),
     KEY("control", "group", TEXT, control_group, ""),
@@ -174,7 +179,8 @@ static const char *check_together(struct config *config)
     if (config->folder[0] != '/')
         return "[state] folder has to be an absolute path";
     if (!in_folder(config, config->images) || !in_folder(config, config->differences) ||
-        !in_folder(config, config->control) || !in_folder_database(config))
+        !in_folder(config, config->control) || !in_folder(config, config->boot_folder) ||
+        !in_folder_database(config))
         return "a path is too long";
     if (!config->certificate[0] != !config->key[0])
         return "[admin] certificate and key go together";

@@ -20,6 +20,8 @@ struct config {
     char database[512]; /* as db_open wants it */
     char server[64];
     struct sockaddr_storage admin, client;
+    struct sockaddr_storage boot; /* of no family: boot files are not served */
+    char boot_folder[CONFIG_PATH_BYTES];
     char certificate[CONFIG_PATH_BYTES], key[CONFIG_PATH_BYTES]; /* "" both: no TLS */
     char servers[CONFIG_SERVERS][128];
     uint32_t server_count;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/http.h"
 
+#include "tools/leatd/bootfiles.h"
 #include "tools/leatd/control_wire.h"
 #include "tools/leatd/exchange.h"
 #include "tools/leatd/journal.h"
@@ -18,8 +19,13 @@
 
 #define CONNECTIONS 1024u     // of each API at once, as far as there are descriptors
 #define CONNECTIONS_LEAST 16u // with fewer than these it would not be a server
+<<<<<<< HEAD
 #define OTHER_FILES (CONTROL_CONNECTIONS + 48u) // that no HTTP connection may take
 #define FILES_EACH 3u           // a connection of each API, and the file that a client is sent
+=======
+#define OTHER_FILES                                                                                \
+    (CONTROL_CONNECTIONS + BOOTFILES_FILES + 48u) // that no connection of an API may take
+>>>>>>> 8af2061 (leatctl netboot and usb, and leatd's boot folder by HTTP)
 #define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
 #define CONNECTION_BYTES 16384u // for headers and answers of one
 #define FLAGS (MHD_USE_EPOLL | MHD_USE_ERROR_LOG)
@@ -209,11 +215,12 @@ bool http_open(struct leatd *leatd, char *error)
 {
     unsigned connections = find_connections(error);
     return connections && open_admin(leatd, connections, error) &&
-           open_client(leatd, connections, error);
+           open_client(leatd, connections, error) && bootfiles_open(leatd, error);
 }
 
 void http_close(struct leatd *leatd)
 {
+    bootfiles_close(leatd);
     if (leatd->admin_daemon)
         MHD_stop_daemon(leatd->admin_daemon);
     if (leatd->client_daemon)
@@ -223,22 +230,25 @@ void http_close(struct leatd *leatd)
 
 static int file_of(struct MHD_Daemon *daemon)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     return info ? info->epoll_fd : -1;
 }
 
-void http_files(const struct leatd *leatd, int files[2])
+void http_files(const struct leatd *leatd, int files[HTTP_FILES])
 {
     files[0] = file_of(leatd->admin_daemon);
     files[1] = file_of(leatd->client_daemon);
+    files[2] = file_of(leatd->boot_daemon);
 }
 
 int http_timeout(const struct leatd *leatd, int most)
 {
-    struct MHD_Daemon *const daemons[] = {leatd->admin_daemon, leatd->client_daemon};
-    for (unsigned i = 0; i < 2; i++) {
+    struct MHD_Daemon *const daemons[] = {leatd->admin_daemon, leatd->client_daemon,
+                                          leatd->boot_daemon};
+    for (unsigned i = 0; i < HTTP_FILES; i++) {
         MHD_UNSIGNED_LONG_LONG wait;
-        if (MHD_get_timeout(daemons[i], &wait) == MHD_YES && wait < (unsigned)most)
+        if (daemons[i] && MHD_get_timeout(daemons[i], &wait) == MHD_YES && wait < (unsigned)most)
             most = (int)wait;
     }
     return most;
@@ -249,4 +259,6 @@ void http_run(struct leatd *leatd)
     peer_expire(leatd);
     MHD_run(leatd->admin_daemon);
     MHD_run(leatd->client_daemon);
+    if (leatd->boot_daemon)
+        MHD_run(leatd->boot_daemon);
 }

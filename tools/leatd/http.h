@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The two HTTP servers, by libmicrohttpd in its epoll mode: no thread of its own, everything happens in http_run. */
+/*
+ * The HTTP servers (bootfiles.h has the third), by libmicrohttpd in its epoll mode: no thread of its own, everything happens
+ * in http_run.
+ */
 #ifndef LEATD_HTTP_H
 #define LEATD_HTTP_H
 
@@ -7,12 +10,14 @@
 
 struct leatd;
 
+#define HTTP_FILES 3u
+
 /* False with a sentence in error (CONFIG_ERROR_BYTES). */
 bool http_open(struct leatd *leatd, char *error);
 void http_close(struct leatd *leatd);
 
-/* Descriptors to wait for until they can be read. */
-void http_files(const struct leatd *leatd, int files[2]);
+/* Descriptors to wait for until they can be read; -1: none. */
+void http_files(const struct leatd *leatd, int files[HTTP_FILES]);
 
 /* Milliseconds after which http_run has to be called in any case, at most the given. */
 int http_timeout(const struct leatd *leatd, int most);

@@ -22,6 +22,8 @@ struct leatd {
     struct limit limit;
     struct control *control;
     struct MHD_Daemon *admin_daemon, *client_daemon;
+    struct MHD_Daemon *boot_daemon; /* NULL: [boot] is not there */
+    int boot_folder;                /* open while boot_daemon is there */
     struct peer *peers; /* who is connected to them */
     uint8_t enrol_key[32];
     bool has_others;          /* servers on the same database (servers.c) */

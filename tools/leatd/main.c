@@ -110,25 +110,25 @@ static int add_admin(struct leatd *leatd, const char *name)
 
 static void serve(struct leatd *leatd, int signals)
 {
-    struct pollfd polls[CONTROL_POLLS + 3];
+    struct pollfd polls[CONTROL_POLLS + 1 + HTTP_FILES];
     for (;;) {
         int64_t left = leatd->next_tick - leatd_monotonic();
-        int files[2];
+        int files[HTTP_FILES];
         if (left <= 0)
             care_tick(leatd);
         if (leatd->keys_changed)
             tls_write_keys(leatd);
         http_files(leatd, files);
         polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
-        polls[1] = (struct pollfd){.fd = files[0], .events = POLLIN};
-        polls[2] = (struct pollfd){.fd = files[1], .events = POLLIN};
-        control_polls(leatd->control, polls + 3);
+        for (unsigned i = 0; i < HTTP_FILES; i++)
+            polls[1 + i] = (struct pollfd){.fd = files[i], .events = POLLIN};
+        control_polls(leatd->control, polls + 1 + HTTP_FILES);
         int most = left > 0 ? (int)left * 1000 : 1000;
-        poll(polls, CONTROL_POLLS + 3, http_timeout(leatd, most));
+        poll(polls, CONTROL_POLLS + 1 + HTTP_FILES, http_timeout(leatd, most));
         if (polls[0].revents)
             return;
         http_run(leatd);
-        control_serve(leatd->control, polls + 3);
+        control_serve(leatd->control, polls + 1 + HTTP_FILES);
     }
 }
 
