@@ -23,7 +23,7 @@ static struct tftp {
     EFI_PXE_BASE_CODE_PROTOCOL *pxe;
     EFI_IP_ADDRESS server;
     char folder[NETPATH_BYTES], path[NETPATH_BYTES]; /* path: of the open file */
-    char why[160];
+    char why[200];
 } tftp;
 
 static void put_ipv4(struct text *text, const uint8_t address[4])
@@ -54,7 +54,7 @@ static const char *explain(EFI_STATUS status)
     const EFI_PXE_BASE_CODE_MODE *mode = tftp.pxe->Mode;
     struct text text;
     if (mode->TftpErrorReceived && status == EFI_TFTP_ERROR) {
-        char said[60] = "";
+        char said[100] = "";
         for (unsigned i = 0; i + 1 < sizeof(said) && i < sizeof(mode->TftpError.ErrorString); i++) {
             char c = (char)mode->TftpError.ErrorString[i];
             if (c == '\0')
@@ -93,6 +93,16 @@ static EFI_STATUS transfer(EFI_PXE_BASE_CODE_TFTP_OPCODE what, void *out, UINT64
                            (UINT8 *)tftp.path, NULL, FALSE);
 }
 
+/* Error 0 has no meaning but its text; dnsmasq says so of a file that is not there. */
+static bool says_not_found(const EFI_PXE_BASE_CODE_TFTP_ERROR *error)
+{
+    static const char words[] = "not found";
+    for (size_t i = 0; i + sizeof(words) - 1 <= sizeof(error->ErrorString); i++)
+        if (memcmp(&error->ErrorString[i], words, sizeof(words) - 1) == 0)
+            return true;
+    return error->ErrorCode == TFTP_NOT_FOUND || error->ErrorCode == TFTP_NOT_ALLOWED;
+}
+
 static enum source_found open_file(struct source *source, const char *name, uint64_t *size)
 {
     const EFI_PXE_BASE_CODE_MODE *mode = tftp.pxe->Mode;
@@ -102,9 +112,7 @@ static enum source_found open_file(struct source *source, const char *name, uint
         return SOURCE_FAILED;
     }
     EFI_STATUS status = transfer(EFI_PXE_BASE_CODE_TFTP_GET_FILE_SIZE, NULL, &told);
-    if (status == EFI_TFTP_ERROR && mode->TftpErrorReceived &&
-        (mode->TftpError.ErrorCode == TFTP_NOT_FOUND ||
-         mode->TftpError.ErrorCode == TFTP_NOT_ALLOWED))
+    if (status == EFI_TFTP_ERROR && mode->TftpErrorReceived && says_not_found(&mode->TftpError))
         return SOURCE_NONE;
     if (EFI_ERROR(status)) {
         source->why = explain(status);

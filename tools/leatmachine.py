@@ -168,14 +168,15 @@ class Qemu:
             raise MachineError("no QEMU: install the Debian package qemu-system-x86")
 
     def command(self, options, folder, addresses):
-        variables = os.path.join(folder, "vars.fd")
-        shutil.copyfile(require(OVMF_VARS, "ovmf"), variables)
+        variables = options.variables or os.path.join(folder, "vars.fd")
+        if not os.path.exists(variables):
+            shutil.copyfile(require(OVMF_VARS, "ovmf"), variables)
         command = [
             self.binary, "-nodefaults", "-no-user-config", "-accel", self.accelerator(options), "-machine", options.board,
             "-cpu", options.cpu or self.default_cpu, "-smp", f"cores={options.cpus}", "-m", f"{options.memory}M",
             "-drive", f"if=pflash,format=raw,readonly=on,file={require(OVMF_CODE, 'ovmf')}",
             "-drive", f"if=pflash,format=raw,file={variables}",
-            "-drive", f"if=ide,format=raw,snapshot=on,file={options.image.replace(',', ',,')}",
+            *(["-drive", f"if=ide,format=raw,snapshot=on,file={options.image.replace(',', ',,')}"] if options.image else []),
             *self.NICS[options.nic], "-vga", "std", "-display", "none", "-rtc", "base=utc",
             "-chardev", f"socket,id=line,path={addresses[0]}", "-serial", "chardev:line",
             "-chardev", f"socket,id=control,path={addresses[1]}", "-mon", "chardev=control,mode=control",

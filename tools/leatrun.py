@@ -52,12 +52,13 @@ class Ended(RunError):
 
 @dataclasses.dataclass
 class Options:
-    """image: the disk image. memory in MiB. timeout in seconds of wall time, 0: none. logs: folder for
+    """image: the disk image; "": none, QEMU alone. memory in MiB. timeout in seconds of wall time, 0: none. logs: folder for
     serial.log, leat.log, guest-NAME.log and the machine's own output; None: none are kept. guests: names
     of the VMs, to tell their lines in serial.log."""
 
     image: str
     machine: str = "auto"
+    variables: str = ""  # QEMU: a file with OVMF's variables, which the run changes; "": fresh ones
     cpus: int = 1
     memory: int = 1024
     cpu: str = ""
@@ -146,7 +147,7 @@ class Run:
         options = self.options
         self.started = time.monotonic()
         self.machine = leatmachine.choose(options.machine)
-        if not os.path.isfile(options.image):
+        if options.image and not os.path.isfile(options.image):
             raise RunError(f"{options.image}: no such image")
         self.folder = tempfile.mkdtemp(prefix="leat-run-")
         if options.logs:
