@@ -57,6 +57,10 @@ PROXY = """# The other DHCP server gives the addresses; this one says only what 
 pxe-service=tag:leat-pxe,BC_EFI,"Leat",leat.efi,{address}
 pxe-service=tag:leat-pxe,X86-64_EFI,"Leat",leat.efi,{address}
 dhcp-boot=tag:leat-ipxe,leat.ipxe,,{address}"""
+PROXY_HTTP = """
+# Who says HTTPClient is answered beside the other server too, and with that word.
+dhcp-pxe-vendor=PXEClient,HTTPClient
+dhcp-boot=tag:leat-http,http://{http}/leat.efi"""
 
 
 def servers(text, name="--leatd"):
@@ -141,7 +145,8 @@ def dnsmasq(args, folder):
         raise Refused(f"{folder}: dnsmasq wants a folder without spaces and #")
     own = address(args.address, "--address")
     values = {"address": own, "http": f"{own}:{args.http_port}"}
-    boot = (PROXY if args.proxy else FULL + FULL_HTTP * (args.http_port != 0)).format(**values)
+    plain, over_http = (PROXY, PROXY_HTTP) if args.proxy else (FULL, FULL_HTTP)
+    boot = (plain + over_http * (args.http_port != 0)).format(**values)
     where = f"interface={args.interface}\nbind-dynamic" if args.interface else f"listen-address={own}\nbind-dynamic"
     return DNSMASQ.format(where=where, mode=dhcp_mode(args), folder=folder, boot=boot)
 
@@ -164,7 +169,7 @@ def netboot(args):
                        keep=() if args.replace else (folder / "leat.conf",))
     said = [f"{path} was there, and is kept (--replace makes it anew)" for path in kept]
     said += [f"{folder} is what machines start from; {target} is for dnsmasq"]
-    if not args.proxy and args.http_port:
+    if args.http_port:
         said += [f"for UEFI HTTP boot leatd.conf needs [boot] listen = {args.address}:{args.http_port} and folder = {folder}"]
     return said
 

@@ -45,6 +45,10 @@ def guest_probes(net, run, kind):
     check(f"booted from {kind}" in run.text(), f"Leat was not started by {kind}")
 
 
+def serve_http(net):
+    return Server(f"[boot]\nlisten = {HOST}:9472\nfolder = {net.boot}\n")
+
+
 @in_net
 def pxe(net):
     net.lab.disk("one")
@@ -64,7 +68,7 @@ def pxe(net):
 @in_net
 def http(net):
     net.lab.disk("one")
-    net.leatctl_netboot("--range", RANGE, "--http-port", "9472")
+    net.leatctl_netboot("--range", RANGE)
     net.put(leat_conf=GUEST.replace("initrd = initrd", "initrd = boot%20/in itrd"))
     net.put_guest()
     (net.boot / "boot%20").mkdir(mode=0o755)
@@ -72,7 +76,7 @@ def http(net):
         (net.boot / "boot%20" / "in itrd").write_bytes(small.read().ljust(40 << 20, b"\0"))
     net.dnsmasq()
     net.nbdkit()
-    leatd = Server(f"[boot]\nlisten = {HOST}:9472\nfolder = {net.boot}\n")
+    leatd = serve_http(net)
     try:
         run = net.machine(net.two_nics(), extra=NO_PXE, guests=("web",))
         guest_probes(net, run, "http")
@@ -102,11 +106,8 @@ def move_link(net, link, count):
         time.sleep(0.05)
 
 
-@in_net
-def proxy(net):
+def other_dhcp_server(net):
     """The network has a DHCP server, which knows nothing of Leat, on a host of its own: another namespace."""
-    net.leatctl_netboot("--proxy", NETWORK)
-    net.put(leat_conf="[console]\nview = all\n")
     conf = net.lab.folder / "existing.conf"
     conf.write_text("port=0\ninterface=theirs\nbind-interfaces\ndhcp-range=10.77.0.50,10.77.0.99,255.255.255.0,1h\n")
     ip("link", "add", "ours", "type", "veth", "peer", "name", "theirs")
@@ -118,11 +119,31 @@ def proxy(net):
     net.dnsmasq(conf, "existing.log", before=script)
     mover.join()
     ip("link", "set", "ours", "master", BRIDGE, "up")
+
+
+def beside_it(net, kind, extra=()):
+    other_dhcp_server(net)
+    net.leatctl_netboot("--proxy", NETWORK)
+    net.put(leat_conf="[console]\nview = all\n")
     net.dnsmasq()
-    run = net.machine(net.two_nics())
-    says(net.lab, run, r"kernel: Leat starts, booted from pxe")
+    run = net.machine(net.nic("virtio-net-pci", extra=",romfile="), extra=extra)
+    says(net.lab, run, f"kernel: Leat starts, booted from {kind}")
     check("leat.conf is missing" not in run.text(), "leat.conf was not found")
     check("DHCPACK" in net.text("existing.log"), "the address did not come from the other server")
+
+
+@in_net
+def proxy_pxe(net):
+    beside_it(net, "pxe")
+
+
+@in_net
+def proxy_http(net):
+    leatd = serve_http(net)
+    try:
+        beside_it(net, "http", NO_PXE)
+    finally:
+        leatd.close()
 
 
 @in_net
@@ -166,4 +187,4 @@ def tftp_of_qemu(lab):
 
 
 if __name__ == "__main__":
-    main(pxe, http, ipxe, proxy, firmware_keeps_key, tftp_of_qemu)
+    main(pxe, http, ipxe, proxy_pxe, proxy_http, firmware_keeps_key, tftp_of_qemu)
