@@ -64,8 +64,8 @@ class Page(PageCase):
         self.assertEqual([], browser.all("table"))
 
     def test_login_ends(self):
-        self.log_in("clients")
-        self.browser.one("h1", "Machines")
+        self.log_in()
+        self.browser.one("h1", "Online")
         half = self.browser.js("return localStorage['leat-page']")
         cookie, = self.browser.cookies_of(f"{self.address}api/v1/")
         self.server.api("POST", "logout", token=cookie["value"] + half)
@@ -82,9 +82,11 @@ class Page(PageCase):
         for expected in ("web running", "debian (debian 1), not open", "first request of the disk at 19.40 s",
                          "40 % of 100 MiB", "80 % hits"):
             self.assertIn(expected, words)
-        # It goes on by itself.
+        # It goes on by itself, and who stands in a row with the keyboard stays there.
+        browser.js("document.querySelector('tbody a').focus()")
         self.report(client, {**REPORT, "disks": [disk("web/root", profile={"bytes": 100 << 20, "streamed_bytes": 90 << 20})]})
         browser.wait_text("90 % of 100 MiB", "tbody")
+        self.assertEqual("lab-01", browser.js("return document.activeElement.textContent"))
         browser.click("tbody a", "lab-01")
         browser.one("svg.timeline")
         self.assertEqual(4, len(browser.all("svg.timeline .mark")))
