@@ -27,7 +27,8 @@ class Browser:
         self.log = open(self.folder / "log", "w+")
         # A group of its own, so that the end of it is the end of all of Chromium's processes.
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=self.log, stderr=subprocess.STDOUT,
-                                       start_new_session=True, env={**os.environ, "HOME": str(self.folder)})
+                                       start_new_session=True,
+                                       env={**os.environ, "HOME": str(self.folder), "TMPDIR": str(self.folder)})
         self.session = ""
         try:
             self.address = f"http://127.0.0.1:{self.wait(self.find_port, 'chromedriver has a port')}"

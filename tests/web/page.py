@@ -105,3 +105,4 @@ class PageCase(ServerCase):
         with self.database() as database:
             database.execute("PRAGMA foreign_keys = ON")
             database.execute("DELETE FROM client WHERE name LIKE 'crowd-%'")
+            database.execute("DELETE FROM server WHERE name = 'two'")

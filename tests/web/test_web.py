@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The web page as a person uses it, in a headless Chromium."""
 import sys
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -78,6 +79,7 @@ class Page(PageCase):
         self.log_in()
         browser = self.browser
         browser.wait_text("lab-01", "tbody")
+        browser.wait_text("one: 127.0.0.1:10809", "#status")
         words = browser.text("tbody")
         for expected in ("web running", "debian (debian 1), not open", "first request of the disk at 19.40 s",
                          "40 % of 100 MiB", "80 % hits"):
@@ -339,8 +341,13 @@ class Page(PageCase):
 
     def test_thousand(self):
         self.crowd(1000)
+        with self.database() as database:
+            database.execute("INSERT INTO server (name, started, alive, exports) VALUES ('two', 0, ?, 'h:1')",
+                             (int(time.time()) - 7200,))
         browser = self.browser
         self.log_in()
+        browser.wait_text("two: away, last heard of 2 h ago", "#status .lost")
+        browser.wait_text("100", "#status dd")
         browser.wait_text("crowd-0000", "tbody")
         self.assertEqual(50, len(browser.all("tbody tr")))
         browser.click("button", "Next")
