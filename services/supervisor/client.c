@@ -22,7 +22,6 @@
 #include "services/supervisor/screen.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/timeline.h"
-#include "services/supervisor/wrap.h"
 
 #define QUOTA (24ull << 20) /* its heap, and page tables for files and channels */
 
@@ -55,36 +54,27 @@ struct leat_client_area *client_area(void)
     return client.area;
 }
 
-/* Texts of others: broken into lines, so that the screen does not cut them. */
-static void show(const char *title, const char *text, unsigned seconds)
-{
-    char copy[LEAT_SCREEN_LINES * WRAP_COLUMNS];
-    const char *lines[LEAT_SCREEN_LINES];
-    unsigned count;
-
-    snprintf(copy, sizeof(copy), "%s", text);
-    count = wrap_text(copy, WRAP_COLUMNS, lines, LEAT_SCREEN_LINES);
-    screen_notice(title, lines, count, seconds);
-}
-
 void client_notice(const char *title, const char *text)
 {
+    const char *lines[] = {text};
+
     leat_log("%s: %s", title, text);
-    show(title, text, 0);
+    screen_notice(title, lines, 1, 0);
 }
 
 /* -- what it says -- */
 
 static void notice(const struct leat_ctl *message)
 {
+    const char *lines[] = {message->text};
     uint64_t seconds = message->arg[1];
 
     if (message->text[0] == 0) {
         screen_close();
-    } else {
-        show("Leat", message->text,
-             seconds > LEAT_SCREEN_SECONDS ? LEAT_SCREEN_SECONDS : (unsigned)seconds);
+        return;
     }
+    screen_notice("Leat", lines, 1,
+                  seconds > LEAT_SCREEN_SECONDS ? LEAT_SCREEN_SECONDS : (unsigned)seconds);
 }
 
 static void give_memory(struct process *process, const struct leat_ctl *message)

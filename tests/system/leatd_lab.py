@@ -17,12 +17,12 @@ UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 
 
 class Control(leatd.Server):
-    """leatd, and nbdkit beside it, as the machine reaches them. times: as in leatd.conf."""
+    """leatd, and nbdkit beside it, as the machine reaches them."""
 
-    def __init__(self, lab, times="session = 15\nlease = 15"):
+    def __init__(self, lab):
         self.lab, self.nbdkit = lab, None
         self.nbd_port = free_port()
-        super().__init__(times)
+        super().__init__({"session": 15, "lease": 15})
         self.end()
         self.config.write_text(re.sub(r"\nservers = .*", f"\nservers = {HOST}:{self.nbd_port}", self.config.read_text()))
         self.start()
@@ -69,13 +69,13 @@ class Control(leatd.Server):
         return [s for s in self.items("sessions") if not s.get("ended")]
 
 
-def stick(lab, control, key=None, own=""):
-    """The image of a stick for a machine with that key (UUID:HEX); without one it has what its firmware keeps. own: more of
-    its leat.conf."""
+def stick(lab, control, key=None, machine="when_idle = power_off"):
+    """The image of a stick for a machine with that key (UUID:HEX); without one it has what its firmware keeps. machine: its
+    section of that name."""
     file = lab.folder / "leat.psk"
     text = f"[leatd]\nservers = {HOST}:{control.client_port}\n" + ("psk_file = leat.psk\n" if key else "")
     file.write_text(f"{key}\n")
-    return lab.image(lab.config(text + "[console]\nview = all\n[machine]\nwhen_idle = power_off\n" + own),
+    return lab.image(lab.config(text + f"[console]\nview = all\n[machine]\n{machine}\n"),
                      files={"leat.psk": str(file)} if key else {})
 
 

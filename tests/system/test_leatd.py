@@ -92,22 +92,37 @@ def restarts(lab, control):
 
 @with_control
 def menu(lab, control):
-    """Two disks: the menu, its choice by a key, and one that runs in any case."""
+    """Two disks: the menu, and its choice by a key. When the VM has ended leatd has its boot profile."""
     key = add_client(control)
     control.debian("ram", label="Debian, forgetful")
     control.debian("read-only", label="Debian, in vain", default=True)
-    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("ram", "read-only"))
+    run = lab.boot(stick(lab, control, key, "when_idle = stay"), uuid=UUID, guests=("ram", "read-only"))
     lab.wait_for(run, {"the menu": said(run, "(?s)Debian, forgetful.*Debian, in vain|Debian, in vain.*Debian, forgetful")}, 120)
     labels = ["Debian, forgetful", "Debian, in vain"]
     first = min(labels, key=lambda label: run.text().rindex(label))
     run.send("1" if first == labels[0] else "2")
     lab.wait_for(run, {"login": lambda: LOGIN in run.text()}, 600)
     check("vm ram: runs" in run.text() and "vm read-only" not in run.text(), "not what was chosen")
+    run.send("vm ram kill\r")
+    lab.wait_for(run, {"its boot profile": lambda: control.items("profiles")}, 60)
+
+
+@with_control
+def enrolment(lab, control):
+    """A machine with the key that its firmware keeps: unknown, until an administrator opens a window."""
+    run = lab.boot(stick(lab, control), uuid=UUID)
+    lab.wait_for(run, {"unknown": said(run, rf"not known to the server(?s:.*){UUID}")}, 120)
+    control.leatctl("group", "add", "room")
+    control.leatctl("client", "enrol", "--group", "room")
+    lab.wait_for(run, {"no disks": said(run, r"(?i)no disk")}, 60)
+    client, = control.items("clients")
+    check(client["uuid"] == UUID and client["group"] == "room", f"the new client is {client}")
 
 
 @with_control
 def client_dies(lab, control):
-    """The process that speaks with leatd dies under a running guest: it is started again, and the session goes on."""
+    """The process that speaks with leatd dies under a running guest: it is started again, and the session goes on, until an
+    administrator ends it."""
     key = add_client(control)
     control.debian("server", f"{TEST_INIT} leat.do=fsyncs")
     run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("server",))
@@ -121,8 +136,10 @@ def client_dies(lab, control):
     lab.wait_for(run, {"files": lambda: len(kept_files(run)) >= there + 5}, 300)
     after, = control.sessions()
     check(after["id"] == before["id"], "the session is another one")
-    check("renewed" not in after or after["renewed"] > before["renewed"], "the session is not renewed")
+    check(after["renewed"] > before["renewed"], "the session is not renewed")
+    control.leatctl("session", "end", after["id"])
+    lab.wait_for(run, {"its end": said(run, "The server has ended this machine's session")}, 60)
 
 
 if __name__ == "__main__":
-    main(refusals, restarts, menu, client_dies)
+    main(refusals, restarts, menu, enrolment, client_dies)

@@ -8,7 +8,6 @@ leat_unit_test(test_pci_scan SOURCES unit/test_pci_scan.c LIBS supervisor_parser
 leat_unit_test(test_overlay_plan SOURCES unit/test_overlay_plan.c LIBS supervisor_parsers_host config_host)
 leat_unit_test(test_store_plan SOURCES unit/test_store_plan.c LIBS supervisor_parsers_host vdisk_store_host)
 leat_unit_test(test_offer SOURCES unit/test_offer.c LIBS supervisor_parsers_host)
-leat_unit_test(test_wrap SOURCES unit/test_wrap.c LIBS supervisor_parsers_host)
 leat_unit_test(test_pace SOURCES unit/test_pace.c LIBS leat_ring_host)
 leat_unit_test(test_command SOURCES unit/test_command.c LIBS supervisor_parsers_host)
 leat_unit_test(test_mitigate SOURCES unit/test_mitigate.c LIBS supervisor_parsers_host)
