@@ -34,12 +34,9 @@ static const struct key keys[] = {
     KEY("admin", "certificate", TEXT, certificate, ""),
     KEY("admin", "key", TEXT, key, ""),
     KEY("client", "listen", ADDRESS, client, "0.0.0.0:9471"),
-<<<<<<< HEAD
     KEY("client", "menu", MENU, menu_timeout, "10"),
-=======
     KEY("boot", "listen", ADDRESS, boot, NULL),
     KEY("boot", "folder", TEXT, boot_folder, "boot"),
->>>>>>> 8af2061 (leatctl netboot and usb, and leatd's boot folder by HTTP)
     KEY("export", "servers", SERVERS, servers, NULL),
     KEY("control", "socket", TEXT, control, "control.sock"),
     KEY("control", "group", TEXT, control_group, ""),

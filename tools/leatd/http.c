@@ -19,13 +19,9 @@
 
 #define CONNECTIONS 1024u     // of each API at once, as far as there are descriptors
 #define CONNECTIONS_LEAST 16u // with fewer than these it would not be a server
-<<<<<<< HEAD
-#define OTHER_FILES (CONTROL_CONNECTIONS + 48u) // that no HTTP connection may take
-#define FILES_EACH 3u           // a connection of each API, and the file that a client is sent
-=======
 #define OTHER_FILES                                                                                \
     (CONTROL_CONNECTIONS + BOOTFILES_FILES + 48u) // that no connection of an API may take
->>>>>>> 8af2061 (leatctl netboot and usb, and leatd's boot folder by HTTP)
+#define FILES_EACH 3u           // a connection of each API, and the file that a client is sent
 #define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
 #define CONNECTION_BYTES 16384u // for headers and answers of one
 #define FLAGS (MHD_USE_EPOLL | MHD_USE_ERROR_LOG)
