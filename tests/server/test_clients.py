@@ -69,6 +69,7 @@ class Clients(ServerCase):
         status, answer = client.hello()
         self.assertEqual((404, "unknown"), (status, answer["state"]))
         self.assertIn("not known", answer["error"])
+        self.assertTrue(self.events("refused", f"not known: {client.uuid}, {client.macs[0]}"))
         self.assertGreater(answer["wait"], 0)
         made = self.server.api("POST", "clients", {"uuid": client.uuid, "name": "new"})
         self.assertEqual((200, "known"), (client.hello()[0], client.hello()[1]["state"]))

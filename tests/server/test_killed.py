@@ -7,7 +7,7 @@ import threading
 import time
 
 from case import ServerCase
-from server import Control
+from server import Control, unknown_machine
 
 KILLS = int(os.environ.get("LEAT_KILLS", 25))
 
@@ -26,6 +26,9 @@ class Killed(ServerCase):
         self.machines = [self.server.client(i, "own") for i in range(1, 4)]
         for machine in self.machines:
             self.server.api("POST", "assignments", {"client": machine.uuid, "disk": "shared"})
+        self.server.api("POST", "groups", {"name": "new"})
+        self.server.api("POST", "enrolments", {"group": "new", "seconds": 0, "count": 10000})
+        self.enrolled = 0
         self.groups = {}   # name -> note, "" or None (removed), as answered
         self.unsure = {}   # name -> what it may be as well
         self.leases = {}   # difference -> (lease, machine), as answered
@@ -76,6 +79,11 @@ class Killed(ServerCase):
         if machine.session:
             machine.bye()
 
+    def enrol(self):
+        self.enrolled += 1
+        machine = unknown_machine(self.server, self.enrolled)
+        machine.request("POST", "enrol", {"uuid": machine.uuid, "macs": [], "version": "1", "key": f"{self.enrolled:064x}"})
+
     def open(self):
         machine = self.random.choice(self.machines)
         if not getattr(machine, "disks", None):
@@ -91,7 +99,8 @@ class Killed(ServerCase):
             self.leases[answer["difference"]] = (answer["lease"], machine)
 
     def run_and_kill(self):
-        operations = [self.make_group, self.change_group, self.remove_group, self.hello, self.bye, self.open, self.open]
+        operations = [self.make_group, self.change_group, self.remove_group, self.hello, self.bye, self.open, self.open,
+                      self.enrol]
         stop = threading.Event()
 
         def work():
@@ -135,6 +144,11 @@ class Killed(ServerCase):
         self.assertEqual([], self.server.sql("SELECT id FROM lease WHERE export NOT IN (SELECT hash FROM export)"))
         self.assertEqual([], self.server.sql(
             "SELECT disk FROM difference GROUP BY disk, COALESCE(client, '') HAVING COUNT(*) > 1"))
+        # Each machine that was let in took a place of the window, and stands in the audit log.
+        (used, clients, audited), = self.server.sql(
+            "SELECT (SELECT used FROM enrolment), (SELECT COUNT(*) FROM client WHERE note = 'enrolled'),"
+            " (SELECT COUNT(*) FROM audit WHERE action = 'enrol')")
+        self.assertEqual((used, used), (clients, audited))
         leases = dict(self.server.sql("SELECT target, id FROM lease"))
         for difference, (lease, _) in self.leases.items():
             self.assertEqual(lease, leases.get(difference.rpartition("/")[2]), "a lease was lost")

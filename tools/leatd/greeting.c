@@ -33,7 +33,8 @@ enum db_result greeting_unknown(struct request *request, int status,
                             leatd_monotonic()))
         return DB_OK;
     return journal_event(leatd, "refused", NULL, request->address,
-                         "a machine that is not known: %s", greeting->uuid);
+                         "a machine that is not known: %s%s%.54s", greeting->uuid,
+                         greeting->macs[0] ? ", " : "", greeting->macs);
 }
 
 static bool read_macs(char *out, const cJSON *list)
