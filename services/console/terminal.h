@@ -24,7 +24,7 @@ struct terminal {
     uint16_t reverse;    /* 0 or TERMINAL_REVERSE: of what comes */
     uint32_t code;       /* of the UTF-8 sequence that has begun */
     unsigned code_needs; /* bytes of it */
-    unsigned first; /* of cells[]: where row 0 is; the others follow, round the end */
+    unsigned first;      /* of cells[]: where row 0 is; the others follow, round the end */
     uint16_t cells[TERMINAL_MAX_ROWS][TERMINAL_MAX_COLUMNS];
 };
 
