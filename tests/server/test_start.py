@@ -2,9 +2,12 @@
 """What a start needs beside the disks: kernel, initrd, command line, menu, the choice, reports."""
 import hashlib
 import os
+import subprocess
 import threading
+import time
 
 from case import ServerCase
+from server import SLOW
 
 KERNEL = bytes(range(256)) * 1024  # 256 KiB: many pieces
 
@@ -145,3 +148,31 @@ class Start(ServerCase):
         self.assertEqual(report, self.server.api("GET", f"sessions/{session['id']}")["report"])
         self.assertEqual(200, client.renew(body={"report": {}})[0])
         self.assertEqual({}, self.server.api("GET", f"sessions/{session['id']}")["report"])
+
+
+class Slow(ServerCase):
+    """A file that takes longer than a request may, on a slow link, comes whole: what counts is that it goes on."""
+
+    times = {"request": 2}
+
+    def test_slow_link(self):
+        size = 24 << 20  # more than the buffers between take at once
+        self.server.image("large", 4096, version=False)
+        with open(self.server.folder / "images" / "initrd", "wb") as file:
+            file.truncate(size)
+        self.server.api("POST", "images/large/versions", {"source": "large.raw", "state": "published", "initrd": "initrd"})
+        self.server.api("POST", "disks", {"name": "large", "image": "large"})
+        client = self.server.client(1, "large")
+        client.hello()
+        began, got = time.monotonic(), 0
+        with subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{self.server.client_port}",
+                               "-psk_identity", client.uuid, "-psk", client.key, "-ign_eof"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as link:
+            link.stdin.write(f"GET /client/v1/file/large/initrd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                             f"Authorization: Bearer {client.session}\r\n\r\n".encode())
+            link.stdin.flush()
+            while piece := link.stdout.read1(256 << 10):
+                got += len(piece)
+                time.sleep(len(piece) * 4 * SLOW / size)
+        self.assertGreater(got, size)
+        self.assertGreater(time.monotonic() - began, 3 * SLOW)
