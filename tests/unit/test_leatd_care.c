@@ -147,11 +147,16 @@ static enum db_result make_ended(void *context)
         " INSERT INTO session (id, hash, client, started, renewed, expires, address, macs,"
         " leat_version, hardware, server, ended, why, report)"
         " SELECT 'e' || (100000 + i), i, 'u', 0, 0, 0, '', '', '', '', 'one', 1, '', '{}' FROM n";
+    static const char exports[] = "INSERT INTO export_kept (hash, session, disk, mode, size) "
+                                  "VALUES ('x', 'e110000', 'd', 'm',"
+                                  " 0), ('y', 's', 'd', 'm', 0)";
     static const char tokens[] =
         "INSERT INTO api_token VALUES ('old', 'a', 'b', '', 0, 1700000000 - 86400),"
         " ('new', 'b', 'b', '', 0, 1700000000 - 86399)";
     (void)context;
     enum db_result result = db_run(leatd.db, sessions, NULL, 0, NULL);
+    if (result == DB_OK)
+        result = db_run(leatd.db, exports, NULL, 0, NULL);
     if (result == DB_OK)
         result = db_run(leatd.db, "INSERT INTO admin VALUES ('b', '', 1, 0)", NULL, 0, NULL);
     return result == DB_OK ? db_run(leatd.db, tokens, NULL, 0, NULL) : result;
@@ -164,7 +169,8 @@ static enum db_result count_kept(void *context)
     enum db_result result =
         db_query(leatd.db,
                  "SELECT COUNT(*), MIN(id), (SELECT MIN(id) FROM api_token),"
-                 " (SELECT COUNT(*) FROM session WHERE ended IS NULL), COUNT(report) FROM session"
+                 " (SELECT COUNT(*) FROM session WHERE ended IS NULL), COUNT(report),"
+                 " (SELECT MAX(hash) || COUNT(*) FROM export_kept) FROM session"
                  " WHERE ended IS NOT NULL",
                  NULL, 0, &rows);
     assert_int_equal(result, DB_OK);
@@ -173,6 +179,7 @@ static enum db_result count_kept(void *context)
     assert_string_equal(db_text(&rows, 0, 2), "new");
     assert_int_equal(db_number(&rows, 0, 3), 1);
     assert_int_equal(db_number(&rows, 0, 4), 1000);
+    assert_string_equal(db_text(&rows, 0, 5), "y1"); // of one that may live again
     db_rows_free(&rows);
     return DB_OK;
 }

@@ -38,6 +38,8 @@ static enum db_result look_after(struct leatd *leatd, bool away)
     if (result == DB_OK)
         result = session_trim(leatd);
     if (result == DB_OK)
+        result = session_forget_kept(leatd);
+    if (result == DB_OK)
         result = auth_trim(leatd);
     if (result == DB_OK)
         result = enrol_trim(leatd);

@@ -29,7 +29,7 @@ static const char candidate[] =
     " AND (ended IS NULL OR (expired = 1 AND ended > $4))"
     " AND enabled = 1 AND (client.expires = 0 OR client.expires > $3)"
     " AND NOT EXISTS (SELECT 1 FROM session AS later WHERE later.client = session.client"
-    " AND later.id > session.id)";
+    " AND later.id <> session.id AND (later.id > session.id OR later.ended IS NULL))";
 
 // What the client may still have: assigned, with its version, and with a difference that nobody else has written since.
 static const char bring_back[] =
@@ -61,6 +61,15 @@ static enum db_result revive(struct request *request, const char *id, const char
     return result == DB_OK ? journal_event(request->leatd, "session", request->identity,
                                            request->address, "%s is heard again", name)
                            : result;
+}
+
+enum db_result session_forget_kept(struct leatd *leatd)
+{
+    struct db_value before = db_int(leatd_now() - SESSION_KEPT);
+    return db_run(leatd->db,
+                  "DELETE FROM export_kept WHERE session IN"
+                  " (SELECT id FROM session WHERE ended <= $1)",
+                  &before, 1, NULL);
 }
 
 enum db_result session_revive(struct request *request)

@@ -34,6 +34,8 @@ enum db_result session_revive(struct request *request);
 
 /* The same of what silence has ended, but its exports are kept for session_revive. */
 enum db_result session_expire(struct leatd *leatd, const char *id);
+/* Forgets the exports of those that may not any more. */
+enum db_result session_forget_kept(struct leatd *leatd);
 #define SESSION_SILENT "nothing was heard of it any more"
 
 /* Ends those that nobody has renewed in time. */
