@@ -39,7 +39,8 @@ class Machine:
         subprocess.run(["qemu-io", "-r", "-f", "raw", *words, uri], check=True, capture_output=True, timeout=60)
 
     def counters(self):
-        lines = [line for line in Path(self.log.name).read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+        whole = Path(self.log.name).read_text(encoding="utf-8").rpartition("\n")[0]  # it may be writing another line
+        lines = [line for line in whole.splitlines() if line.startswith("{")]
         return json.loads(lines[-1]) if lines else None
 
     def streams(self, size):
