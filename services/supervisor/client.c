@@ -41,7 +41,7 @@ static struct {
     struct leat_client_area *area;
     struct leat_loop_timer timer; /* it is time to start it again */
     struct pace deaths;
-    bool is_configured;
+    bool is_configured, is_stopping;
 } client;
 
 struct process *client_process(void)
@@ -185,14 +185,27 @@ static void part(void)
     client.log.process = NULL; /* its bits are shared: nothing has to come back */
 }
 
-static void on_death(struct process *process, const struct leat_domain_status *status)
+/* False: it stays dead. */
+static bool say_death(const struct leat_domain_status *status)
 {
-    bool comes_again = pace_take(&client.deaths, leat_clock_ns());
     char how[120];
+    bool comes_again;
 
+    if (client.is_stopping) {
+        prompt_stop_goes_on();
+        return false;
+    }
+    comes_again = pace_take(&client.deaths, leat_clock_ns());
     process_describe_death(status, how, sizeof(how));
     leat_log("service 'client' has died: %s; %s", how,
              comes_again ? "it is started again" : "as it has too often: it stays dead");
+    return comes_again;
+}
+
+static void on_death(struct process *process, const struct leat_domain_status *status)
+{
+    bool comes_again = say_death(status);
+
     prompt_forget_process(process);
     part();
     client.process = NULL;
@@ -293,17 +306,30 @@ static void on_timer(void *context)
 
 void client_start(const struct leat_config *config, client_configured_fn configured)
 {
+    const char *why;
+
     client.config = config;
     client.configured = configured;
     client.deaths = (struct pace){.step_ns = DEATH_NS, .burst = DEATHS};
     leat_loop_timer(&supervisor_loop, &client.timer, on_timer, NULL);
-    identity_read(config, &client.identity);
-    if (!services_has_net()) {
+    why = identity_read(config, &client.identity);
+    if (why != NULL) {
+        client_notice("This machine has no key for its server", why);
+    } else if (!services_has_net()) {
         client_notice("This machine's server cannot be reached",
                       "there is no network card that Leat knows");
     } else if (!make_area() || !build()) {
         client_notice("This machine's server cannot be asked", "service 'client' does not start");
     }
+}
+
+bool client_stop(void)
+{
+    if (client.process == NULL || client.is_stopping) {
+        return false;
+    }
+    client.is_stopping = process_send_text(client.process, LEAT_CTL_STOP, "", 0, 0) == LEAT_OK;
+    return client.is_stopping;
 }
 
 bool client_restart(void)

@@ -20,6 +20,10 @@ void client_start(const struct leat_config *config, client_configured_fn configu
 /* Shown before all views, and logged. */
 void client_notice(const char *title, const char *text);
 
+/* The machine is about to stop: the process says bye and ends, at which prompt_stop_goes_on() is called. False: it does not
+   run. */
+bool client_stop(void);
+
 /* Ends the process, so that it is started again. False: it does not run. */
 bool client_restart(void);
 

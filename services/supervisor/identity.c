@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/log.h"
 #include "services/supervisor/machine.h"
 
 /* SMBIOS 3.6, 7.2.1: the first three fields are little-endian; all ones and all zeros are no UUID. */
@@ -40,31 +39,35 @@ static bool take_line(struct identity *identity, const char *text, size_t size)
     return true;
 }
 
-static void read_file(const char *file, struct identity *identity)
+static const char *read_file(const char *file, struct identity *identity)
 {
+    bool is_good;
     const struct leat_boot_module *module = machine_module(LEAT_MODULE_KEY, file);
     const uint8_t *text = module != NULL ? machine_module_map(module) : NULL;
 
     if (text == NULL) {
-        return; /* boot has said why */
+        return "the file that psk_file in leat.conf names is not there";
     }
-    if (!take_line(identity, (const char *)text, module->size)) {
-        leat_log("leat.conf [leatd] psk_file = %s: it must hold one line, UUID:HEX", file);
-    }
+    is_good = take_line(identity, (const char *)text, module->size);
     machine_module_unmap(module, text);
+    return is_good ? NULL
+                   : "the file that psk_file in leat.conf names must hold one line, UUID:HEX";
 }
 
-static void read_firmware(struct identity *identity)
+static const char *read_firmware(struct identity *identity)
 {
     const struct leat_boot_module *module = machine_module(LEAT_MODULE_KEY, LEAT_BOOT_CLIENT_KEY);
     const struct leat_boot_client_key *kept = NULL;
     size_t used;
 
-    if (module != NULL && module->size >= sizeof(*kept) && identity->uuid[0] != 0) {
+    if (identity->uuid[0] == 0) {
+        return "its firmware gives it no UUID (SMBIOS): give leat.conf a psk_file";
+    }
+    if (module != NULL && module->size >= sizeof(*kept)) {
         kept = (const void *)machine_module_map(module);
     }
     if (kept == NULL) {
-        return;
+        return "its firmware keeps no key: give leat.conf a psk_file";
     }
     used = (size_t)snprintf(identity->key, sizeof(identity->key), "%s:", identity->uuid);
     for (unsigned i = 0; i < sizeof(kept->key); i++) {
@@ -73,26 +76,25 @@ static void read_firmware(struct identity *identity)
     }
     identity->may_enrol = kept->is_kept != 0;
     machine_module_unmap(module, (const uint8_t *)kept);
+    return NULL;
 }
 
-void identity_read(const struct leat_config *config, struct identity *identity)
+const char *identity_read(const struct leat_config *config, struct identity *identity)
 {
     const struct leat_config_leatd *leatd = &config->leatd;
+    const char *why = NULL;
 
     memset(identity, 0, sizeof(*identity));
     read_uuid(identity->uuid, sizeof(identity->uuid));
     if (leatd->psk[0] != 0) {
         take_line(identity, leatd->psk, strlen(leatd->psk));
     } else if (leatd->psk_file[0] != 0) {
-        read_file(leatd->psk_file, identity);
+        why = read_file(leatd->psk_file, identity);
     } else {
-        read_firmware(identity);
+        why = read_firmware(identity);
     }
     if (identity->uuid[0] == 0 && identity->key[0] != 0) { /* the key names a client, then */
         snprintf(identity->uuid, sizeof(identity->uuid), "%.36s", identity->key);
     }
-    if (identity->key[0] == 0) {
-        leat_log(
-            "this machine has no client's key: its server can only be asked whether it is known");
-    }
+    return why;
 }

@@ -11,7 +11,8 @@ struct identity {
     bool may_enrol;              /* the key is the firmware's, and the next start has it too */
 };
 
-/* Reads it from leat.conf, the file that it names, or what boot has of the firmware; logs what is missing. */
-void identity_read(const struct leat_config *config, struct identity *identity);
+/* Reads it from leat.conf, the file that it names, or what boot has of the firmware. NULL, or for people why there is no
+   key. */
+const char *identity_read(const struct leat_config *config, struct identity *identity);
 
 #endif

@@ -18,6 +18,7 @@
 
 #define QUERY_PATIENCE 1000000000ull
 #define STOP_DELAY 300000000ull
+#define BYE_DELAY 3500000000ull /* the client's process takes three seconds at most */
 
 static struct {
     uint64_t console_number; /* of the command under way, repeated in its replies */
@@ -122,10 +123,18 @@ static void on_stop(void *context)
     power_stop(machine_handle(), &machine_boot_info()->power, prompt.stop);
 }
 
+void prompt_stop_goes_on(void)
+{
+    leat_loop_timer_set(&supervisor_loop, &prompt.stop_timer, leat_clock_ns() + STOP_DELAY);
+}
+
 void prompt_stop_machine(enum power how)
 {
     prompt.stop = how;
-    leat_loop_timer_set(&supervisor_loop, &prompt.stop_timer, leat_clock_ns() + STOP_DELAY);
+    prompt_stop_goes_on();
+    if (client_stop()) {
+        leat_loop_timer_set(&supervisor_loop, &prompt.stop_timer, leat_clock_ns() + BYE_DELAY);
+    }
 }
 
 static void show_vms(void)

@@ -20,7 +20,10 @@ bool prompt_is_asking(void);
 /* The process is dead: no answer will come. */
 void prompt_forget_process(struct process *process);
 
-/* Stops the machine after giving the console a moment to show what was said. */
+/* Stops the machine after giving the console a moment to show what was said, and the client's process time to say bye to
+   leatd. */
 void prompt_stop_machine(enum power how);
+/* It has. */
+void prompt_stop_goes_on(void);
 
 #endif

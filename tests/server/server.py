@@ -87,11 +87,11 @@ class PostgreSQL:
 
 class Server:
     """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}. export: its nbdkits. beside:
-    another one, whose database and images it has too."""
+    another one, whose database and images it has too. more: sections of the configuration."""
 
     cluster = None  # PostgreSQL for all tests of this run; None: SQLite
 
-    def __init__(self, times=None, name="one", export="127.0.0.1:10809", beside=None):
+    def __init__(self, times=None, name="one", export="127.0.0.1:10809", beside=None, more=""):
         self.root = Path(tempfile.mkdtemp(prefix="leatd-"))
         self.root.chmod(0o755)
         self.folder = self.root / "state"
@@ -107,7 +107,7 @@ class Server:
                                f"images = {self.store}/images\ndifferences = {self.store}/differences\n"
                                f"[admin]\nlisten = 127.0.0.1:{self.admin_port}\n"
                                f"[client]\nlisten = 127.0.0.1:{self.client_port}\n"
-                               f"[export]\nservers = {export}\n[times]\n{times}\n")
+                               f"[export]\nservers = {export}\n[times]\n{times}\n{more}")
         self.process = None
         self.log = self.root / "log"
         self.token = None

@@ -24,7 +24,7 @@ class Netboot(unittest.TestCase):
         cls.efi.write_bytes(b"MZ" + os.urandom(300000))
         cls.boot, cls.port = cls.root / "files" / "boot", free_port()
         cls.boot.mkdir(parents=True)
-        cls.server = Server(f"[boot]\nlisten = 127.0.0.1:{cls.port}\nfolder = {cls.boot}\n")
+        cls.server = Server(more=f"[boot]\nlisten = 127.0.0.1:{cls.port}\nfolder = {cls.boot}\n")
         cls.environment = {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{cls.server.admin_port}",
                            "XDG_CONFIG_HOME": str(cls.root / "config")}
         cls.run_tool("login", "anna", input=PASSWORD + "\n")

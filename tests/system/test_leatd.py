@@ -105,6 +105,9 @@ def menu(lab, control):
     check("vm ram: runs" in run.text() and "vm read-only" not in run.text(), "not what was chosen")
     run.send("vm ram kill\r")
     lab.wait_for(run, {"its boot profile": lambda: control.items("profiles")}, 60)
+    run.send("poweroff\r")
+    run.wait_end(60)
+    check(not control.sessions(), "the machine has not said good-bye")
 
 
 @with_control

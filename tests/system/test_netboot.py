@@ -46,7 +46,7 @@ def guest_probes(net, run, kind):
 
 
 def serve_http(net):
-    return Server(f"[boot]\nlisten = {HOST}:9472\nfolder = {net.boot}\n")
+    return Server(more=f"[boot]\nlisten = {HOST}:9472\nfolder = {net.boot}\n")
 
 
 @in_net
