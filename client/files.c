@@ -7,7 +7,8 @@
 #include "client/inside.h"
 #include "client/sections.h"
 
-#define MAX_WRONG 3u /* after so many it is left out */
+#define MAX_WRONG 3u           /* after so many it is left out */
+#define LEAST_RATE (16u << 10) /* bytes a second: from a slower server the next one takes over */
 
 static const struct client_file *file_at(const struct client_disk *disk, unsigned which)
 {
@@ -100,14 +101,16 @@ static void give_config(struct client *c)
 
 static void ask(struct client *c, struct file *file)
 {
+    uint64_t left = file->what->size - file->done;
     const struct exchange_request request = {
         .method = "GET",
         .path = file->what->path,
         .token = c->session,
         .identity = CLIENT_OWN,
         .from = file->done,
+        .limit_ns = CONTROL_LIMIT_NS + left / LEAST_RATE * NS_PER_S,
         .into = file->memory + file->done,
-        .room = file->what->size - file->done,
+        .room = left,
     };
     exchange_start(&c->transfer, client_server_of(c, &c->transfer_retry), &request);
 }

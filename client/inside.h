@@ -7,7 +7,7 @@
 #include "client/sections.h"
 
 #define NS_PER_S 1000000000ull
-#define CONTROL_LIMIT_NS (60 * NS_PER_S) /* of one request but those for files */
+#define CONTROL_LIMIT_NS (60 * NS_PER_S) /* of one request; a file's has more */
 #define FILES_OF_DISK 3u
 
 /*

@@ -58,8 +58,10 @@ void start_next(struct client *c)
                       NULL, c->next == JOB_HELLO ? CLIENT_OWN : CLIENT_ENROL);
 }
 
+/* The next connection is a new one: leatd may have made another key for this machine meanwhile, which shows in TLS. */
 void start_pause(struct client *c, enum client_job next, uint64_t wait_s)
 {
+    exchange_stop(&c->control);
     c->step = STEP_WAITING;
     c->next = next;
     c->retry.failures = 0;

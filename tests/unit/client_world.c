@@ -133,10 +133,6 @@ static size_t send_bytes(void *ctx, void *conn, const void *data, size_t size)
     world.requests++;
     c->out_size = c->out_at = 0;
     c->data_ns = world.now_ns + LATENCY_NS;
-    if (world.servers[c->server] == WORLD_HANGS_UP) {
-        c->is_ending = true;
-        return size;
-    }
     answering = c;
     world.serve(&request);
     assert_true(c->out_size || c->is_ending);
@@ -150,6 +146,10 @@ static size_t receive_bytes(void *ctx, void *conn, void *data, size_t size)
     if (world.now_ns < c->data_ns || c->out_at == c->out_size)
         return 0;
     size_t n = 1 + (size_t)(splitmix64(&world.seed) % 3000);
+    if (world.servers[c->server] == WORLD_DRIBBLES) {
+        n = 1;
+        c->data_ns = world.now_ns + 20 * S;
+    }
     n = n < size ? n : size;
     n = n < c->out_size - c->out_at ? n : c->out_size - c->out_at;
     memcpy(data, c->out + c->out_at, n);

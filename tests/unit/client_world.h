@@ -13,7 +13,7 @@
 #define WORLD_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define WORLD_BYTES (1u << 20)
 
-enum world_server { WORLD_WELL, WORLD_DOWN, WORLD_SILENT, WORLD_HANGS_UP };
+enum world_server { WORLD_WELL, WORLD_DOWN, WORLD_SILENT, WORLD_DRIBBLES }; /* a byte in 20 s */
 
 struct world_request {
     char method[8], path[128], token[100];

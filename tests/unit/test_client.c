@@ -264,6 +264,7 @@ static void who_is_refused_asks_when_it_was_told_to(void **state)
     assert_int_equal(world.notice_wait_s, 7);
     world_run(world_never, 700 * S);
     assert_in_range(leatd.hellos, 99, 102);
+    assert_int_equal(world.connects, leatd.hellos); /* each by a handshake of its own */
     leatd.state = NULL;
     assert_true(world_run(has_offer, 8 * S));
 }
@@ -374,6 +375,21 @@ static void a_silent_server_has_its_time(void **state)
     uint64_t began_ns = world.now_ns;
     assert_true(world_run(has_offer, 100 * S));
     assert_in_range(world.now_ns - began_ns, 30 * S, 32 * S);
+}
+
+/* One that never stops saying a little is as good as silent. */
+static void a_server_that_dribbles_has_its_time(void **state)
+{
+    (void)state;
+    assert_true(world_run(has_offer, 10 * S));
+    world.servers[0] = WORLD_DRIBBLES;
+    client_choose(client, 3);
+    assert_true(world_run(wants_memory, 70 * S)); /* leatd was told, by the second server */
+    world.servers[0] = WORLD_WELL;
+    world.servers[1] = WORLD_DRIBBLES;
+    give_memory();
+    assert_true(world_run(has_config, 90 * S));
+    assert_memory_equal(memory[0], kernel, sizeof kernel);
 }
 
 static void a_kept_connection_that_was_closed_costs_nothing(void **state)
@@ -487,6 +503,7 @@ int main(void)
         T(without_memory_there_is_a_configuration_without_it),
         T(the_next_server_is_tried_and_pauses_grow),
         T(a_silent_server_has_its_time),
+        T(a_server_that_dribbles_has_its_time),
         T(a_kept_connection_that_was_closed_costs_nothing),
         T(renewals_survive_servers),
         T(a_session_that_ends_while_files_come_begins_the_start_again),
