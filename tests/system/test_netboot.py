@@ -159,7 +159,7 @@ def firmware_keeps_key(net):
         run = net.machine(nics, extra=("-device", "virtio-rng-pci"), variables=variables)
         says(net.lab, run, regex)
         said = run.text()
-        says(net.lab, run, r"supervisor: side channels")
+        says(net.lab, run, "kernel: Leat starts")
         run.close()
         return said
 
