@@ -15,7 +15,7 @@ UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 RANGE = ("--range", "10.0.0.100,10.0.0.200")
 
 
-class Netboot(unittest.TestCase):
+class BootFolder(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.work = tempfile.TemporaryDirectory(prefix="leat-netboot-")
