@@ -106,9 +106,10 @@ struct leat_config_tls {
 
 /* [leatd]: the server that says what the machine runs. servers empty: there is no such section. */
 struct leat_config_leatd {
-    char servers[LEAT_CONFIG_FALLBACK]; /* as written, each checked; at most LEAT_CONFIG_LEATD_SERVERS */
-    char psk[LEAT_CONFIG_PSK];          /* secret: "UUID:HEX", the client's key */
-    char psk_file[LEAT_CONFIG_FILE];    /* a file with that line; both empty: the firmware's key */
+    char servers
+        [LEAT_CONFIG_FALLBACK]; /* as written, each checked; at most LEAT_CONFIG_LEATD_SERVERS */
+    char psk[LEAT_CONFIG_PSK];  /* secret: "UUID:HEX", the client's key */
+    char psk_file[LEAT_CONFIG_FILE]; /* a file with that line; both empty: the firmware's key */
     unsigned line;
 };
 
@@ -205,7 +206,7 @@ struct leat_config_vm {
     unsigned disks_line;
 };
 
-struct leat_config {               /* some 700 KB: not for the stack */
+struct leat_config { /* some 700 KB: not for the stack */
     struct leat_config_leatd leatd;
     char server[LEAT_CONFIG_HOST]; /* empty: none given, then every disk has its own */
     uint16_t server_port;          /* host byte order */

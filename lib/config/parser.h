@@ -33,9 +33,9 @@ struct config_parser {
     size_t size, position;
     size_t server_from;  /* what stands there and behind it is from the server */
     bool is_from_server; /* the line is */
-    unsigned line;     /* the one last handed to inih */
-    bool section_line; /* that line is a section header */
-    bool failed;       /* *error is filled */
+    unsigned line;       /* the one last handed to inih */
+    bool section_line;   /* that line is a section header */
+    bool failed;         /* *error is filled */
     enum config_section section;
     uint32_t sections_seen; /* bit per enum config_section */
     uint64_t keys_seen;     /* of the current section, bit per row of its table of keys */

@@ -222,7 +222,8 @@ static void send_status(void)
 
     if (strcmp(last, net.stack.address.info.why) == 0)
         return;
-    if (leat_ctl_send(LEAT_CTL_STATUS, net.stack.address.info.why, net.stack.address.info.state, 0) == LEAT_OK)
+    if (leat_ctl_send(LEAT_CTL_STATUS, net.stack.address.info.why, net.stack.address.info.state,
+                      0) == LEAT_OK)
         memcpy(last, net.stack.address.info.why, sizeof(last));
 }
 
