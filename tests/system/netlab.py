@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A network of a test's own, for machines that start over it: a namespace with a bridge, in which the test itself and
 all that it starts live, dnsmasq, and machines without a disk. It goes away with the test's process."""
-import ctypes
 import os
 import re
 import shutil
@@ -12,10 +11,9 @@ import time
 from pathlib import Path
 
 from lab import BUILD, GUESTS, TOP, check
+import leatnet
+from leatnet import BRIDGE, HOST, MAC, NETWORK
 
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-HOST, NETWORK, BRIDGE = "10.77.0.1", "10.77.0.0/24", "leatbr"
-MAC = "52:54:00:12:34:56"
 DNSMASQ = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
 SKIPPED = 77  # as tests/system/CMakeLists.txt has it
 NO_PXE = [word for version in (4, 6)
@@ -23,33 +21,16 @@ NO_PXE = [word for version in (4, 6)
 
 
 def ip(*words):
-    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
-    check(done.returncode == 0, f"ip {' '.join(words)}: {done.stderr.strip()}")
+    why = leatnet.ip(*words)
+    check(why is None, why)
 
 
 def enter():
-    """Puts this process into a new network namespace; ends the test as skipped, and says why, where that is not allowed."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    user, group = os.getuid(), os.getgid()
-    flags = CLONE_NEWNET if user == 0 else CLONE_NEWUSER | CLONE_NEWNET
-    why = None
-    if libc.unshare(flags) != 0:
-        why = f"no network namespace can be made here: {os.strerror(ctypes.get_errno())}"
-    elif user != 0:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
-    if not why and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-        why = "/dev/net/tun cannot be opened, so that no machine can be put into a network"
-    if not why:
-        done = subprocess.run(["ip", "link", "add", BRIDGE, "type", "bridge"], capture_output=True, text=True, check=False)
-        why = done.returncode and f"no bridge can be made here: {done.stderr.strip()}"
+    """Puts the test into a network namespace; ends it as skipped, and says why, where that is not allowed."""
+    why = leatnet.enter()
     if why:
         print(f"SKIPPED: {why}", flush=True)
         sys.exit(SKIPPED)
-    ip("link", "set", "lo", "up")
-    ip("addr", "add", HOST + "/24", "dev", BRIDGE)
-    ip("link", "set", BRIDGE, "up")
 
 
 class Net:
@@ -109,10 +90,9 @@ class Net:
         """QEMU's arguments for a card on the bridge."""
         name = f"leattap{self.taps}"
         self.taps += 1
-        ip("tuntap", "add", "dev", name, "mode", "tap")
-        ip("link", "set", name, "master", BRIDGE, "up")
-        return ["-netdev", f"tap,id={name},ifname={name},script=no,downscript=no",
-                "-device", f"{device},netdev={name},mac={mac}{extra}"]
+        why = leatnet.tap(name)
+        check(why is None, why)
+        return leatnet.nic(name, device, mac, extra)
 
     def two_nics(self):
         """One that OVMF has a driver for, and behind it one that Leat has one for."""
