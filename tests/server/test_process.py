@@ -79,7 +79,7 @@ class Process(ServerCase):
         machine = self.server.client(2, "d")
         machine.hello()
         self.server.end()
-        self.server.start(before=["prlimit", "--nofile=250:250"])
+        self.server.start(before=["prlimit", "--nofile=300:300"])
         many = []
         for i in range(5):
             many += self.connect(64, f"127.0.0.{i + 2}", (self.server.admin_port, self.server.client_port)[i % 2])
