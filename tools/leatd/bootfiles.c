@@ -174,11 +174,16 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                     : give(connection, path, file, size);
 }
 
+unsigned bootfiles_files(const struct leatd *leatd)
+{
+    return leatd->config.boot.ss_family == AF_UNSPEC ? 0 : 2 * BOOTFILES_CONNECTIONS;
+}
+
 bool bootfiles_open(struct leatd *leatd, char *error)
 {
     const struct config *config = &leatd->config;
     const struct sockaddr *address = (const struct sockaddr *)&config->boot;
-    if (config->boot.ss_family == AF_UNSPEC)
+    if (!bootfiles_files(leatd))
         return true;
     leatd->boot_folder = open(config->boot_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (leatd->boot_folder < 0) {

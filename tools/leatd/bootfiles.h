@@ -13,8 +13,10 @@
 
 struct leatd;
 
-#define BOOTFILES_CONNECTIONS 64u                    /* at once; others wait until they are taken */
-#define BOOTFILES_FILES (2u * BOOTFILES_CONNECTIONS) /* each, and the file that goes out on it */
+#define BOOTFILES_CONNECTIONS 64u /* at once; others wait until they are taken */
+
+/* The descriptors that it may take: each connection, and the file that goes out on it. 0: it is not there. */
+unsigned bootfiles_files(const struct leatd *leatd);
 
 /* Serves, if [boot] listen is there. False with a sentence in error (CONFIG_ERROR_BYTES). */
 bool bootfiles_open(struct leatd *leatd, char *error);

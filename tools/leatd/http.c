@@ -19,8 +19,7 @@
 
 #define CONNECTIONS 1024u     // of each API at once, as far as there are descriptors
 #define CONNECTIONS_LEAST 16u // with fewer than these it would not be a server
-#define OTHER_FILES                                                                                \
-    (CONTROL_CONNECTIONS + BOOTFILES_FILES + 48u) // that no connection of an API may take
+#define OTHER_FILES (CONTROL_CONNECTIONS + 48u) // that no HTTP connection may take
 #define FILES_EACH 3u           // a connection of each API, and the file that a client is sent
 #define IDLE_SECONDS 30u        // until a connection on which nothing happens is closed
 #define CONNECTION_BYTES 16384u // for headers and answers of one
@@ -188,11 +187,12 @@ static bool open_client(struct leatd *leatd, unsigned connections, char *error)
 }
 
 /* How many connections of each API there are descriptors for; the rest stays for the control socket and the database. */
-static unsigned find_connections(char *error)
+static unsigned find_connections(const struct leatd *leatd, char *error)
 {
+    unsigned other = OTHER_FILES + bootfiles_files(leatd);
     struct rlimit files;
-    rlim_t wanted = FILES_EACH * CONNECTIONS + OTHER_FILES,
-           least = FILES_EACH * CONNECTIONS_LEAST + OTHER_FILES;
+    rlim_t wanted = FILES_EACH * CONNECTIONS + other,
+           least = FILES_EACH * CONNECTIONS_LEAST + other;
     getrlimit(RLIMIT_NOFILE, &files);
     if (files.rlim_cur < wanted) {
         files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
@@ -200,8 +200,7 @@ static unsigned find_connections(char *error)
         getrlimit(RLIMIT_NOFILE, &files);
     }
     if (files.rlim_cur >= least)
-        return (unsigned)((files.rlim_cur < wanted ? files.rlim_cur : wanted) - OTHER_FILES) /
-               FILES_EACH;
+        return (unsigned)((files.rlim_cur < wanted ? files.rlim_cur : wanted) - other) / FILES_EACH;
     snprintf(error, CONFIG_ERROR_BYTES, "the limit of open files is %u, and has to be %u at least",
              (unsigned)files.rlim_cur, (unsigned)least);
     return 0;
@@ -209,7 +208,7 @@ static unsigned find_connections(char *error)
 
 bool http_open(struct leatd *leatd, char *error)
 {
-    unsigned connections = find_connections(error);
+    unsigned connections = find_connections(leatd, error);
     return connections && open_admin(leatd, connections, error) &&
            open_client(leatd, connections, error) && bootfiles_open(leatd, error);
 }
