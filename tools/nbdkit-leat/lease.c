@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/nbdkit-leat/lease_inside.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define BUSY_MS 100 /* between tries of a file that another server has open */
 
 struct lease_table lease_table = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                   .changed = PTHREAD_COND_INITIALIZER,
@@ -95,74 +91,6 @@ static struct lease *use_given(const struct grant *grant, int64_t until, const c
     if (!lease)
         lease_say("%s gets no disk: %u are open, and no more are held", grant->client, LEASES_MAX);
     return lease;
-}
-
-/* Disks are opened and closed with is_changing set, and the lock let go meanwhile. */
-static void end_change(struct lease *lease, bool is_open)
-{
-    lock();
-    lease->is_open = is_open;
-    lease->is_changing = false;
-    pthread_cond_broadcast(&lease_table.changed);
-}
-
-static void close_disk(struct lease *lease)
-{
-    lease->is_changing = true;
-    unlock();
-    int error = disk_close(&lease->disk);
-    if (error)
-        lease_say("disk %s of %s: closing it failed: %s", lease->grant.disk, lease->grant.client,
-                  strerror(-error));
-    end_change(lease, false);
-}
-
-static bool shall_close(struct lease *lease)
-{
-    return atomic_load(&lease->is_gone) ||
-           (atomic_load(&lease->is_paused) && !lease_has_time(lease));
-}
-
-static void close_if_unused(struct lease *lease)
-{
-    if (shall_close(lease) && lease->is_open && !lease->is_changing && !atomic_load(&lease->inside))
-        close_disk(lease);
-}
-
-/* With several servers another one may be about to let go of the file. */
-static int open_in_time(struct lease *lease, char error[DIFF_ERROR])
-{
-    int64_t end = lease_milliseconds(CLOCK_MONOTONIC) + LEASE_PAUSE_SECONDS * 1000;
-    for (;;) {
-        int number = disk_open(&lease->disk, &lease->grant, lease_table.limit, error);
-        if (number != -EBUSY || !lease->grant.pauses || lease_is_over(lease) ||
-            lease_milliseconds(CLOCK_MONOTONIC) >= end)
-            return number;
-        usleep(BUSY_MS * 1000);
-    }
-}
-
-/* A new difference is confirmed before anything is written to it: when its file is lost after that, nobody makes
-   it anew. */
-bool lease_open_disk(struct lease *lease)
-{
-    char error[DIFF_ERROR];
-    struct grant *grant = &lease->grant;
-    bool is_new = grant->is_new && !grant->read_only;
-    lease->is_changing = true;
-    unlock();
-    bool is_open = !open_in_time(lease, error);
-    if (!is_open)
-        lease_say("disk %s of %s cannot be opened: %s", grant->disk, grant->client, error);
-    if (is_open && is_new && !lease_ask_confirm(lease)) {
-        disk_close(&lease->disk);
-        is_open = false;
-    }
-    end_change(lease, is_open);
-    if (is_open)
-        grant->is_new = false;
-    close_if_unused(lease);
-    return lease->is_open;
 }
 
 /* Another lease of this process that has the same difference open, and either of the two writes. */
@@ -260,7 +188,7 @@ static void retire(struct lease *lease)
     if (lease->is_changing) /* then whoever closes it already comes by here, or leatd knows */
         return;
     if (lease->is_open)
-        close_disk(lease);
+        lease_close_disk(lease);
     if (!lease->users)
         lease->is_close_owed = !atomic_load(&lease->is_gone);
     pthread_cond_signal(&lease_table.due);
@@ -287,21 +215,9 @@ bool lease_enter(struct lease *lease)
 
 void lease_leave(struct lease *lease)
 {
-    if (atomic_fetch_sub(&lease->inside, 1) > 1 || !shall_close(lease))
+    if (atomic_fetch_sub(&lease->inside, 1) > 1 || !lease_shall_close(lease))
         return;
     lock();
-    close_if_unused(lease);
-    unlock();
-}
-
-/* From the start again after each: the table may have changed meanwhile. */
-void lease_close_unused(void)
-{
-    lock();
-    for (struct lease *l = lease_table.first, *next; l; l = next) {
-        bool was_open = l->is_open && !l->is_changing;
-        close_if_unused(l);
-        next = was_open && !l->is_open ? lease_table.first : l->next;
-    }
+    lease_close_if_unused(lease);
     unlock();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What lease.c, lease_ask.c, lease_pause.c and lease_renew.c share. */
+/* What lease.c, lease_ask.c, lease_disk.c, lease_pause.c and lease_renew.c share. */
 #ifndef NBDKIT_LEAT_LEASE_INSIDE_H
 #define NBDKIT_LEAT_LEASE_INSIDE_H
 
@@ -39,7 +39,13 @@ bool lease_ask_confirm(struct lease *lease);
 bool lease_ask_renew(const char *name, uint64_t read, uint64_t written);
 bool lease_ask_close(const char *name);
 
-/* Closes the disks of leases that are gone or whose time is over, with nobody inside. Without the table's lock. */
+/* lease_disk.c. With the table's lock, which is let go meanwhile. */
+bool lease_open_disk(struct lease *lease);
+void lease_close_disk(struct lease *lease);
+/* It is gone, or its time is over. */
+bool lease_shall_close(struct lease *lease);
+void lease_close_if_unused(struct lease *lease); /* one that shall be, with nobody inside */
+/* All of these. Without the table's lock. */
 void lease_close_unused(void);
 
 /* lease_pause.c: the time of a lease. */
@@ -51,6 +57,5 @@ void lease_pause(void);
 bool lease_await(struct lease *lease);
 /* With the table's lock, which is let go meanwhile. Resume: also when the disk is open; it serves from then on. */
 bool lease_resume(struct lease *lease);
-bool lease_open_disk(struct lease *lease);
 
 #endif
