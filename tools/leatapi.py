@@ -30,6 +30,7 @@ class Api:
         url = urllib.parse.urlsplit(self.server)
         if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
             raise Refused(f"{self.server} is no http://HOST:PORT or https://HOST:PORT")
+        self.kept = None
         self.url, self.ca, self.timeout = url, ca or os.environ.get("LEAT_CA"), 60
         if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise Refused("over the network only https:// will do: a password would be readable")
@@ -67,43 +68,51 @@ class Api:
 
     def ask(self, method, path, body=None):
         """The object that leatd answers."""
-        status, text = self._exchange(method, path, body)
+        kind = {"Content-Type": "application/json"} if body is not None else {}
+        return self._object(path, *self._exchange(method, path, None if body is None else json.dumps(body), kind))
+
+    def put(self, path, data, content_range):
+        """The object that leatd answers to bytes as they are."""
+        kind = {"Content-Type": "application/octet-stream", "Content-Range": content_range}
+        return self._object(path, *self._exchange("PUT", path, data, kind))
+
+    def read(self, path):
+        """The bytes that leatd answers."""
+        status, data = self._exchange("GET", path, None, {})
+        if status >= 400:
+            self._object(path, status, data)
+        return data
+
+    def _exchange(self, method, path, data, headers):
+        token = self.token()
+        if token and path != "login":
+            headers["Authorization"] = f"Bearer {token}"
+        connection, self.kept = self.kept or self._connect(), None
+        is_kept = False
+        try:
+            connection.request(method, "/api/v1/" + path, data, headers)
+            answer = connection.getresponse()
+            status, text = answer.status, answer.read()
+            is_kept = method == "PUT" and not answer.will_close
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
+        finally:
+            if is_kept:
+                self.kept = connection  # the next piece comes at once
+            else:
+                connection.close()
+        return status, text
+
+    def _object(self, path, status, text):
         try:
             found = json.loads(text)
         except ValueError:
             raise Refused(f"what answers at {self.server} is not leatd") from None
-        self._check(status, found, path)
-        return found
-
-    def read(self, path):
-        """The bytes that leatd answers."""
-        status, data = self._exchange("GET", path, None)
-        if status >= 400:
-            self._check(status, json.loads(data), path)
-        return data
-
-    def _exchange(self, method, path, body):
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        token = self.token()
-        if token and path != "login":
-            headers["Authorization"] = f"Bearer {token}"
-        connection = self._connect()
-        try:
-            connection.request(method, "/api/v1/" + path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            status, text = answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
-        finally:
-            connection.close()
-        return status, text
-
-    @staticmethod
-    def _check(status, found, path):
         if status == 401 and path != "login":
             raise Refused("not logged in, or no longer: leatctl login NAME", status)
         if status >= 400:
             raise Refused(found.get("error", f"status {status}"), status)
+        return found
 
     def items(self, path, most=None):
         """All pages of a list, or the first `most` entries."""

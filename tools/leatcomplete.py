@@ -13,7 +13,7 @@ BY_ARGUMENT = {"group": ("groups", "name"), "image": ("images", "name"), "client
                "disk": ("disks", "name")}
 # The first argument of a noun's verbs; "add" makes a new one, and has none.
 BY_NOUN = {**BY_ARGUMENT, "session": ("sessions", "id"), "assign": ("assignments", "id"),
-           "difference": ("differences", "id"), "profile": ("images", "name")}
+           "difference": ("differences", "id"), "profile": ("images", "name"), "enrolment": ("enrolments", "id")}
 FILES = ("file", "ca", "output", "certificate", "kernel", "initrd", "key")
 
 

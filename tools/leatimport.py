@@ -1,112 +1,156 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Brings an image into leatd's image folder, on the server itself: raw, with its content id and its hash tree."""
+"""Brings an image into leatd's image folder: raw, with its content id and its hash tree. On the server itself straight into the
+folder, from another machine by leatupload. A file has its own name there only when it is whole."""
 import hashlib
-import json
 import os
 import subprocess
-import sys
+import tempfile
 import time
 from pathlib import Path
 
+import leatboot
+import leatdisks
+import leatupload
 from leatapi import Refused
+from leatprogress import Progress
 
 BLOCK = 4096  # of hash trees: an image is lengthened to whole ones with zeros
 PIECE = 4 << 20
 
 
-class Progress:
-    """A bar on the terminal, with rate and time left; nothing where there is none."""
-
-    def __init__(self, total):
-        self.total, self.done, self.began, self.shown = total, 0, time.monotonic(), 0.0
-        self.visible = sys.stderr.isatty()
-
-    def add(self, size):
-        self.done += size
-        now = time.monotonic()
-        if not self.visible or (now - self.shown < 0.2 and self.done < self.total):
-            return
-        self.shown = now
-        rate = self.done / max(now - self.began, 0.001)
-        full = int(30 * self.done / max(self.total, 1))
-        left = (self.total - self.done) / max(rate, 1)
-        end = "\n" if self.done >= self.total else ""
-        print(f"\r[{'#' * full}{'.' * (30 - full)}] {self.done / 2**20:.0f}/{self.total / 2**20:.0f} MiB"
-              f" {rate / 2**20:.0f} MiB/s {left:4.0f} s left", end=end, file=sys.stderr, flush=True)
-
-
-def image_format(path):
-    try:
-        run = subprocess.run(["qemu-img", "info", "--output=json", path], capture_output=True, text=True, check=True)
-        return json.loads(run.stdout)["format"]
-    except FileNotFoundError:
-        return "raw"
-    except (subprocess.CalledProcessError, ValueError, KeyError):
-        raise Refused(f"{path} is no image that qemu-img can read") from None
-
-
 def copy(source, target):
-    """SHA-256 of what is in target then: source, and zeros up to a whole block. Zeros become holes."""
-    digest = hashlib.sha256()
+    """source, and zeros up to a whole block. Zeros become holes."""
     with open(source, "rb") as old, open(target, "xb") as new:
-        size = old.seek(0, os.SEEK_END)
-        if not size:
-            raise Refused(f"{source} is empty")
-        old.seek(0)
-        progress = Progress(size)
-        while piece := old.read(PIECE):
+        with Progress("copying", old.seek(0, os.SEEK_END)) as progress:
+            old.seek(0)
+            while piece := old.read(PIECE):
+                progress.add(len(piece))
+                if piece.count(0) == len(piece):
+                    new.seek(len(piece), os.SEEK_CUR)
+                else:
+                    new.write(piece)
+        new.truncate(new.tell() + -new.tell() % BLOCK)
+
+
+def digest(path):
+    """SHA-256 of a file: the content id of a version."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file, Progress("hashing", os.path.getsize(path)) as progress:
+        while piece := file.read(PIECE):
+            found.update(piece)
             progress.add(len(piece))
-            piece += b"\0" * (-len(piece) % BLOCK)
-            digest.update(piece)
-            if piece.count(0) == len(piece):
-                new.seek(len(piece), os.SEEK_CUR)
-            else:
-                new.write(piece)
-        new.truncate(new.tell())
-        new.flush()
-        os.fsync(new.fileno())
-    return digest.hexdigest()
+    return found.hexdigest()
 
 
-def make_tree(image):
-    """(hash tree's file name, root hash, blocks), by tools/mkverity."""
-    tree = image.with_suffix(".verity")
-    run = subprocess.run([Path(__file__).with_name("mkverity"), image, "--tree", tree], capture_output=True, text=True)
+def make_tree(image, tree, content):
+    """(root hash, blocks), by tools/mkverity. The salt comes of the content: the same image has the same tree again."""
+    run = subprocess.run([Path(__file__).with_name("mkverity"), image, "--tree", tree, "--salt", content],
+                         capture_output=True, text=True)
     words = dict(line.replace(" ", "").split("=", 1) for line in run.stdout.splitlines() if "=" in line)
     root = words.get("root_hash", "")
     if run.returncode or ":" not in root:
         raise Refused(f"the hash tree cannot be made: {run.stderr.strip() or run.stdout.strip()}")
-    return tree.name, root.split(":")[0], int(root.split(":")[1])
+    return root.split(":")[0], int(root.split(":")[1])
+
+
+def make_raw(source, target):
+    """A raw image of whole blocks as target."""
+    about = leatdisks.look(source)
+    if not about["virtual-size"]:
+        raise Refused(f"{source} is empty")
+    if about["format"] == "raw":
+        copy(source, target)
+        return
+    leatdisks.convert(source, about["format"], target, "raw", "converting")
+    with open(target, "r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) + -file.tell() % BLOCK)
+
+
+def describe(image, tree, with_tree):
+    """The version's fields that come of its bytes."""
+    fields = {"format": "raw", "content": digest(image)}
+    if with_tree:
+        fields["root_hash"], fields["root_blocks"] = make_tree(image, tree, fields["content"])
+    return fields
+
+
+def enter(folder, part, stem, with_tree):
+    """A whole raw image, in the folder already, gets its tree and its names there. The fields of the new version."""
+    tree = Path(folder) / f"{stem}.verity{leatdisks.PART}"
+    image_name, tree_name = f"{stem}.raw", f"{stem}.verity"
+    try:
+        fields = {"source": image_name, **describe(part, tree, with_tree)}
+        for file in (part, tree) if with_tree else (part,):
+            file.chmod(0o644)
+        if with_tree:
+            leatdisks.place(tree, Path(folder) / tree_name)
+            fields["hash_source"] = tree_name
+        leatdisks.place(part, Path(folder) / image_name)
+        return fields
+    except BaseException:
+        forget(folder, image_name)
+        raise
+    finally:
+        for file in (part, tree):
+            file.unlink(missing_ok=True)
+
+
+def new_stem(name):
+    return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
 
 def bring(folder, name, source, with_tree):
-    """The fields of the new version. Nothing is left in the folder if it fails."""
-    folder = Path(folder)
-    target = folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.raw"
-    converted = None
+    """On the server itself. The fields of the new version; nothing is left in the folder if it fails."""
+    stem = new_stem(name)
+    part = Path(folder) / f"{stem}.raw{leatdisks.PART}"
+    leatdisks.sweep(folder)
     try:
-        if image_format(source) != "raw":
-            converted = target.with_suffix(".new")
-            subprocess.run(["qemu-img", "convert", *(["-p"] if sys.stderr.isatty() else []), "-O", "raw", source, converted],
-                           check=True, stdout=sys.stderr)
-        fields = {"source": target.name, "format": "raw", "content": copy(converted or source, target)}
-        if with_tree:
-            fields["hash_source"], fields["root_hash"], fields["root_blocks"] = make_tree(target)
-        for file in (target, target.with_suffix(".verity")):
-            if file.exists():
-                file.chmod(0o644)
-        return fields
-    except (OSError, subprocess.CalledProcessError) as error:
-        forget(folder, target.name)
+        make_raw(source, part)
+        return enter(folder, part, stem, with_tree)
+    except OSError as error:
         raise Refused(f"{source} cannot be imported into {folder}: {error}") from None
-    except Refused:
-        forget(folder, target.name)
-        raise
     finally:
-        if converted:
-            converted.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+
+
+def send(api, args, with_tree):
+    """From any machine: the same by uploads, which go on where they were when the same image is imported again."""
+    source = args.file
+    try:
+        with tempfile.TemporaryDirectory(prefix="leatctl-") as work:
+            image, tree = Path(source), Path(work) / "tree"
+            about = leatdisks.look(source)
+            if about["format"] != "raw" or not about["virtual-size"] or image.stat().st_size % BLOCK:
+                image = Path(work) / "image"
+                make_raw(source, image)
+            fields = describe(image, tree, with_tree)
+            stem = f"{args.name[:40]}-{fields['content'][:16]}"
+            fields.update(leatboot.bring(work, image.absolute(), f"{stem}.raw", args))
+            fields["source"] = f"{stem}.raw"
+            leatupload.send(api, fields["source"], image, fields["content"])
+            if with_tree:
+                fields["hash_source"] = f"{stem}.verity"
+                leatupload.send(api, fields["hash_source"], tree)
+            for boot in ("kernel", "initrd"):
+                if boot in fields:
+                    fields[boot] = send_boot(api, Path(work) / fields[boot], args.name)
+            return fields
+    except OSError as error:
+        raise Refused(f"{source} cannot be imported: {error}") from None
+
+
+def send_boot(api, path, name):
+    """A kernel or initrd, by a name that its content makes its own."""
+    there = f"{name[:40]}-{digest(path)[:16]}{path.suffix}"
+    leatupload.send(api, there, path)
+    return there
 
 
 def forget(folder, name):
     for suffix in (".raw", ".verity", ".kernel", ".initrd"):
         (Path(folder) / name).with_suffix(suffix).unlink(missing_ok=True)
+
+
+def is_local(api, folder):
+    """Whether this is the server itself, and the folder may be written to."""
+    return api.url.hostname in ("127.0.0.1", "::1", "localhost") and os.access(folder, os.W_OK)

@@ -11,6 +11,7 @@
 #include "tools/leatd/profile.h"
 #include "tools/leatd/session.h"
 #include "tools/leatd/start.h"
+#include "tools/leatd/upload.h"
 
 #include <string.h>
 
@@ -70,6 +71,18 @@ static enum db_result versions(struct request *request)
     return object_handle(request, &object_versions, s[1], s[3]);
 }
 
+static enum db_result file(struct request *request, const char *name)
+{
+    if (request->method == REQUEST_PUT)
+        return upload_piece(request, name);
+    if (request->method == REQUEST_GET)
+        return upload_show(request, name);
+    if (request->method == REQUEST_DELETE)
+        return upload_drop(request, name);
+    refuse_path(request);
+    return DB_OK;
+}
+
 static enum db_result dispatch(struct request *request)
 {
     const char *const *s = request->segments + 2;
@@ -87,6 +100,8 @@ static enum db_result dispatch(struct request *request)
     if ((method == REQUEST_POST || method == REQUEST_DELETE) && s[1] && s[2] && !s[3] &&
         !strcmp(s[0], "clients") && !strcmp(s[2], "key"))
         return manage_key(request, s[1]);
+    if (s[1] && !s[2] && !strcmp(s[0], "files"))
+        return file(request, s[1]);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "status"))
         return manage_status(request);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "online"))
@@ -113,7 +128,7 @@ void api_admin(struct request *request)
         auth_login(request);
     else
         in_transaction(request, admin);
-    if (request->method != REQUEST_GET && request->status < 300)
+    if (request->method != REQUEST_GET && request->status >= 200 && request->status < 300)
         request->leatd->keys_changed = true;
 }
 
@@ -173,5 +188,21 @@ bool api_client_may_send(struct request *request)
         in_transaction(request, check_session);
     else
         refuse_path(request);
+    return !request->status;
+}
+
+static enum db_result check_admin(struct request *request)
+{
+    bool found;
+    return auth_check(request, &found);
+}
+
+bool api_admin_sends_file(struct request *request)
+{
+    const char *const *s = request->segments + 2;
+    if (request->status || request->method != REQUEST_PUT || !is_path(request, "api", "v1") ||
+        strcmp(s[0], "files") || !s[1] || s[2])
+        return false;
+    in_transaction(request, check_admin);
     return !request->status;
 }

@@ -12,4 +12,7 @@ void api_client(struct request *request); /* /client/v1/... */
 /* At the headers: may this client send the body? False with a refusal: a PUT of a profile needs a session that lives. */
 bool api_client_may_send(struct request *request);
 
+/* At the headers: is this a file's piece? False, and then with a refusal, also if it does not come from an administrator. */
+bool api_admin_sends_file(struct request *request);
+
 #endif

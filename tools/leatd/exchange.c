@@ -7,6 +7,7 @@
 #include "tools/leatd/peer.h"
 #include "tools/leatd/reply.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/upload.h"
 #include "tools/leatd/web.h"
 
 #include <gnutls/gnutls.h>
@@ -48,11 +49,13 @@ static const char *bearer(struct MHD_Connection *connection)
 
 /*
  * How much of a body is kept, by what the headers show: a stranger's is a login or a hello; a profile is a session's, of which
- * the database says whether it lives. 0 for a request that is refused already, or now.
+ * the database says whether it lives, a file's piece an administrator's. 0 for a request that is refused already, or now.
  */
 static size_t most_of(struct request *request)
 {
     bool is_client = request->identity;
+    if (!is_client && api_admin_sends_file(request))
+        return REQUEST_PIECE_BYTES;
     if (request->status || (is_client && !api_client_may_send(request)))
         return 0;
     if (!request->token || !secret_is_token(request->token, is_client ? 's' : 'a'))
@@ -80,6 +83,8 @@ static struct exchange *begin(struct leatd *leatd, struct MHD_Connection *connec
     request->token = bearer(connection);
     request->range =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_RANGE);
+    request->content_range =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_RANGE);
     request->identity = identity;
     request->key_hash = identity ? peer->key_hash : NULL;
     if (!identity)
@@ -140,15 +145,37 @@ static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
+static void go_on(void *connection)
+{
+    MHD_resume_connection(connection);
+}
+
+/* The connection rests while a piece is written; then libmicrohttpd calls again. */
+static enum MHD_Result write_first(struct MHD_Connection *connection, struct request *request)
+{
+    MHD_suspend_connection(connection);
+    if (!upload_begin(request->upload, go_on, connection)) {
+        request_refuse(request, 503, "the piece cannot be written now");
+        free(request->upload);
+        request->upload = NULL;
+        MHD_resume_connection(connection);
+    }
+    return MHD_YES;
+}
+
 static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e,
                            void (*api)(struct request *))
 {
     struct request *request = &e->request;
     if (e->file)
         return web_answer(connection, e->file);
+    if (request->upload)
+        upload_answer(request);
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, request);
     if (!request->status && read_body(e) && request_page(request))
         api(request);
+    if (request->upload && !request->status)
+        return write_first(connection, request);
     return reply(connection, request);
 }
 

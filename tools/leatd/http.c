@@ -8,6 +8,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/peer.h"
 #include "tools/leatd/tls.h"
+#include "tools/leatd/upload.h"
 
 #include <gnutls/gnutls.h>
 #include <linux/tcp.h> // glibc's struct tcp_info ends before tcpi_bytes_received
@@ -131,7 +132,8 @@ static struct MHD_Daemon *start_admin(struct leatd *leatd, unsigned connections,
                                       struct MHD_OptionItem *more)
 {
     const struct sockaddr *address = (const struct sockaddr *)&leatd->config.admin;
-    unsigned flags = FLAGS | extra | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    unsigned flags = FLAGS | MHD_ALLOW_SUSPEND_RESUME | extra |
+                     (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     return MHD_start_daemon(
         flags, 0, peer_may_connect, leatd, exchange_admin, leatd, MHD_OPTION_EXTERNAL_LOGGER,
         on_log, leatd, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
@@ -216,6 +218,7 @@ bool http_open(struct leatd *leatd, char *error)
 void http_close(struct leatd *leatd)
 {
     bootfiles_close(leatd);
+    upload_stop(); // no connection may rest when its daemon ends
     if (leatd->admin_daemon)
         MHD_stop_daemon(leatd->admin_daemon);
     if (leatd->client_daemon)
@@ -235,6 +238,7 @@ void http_files(const struct leatd *leatd, int files[HTTP_FILES])
     files[0] = file_of(leatd->admin_daemon);
     files[1] = file_of(leatd->client_daemon);
     files[2] = file_of(leatd->boot_daemon);
+    files[3] = upload_file();
 }
 
 int http_timeout(const struct leatd *leatd, int most)
@@ -252,6 +256,7 @@ int http_timeout(const struct leatd *leatd, int most)
 void http_run(struct leatd *leatd)
 {
     peer_expire(leatd);
+    upload_finish();
     MHD_run(leatd->admin_daemon);
     MHD_run(leatd->client_daemon);
     if (leatd->boot_daemon)

@@ -24,7 +24,7 @@ struct leatd {
     struct MHD_Daemon *admin_daemon, *client_daemon;
     struct MHD_Daemon *boot_daemon; /* NULL: [boot] is not there */
     int boot_folder;                /* open while boot_daemon is there */
-    struct peer *peers; /* who is connected to them */
+    struct peer *peers;             /* who is connected to them */
     uint8_t enrol_key[32];
     bool has_others;          /* servers on the same database (servers.c) */
     bool has_warned_of_clock; /* of one of them */

@@ -151,6 +151,7 @@ enum db_result manage_status(struct request *request)
     cJSON_AddStringToObject(answer, "server", config->server);
     cJSON_AddStringToObject(answer, "administrator", request->who);
     cJSON_AddStringToObject(answer, "images_folder", config->images);
+    cJSON_AddStringToObject(answer, "differences_folder", config->differences);
     result = servers_show(request->leatd, cJSON_AddArrayToObject(answer, "servers"));
     cJSON *counts = cJSON_AddObjectToObject(answer, "counts");
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -153,4 +153,6 @@ void request_free(struct request *request)
     forget_answer(request);
     secret_wipe(request->joined, sizeof request->joined);
     secret_wipe(request->cookie, sizeof request->cookie);
+    free(request->upload);
+    request->upload = NULL;
 }

@@ -10,13 +10,15 @@
 #include <netinet/in.h>
 
 struct leatd;
+struct upload;
 
 #define REQUEST_SEGMENTS 8u
 #define REQUEST_SENTENCE 256u
 #define REQUEST_BODY_BYTES (64u << 10)
 #define REQUEST_STRANGER_BYTES (4u << 10) /* without a token */
 #define REQUEST_FILTERS 4u
-#define REQUEST_PROFILE_BYTES (1u << 20) /* of a boot profile, the only body that is no JSON */
+#define REQUEST_PROFILE_BYTES (1u << 20) /* of a boot profile */
+#define REQUEST_PIECE_BYTES (1u << 20)   /* of a file; PUT alone has bodies that are no JSON */
 
 enum request_method { REQUEST_GET, REQUEST_POST, REQUEST_PUT, REQUEST_PATCH, REQUEST_DELETE };
 
@@ -42,17 +44,20 @@ struct request {
     const cJSON *body;              /* NULL if there is none */
     const void *data;               /* a PUT's body as it is */
     size_t data_size;
-    char who[64];      /* the administrator, once the token is known */
-    const char *range; /* the header of that name; NULL if there is none */
+    char who[64];              /* the administrator, once the token is known */
+    const char *range;         /* the header of that name; NULL if there is none */
+    const char *content_range; /* likewise */
 
     int status;
     cJSON *answer;     /* owned by the request; NULL if there is none */
     void *answer_data; /* instead: bytes from malloc, owned by the request */
     size_t answer_size;
     int answer_file; /* instead: answer_size bytes from range_from on of this descriptor + 1, owned by the request */
-    int64_t range_from;              /* 206: where the answer begins */
-    int64_t range_total;             /* 206 and 416: bytes of the whole */
-    char cookie[128];                /* that the browser is to keep; "" if there is none */
+    int64_t range_from;  /* 206: where the answer begins */
+    int64_t range_total; /* 206 and 416: bytes of the whole */
+    char cookie[128];    /* that the browser is to keep; "" if there is none */
+    struct upload
+        *upload; /* a piece that has to be written first; from malloc, owned by the request */
     char sentence[REQUEST_SENTENCE]; /* an error's; "" if there is none */
 };
 

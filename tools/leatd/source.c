@@ -2,6 +2,7 @@
 #include "tools/leatd/source.h"
 
 #include "tools/leatd/check.h"
+#include "tools/leatd/upload.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,12 @@ bool source_is_uri(const char *source)
 void source_path(const struct config *config, const char *source, char *path, size_t bytes)
 {
     snprintf(path, bytes, "%s/%s", config->images, source);
+}
+
+static bool is_unfinished(const char *source)
+{
+    size_t size = strlen(source), end = strlen(UPLOAD_SUFFIX);
+    return size >= end && !strcmp(source + size - end, UPLOAD_SUFFIX);
 }
 
 static int64_t qcow2_size(int file)
@@ -58,6 +65,8 @@ bool source_check(const struct config *config, const char *source, const char *f
     bool is_uri = source_is_uri(source);
     if (!is_uri && !check_relative_path(source)) {
         reason = "has to be a path in the image folder, or a URI";
+    } else if (is_unfinished(source)) {
+        reason = "is not whole yet";
     } else if (is_uri) {
         reason = *size ? NULL : "is a URI, so its size has to be given";
         if (check_has_password(source)) { // not repeated either

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Whole images by leatctl: brought in from any format and any machine, brought out again, and made of what a client has written.
+Whatever ends it in between, nothing half-made is there under a name."""
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from case import ServerCase
+from server import BUILD, PASSWORD, TOP, free_port
+
+sys.path.insert(0, str(TOP / "tools"))
+
+import leatprogress  # noqa: E402
+
+MIB = 1 << 20
+
+
+class Images(ServerCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.environment = {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{cls.server.admin_port}",
+                           "XDG_CONFIG_HOME": str(cls.server.root / "config"), "PATH": f"{BUILD}:{os.environ['PATH']}"}
+        cls.start("login", "anna", stdin=subprocess.PIPE).communicate(PASSWORD + "\n", timeout=60)
+        cls.data = random.Random(3).randbytes(3 * MIB + 512) + bytes(2 * MIB)
+        cls.raw = cls.server.root / "image.raw"
+        cls.raw.write_bytes(cls.data)
+        cls.folder = cls.server.folder / "images"
+
+    @classmethod
+    def start(cls, *words, **more):
+        return subprocess.Popen([TOP / "tools" / "leatctl", *map(str, words)], env=cls.environment, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+
+    def leatctl(self, *words, status=0):
+        process = self.start(*words)
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(status, process.returncode, f"{words}: {out}{err}")
+        self.assertNotIn("Traceback", err)
+        return err if status else out
+
+    def version(self, name):
+        return json.loads(self.leatctl("image", "show", name, "--json"))[-1]
+
+    def unfinished(self):
+        return [f.name for f in self.folder.iterdir() if ".part" in f.name]
+
+    def same(self, path, data):
+        """What qemu-img reads there, and zeros behind it."""
+        plain = self.server.root / "plain"
+        subprocess.run(["qemu-img", "convert", "-O", "raw", path, plain], check=True)
+        found = plain.read_bytes()
+        self.assertEqual((data, 0), (found[:len(data)], sum(found[len(data):])))
+
+    def test_formats(self):
+        """In from each format, out to each, the same bytes; the same content id whatever it came as."""
+        padded = self.data + bytes(-len(self.data) % 4096)
+        for wanted in ("qcow2", "vmdk", "vhdx"):
+            file = self.server.root / f"in.{wanted}"
+            subprocess.run(["qemu-img", "convert", "-O", wanted, self.raw, file], check=True)
+            for how, more in (("local", []), ("sent", ["--upload"]))[:2 if wanted == "qcow2" else 1]:
+                name = f"{how}-{wanted}"
+                self.leatctl("image", "import", name, file, "--publish", *more)
+                version = self.version(name)
+                there = (self.folder / version["source"]).read_bytes()
+                self.assertEqual((padded, 0), (there[:len(padded)], sum(there[len(padded):])))
+                self.assertEqual(hashlib.sha256(there).hexdigest(), version["content"])
+                self.assertEqual(len(there) // 4096, version["root_blocks"])
+                subprocess.run(["/usr/sbin/veritysetup", "verify", self.folder / version["source"],
+                                self.folder / version["hash_source"], version["root_hash"]], check=True, capture_output=True)
+            out = self.server.root / f"out.{wanted}"
+            self.leatctl("image", "export", f"{name}@1", out)
+            about = json.loads(subprocess.run(["qemu-img", "info", "--output=json", out], check=True,
+                                              capture_output=True).stdout)
+            self.assertEqual(wanted, about["format"])
+            self.same(out, self.data)
+        self.leatctl("image", "export", name, self.server.root / "noname", "--format", "raw")
+        self.same(self.server.root / "noname", self.data)
+        self.assertIn("there already", self.leatctl("image", "export", name, out, status=1))
+        self.assertIn("no version 7", self.leatctl("image", "export", f"{name}@7", "/tmp/x", status=1))
+        self.assertIn("no NAME@NUMBER", self.leatctl("image", "export", f"{name}@x", "/tmp/x", status=1))
+        self.assertEqual([], self.unfinished())
+
+    def test_not_whole(self):
+        """An image that reads another file of this machine is refused: what an image's maker wants read is not the server's."""
+        secret = self.server.root / "secret"
+        secret.write_bytes(b"s" * MIB)
+        over = self.server.root / "over.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", secret, "-F", "raw", over], check=True)
+        outside = self.server.root / "outside.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={self.server.root}/out.data", outside,
+                        "1M"], check=True)
+        flat = self.server.root / "flat.vmdk"
+        flat.write_text("# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n"
+                        "RW 2048 FLAT \"/etc/../etc/passwd\" 0\nddb.adapterType = \"ide\"\n")
+        for file in (over, outside, flat):
+            for more in ([], ["--upload"]):
+                said = self.leatctl("image", "import", "bad", file, *more, status=1)
+                self.assertRegex(said, "not a whole image|no image that qemu-img can read")
+        self.assertIn("empty", self.leatctl("image", "import", "bad", "/dev/null", status=1))
+        self.assertEqual([], json.loads(self.leatctl("image", "show", "bad", "--json")))
+        self.assertEqual([], self.unfinished())
+
+    def test_killed_upload(self):
+        """leatctl is killed while it sends; then leatd while it receives. The version is there at the end, once, and whole."""
+        big = self.server.root / "big.raw"
+        data = random.Random(4).randbytes(24 * MIB)
+        big.write_bytes(data)
+        process = self.start("image", "import", "big", big, "--upload", "--no-tree")
+        self.wait_for(lambda: self.unfinished())
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        self.assertEqual([], json.loads(self.leatctl("image", "show", "big", "--json")))
+        self.wait_for(lambda: all((self.folder / f).stat().st_size % MIB == 0 for f in self.unfinished()))
+        before = sum((self.folder / f).stat().st_size for f in self.unfinished())
+        self.assertTrue(0 < before < len(data), before)
+        process = self.start("image", "import", "big", big, "--upload", "--no-tree")
+        self.wait_for(lambda: sum((self.folder / f).stat().st_size for f in self.unfinished()) > before
+                      or process.poll() is not None)
+        self.server.kill()
+        time.sleep(0.5)
+        self.server.start()
+        out, err = process.communicate(timeout=120)
+        self.assertEqual(0, process.returncode, err)
+        version, = json.loads(self.leatctl("image", "show", "big", "--json"))
+        self.assertEqual((hashlib.sha256(data).hexdigest(), "draft"), (version["content"], version["state"]))
+        self.assertEqual(data, (self.folder / version["source"]).read_bytes())
+        self.assertEqual([], self.unfinished())
+
+    def wait_for(self, what):
+        deadline = time.monotonic() + 60
+        while not what():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.002)
+
+    def test_killed_import(self):
+        """On the server itself: no file has a version's name before it is whole, and what was left goes at the next import."""
+        image = self.server.root / "long.raw"
+        image.write_bytes(random.Random(5).randbytes(64 * MIB))
+        process = self.start("image", "import", "long", image, "--no-tree")
+        self.wait_for(lambda: self.unfinished())
+        process.kill()
+        process.communicate()
+        left = self.unfinished()
+        self.assertEqual((1, []), (len(left), [f for f in self.folder.glob("long-*") if not f.name.endswith(".part")]))
+        os.utime(self.folder / left[0], (1, 1))  # a day later
+        self.leatctl("image", "import", "long", self.raw, "--no-tree")
+        self.assertEqual([], self.unfinished())
+
+    def test_changed(self):
+        """What is not what was hashed is not published: the client would take it for another image."""
+        import leatapi
+        import leatupload
+        os.environ["XDG_CONFIG_HOME"] = self.environment["XDG_CONFIG_HOME"]
+        api = leatapi.Api(self.environment["LEAT_SERVER"])
+        with self.assertRaisesRegex(leatapi.Refused, "changed while"):
+            leatupload.send(api, "changed.raw", self.raw, "0" * 64)
+        self.assertEqual((0, False), leatupload.received(api, "changed.raw"))
+
+    def test_merge(self):
+        """What a client has written becomes a version; the difference, and the version below, stay as they were."""
+        self.leatctl("image", "import", "base", self.raw, "--publish")
+        self.leatctl("disk", "add", "base", "--image", "base", "--mode", "server")
+        client = self.server.client(7, "base")
+        token = client.hello()[1]["disks"][0]["export"]
+        port = free_port()
+        subprocess.run(["nbdkit", "-i", "127.0.0.1", "-p", str(port), BUILD / "nbdkit-leat-plugin.so",
+                        f"socket={self.server.folder}/control.sock", "--run",
+                        f"qemu-io -f raw -c 'write -P 7 5000 8192' -c flush nbd://127.0.0.1:{port}/{token}"],
+                       check=True, capture_output=True, timeout=60)
+        file, = (self.server.folder / "differences").iterdir()
+        base = self.folder / self.version("base")["source"]
+        before = base.read_bytes()
+        after = before[:5000] + b"\7" * 8192 + before[13192:]
+        out = self.leatctl("difference", "merge", file.name, "--note", "of lab-07")
+        self.assertIn("version 2, draft", out)
+        version = self.version("base")
+        merged = (self.folder / version["source"]).read_bytes()
+        self.assertEqual((after, before), (merged, base.read_bytes()))
+        self.assertEqual((hashlib.sha256(merged).hexdigest(), "of lab-07"), (version["content"], version["note"]))
+        self.assertTrue(file.exists())
+        self.assertIn("no difference", self.leatctl("difference", "merge", "f" * 24, status=1))
+        file.write_bytes(b"nonsense")
+        self.assertIn("cannot be merged", self.leatctl("difference", "merge", file.name, status=1))
+        self.assertEqual(([], 2), (self.unfinished(), len(self.server.items("images/base/versions"))))
+
+    def test_refused_version(self):
+        """A version that leatd refuses leaves no file of it."""
+        there = set(self.folder.iterdir())
+        self.assertIn("note", self.leatctl("image", "import", "noted", self.raw, "--note", "x" * 501, status=1))
+        self.assertEqual(there, set(self.folder.iterdir()))
+
+
+class Out:
+    def __init__(self, is_terminal):
+        self.text, self.isatty = "", lambda: is_terminal
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+class Progress(unittest.TestCase):
+    def shown(self, is_terminal, steps=100, seconds=0.5):
+        out, now = Out(is_terminal), [0.0]
+        with leatprogress.Progress("copying", steps * MIB, out, lambda: now[0]) as progress:
+            for _ in range(steps):
+                now[0] += seconds
+                progress.add(MIB)
+        return out.text
+
+    def test_terminal(self):
+        text = self.shown(True)
+        self.assertIn("[###############...............] 50 of 100 MiB, 2 MiB/s, 25 s left", text)
+        self.assertTrue(text.endswith("100 of 100 MiB, 2 MiB/s\n"))
+        self.assertEqual(1, text.count("\n"))
+
+    def test_plain(self):
+        text = self.shown(False)
+        self.assertEqual(5, text.count("\n"))
+        self.assertNotIn("\r", text)
+        self.assertIn("copying: 20 of 100 MiB, 2 MiB/s, 40 s left\n", text)
+        self.assertEqual("", self.shown(False, 10, 0.1))

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disk images as files: what they are, and qemu-img's copies of them, with progress. What is being made has the name's end
+.part until it is whole and synced, so that a kill or a full disk leaves nothing under the name itself."""
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+from leatapi import Refused
+from leatprogress import Progress
+
+FORMATS = ("raw", "qcow2", "vmdk", "vhdx")
+PART = ".part"
+STALE = 86400  # seconds that an unfinished file rests before the next step in its folder removes it; leatd's, too
+
+
+def run(*words):
+    try:
+        return subprocess.run(list(map(str, words)), capture_output=True, text=True)
+    except FileNotFoundError:
+        raise Refused(f"{words[0]} is missing: install the package qemu-utils") from None
+
+
+def look(path):
+    """qemu-img's description. Refused for what is no image, and for one that names other files of this machine: what would
+    be read is theirs."""
+    ended = run("qemu-img", "info", "--output=json", path)
+    try:
+        about = json.loads(ended.stdout)
+    except ValueError:
+        raise Refused(f"{path} is no image that qemu-img can read: {ended.stderr.strip()}") from None
+    others = [about.get("backing-filename"), about.get("format-specific", {}).get("data", {}).get("data-file")]
+    extents = about.get("format-specific", {}).get("data", {}).get("extents") or []
+    here = os.path.realpath(path)
+    others += [e.get("filename") for e in extents if os.path.dirname(os.path.realpath(e.get("filename", ""))) !=
+               os.path.dirname(here)]
+    others = [other for other in others if other]
+    if others:
+        raise Refused(f"{path} is not a whole image, but lies over {others[0]}: make it one with qemu-img convert")
+    return about
+
+
+def new_format(path, wanted=None):
+    """What a new file is to be: as wanted, else by its name's end."""
+    return wanted or next((f for f in FORMATS if str(path).endswith("." + f)), "raw")
+
+
+def sync(path):
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def place(part, path):
+    """The whole file gets its name, which must be free."""
+    sync(part)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise Refused(f"{path} is there already") from None
+    os.unlink(part)
+    sync(Path(path).parent)
+
+
+def sweep(folder):
+    for file in [*Path(folder).glob("*" + PART), *Path(folder).glob(f"*{PART}.new")]:
+        try:
+            if file.stat().st_mtime < time.time() - STALE:
+                file.unlink()
+        except OSError:
+            pass  # somebody else's
+
+
+def convert(source, source_format, target, target_format, what):
+    """qemu-img convert, with its per cents as progress. Refused, and nothing left, if it fails."""
+    size = json.loads(run("qemu-img", "info", "--output=json", "-f", source_format, source).stdout or "{}").get("virtual-size", 0)
+    words = ["qemu-img", "convert", "-p", "-f", source_format, "-O", target_format, str(source), str(target)]
+    try:
+        with Progress(what, size) as progress, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as copy:
+            text = b""
+            while piece := copy.stdout.read1(4096):
+                text = (text + piece)[-100:]
+                found = re.findall(rb"\((\d+\.\d+)/100%\)", text)
+                if found:
+                    progress.to(int(float(found[-1]) / 100 * size))
+            problem = copy.stderr.read().decode(errors="replace").strip()
+        if copy.returncode:
+            raise Refused(f"{source} cannot be copied to {target}: {problem.splitlines()[-1] if problem else 'no reason told'}")
+    except BaseException:
+        Path(target).unlink(missing_ok=True)
+        raise
