@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 set(fuzz_leatd_sources check json limit secret source startfile db db_sqlite db_postgresql schema journal request record
   statement object objects logs complete auth api manage merge profile session revive greeting hello enrol offer start lease
-  servers care control_answer online digest page)
+  servers care control_answer online digest page upload upload_file)
 list(TRANSFORM fuzz_leatd_sources PREPEND ${CMAKE_SOURCE_DIR}/tools/leatd/)
 list(TRANSFORM fuzz_leatd_sources APPEND .c)
 list(APPEND fuzz_leatd_sources ${CMAKE_SOURCE_DIR}/vdisk/profile/profile.c ${CMAKE_SOURCE_DIR}/vdisk/profile/file.c
@@ -13,5 +13,10 @@ foreach(library gnutls cjson sqlite3 pq)
 endforeach()
 list(TRANSFORM LEATD_INCLUDE_DIRS PREPEND -I OUTPUT_VARIABLE LEAT_FUZZER_FLAGS)
 list(APPEND LEAT_FUZZER_FLAGS -D_GNU_SOURCE)
-leat_fuzzer(fuzz_leatd fuzz/fuzz_leatd.c ${fuzz_leatd_sources})
+leat_fuzzer(fuzz_leatd fuzz/fuzz_leatd.c fuzz/leatd_world.c ${fuzz_leatd_sources})
+# The same, from libmicrohttpd's side.
+find_library(LEAT_LIB_microhttpd microhttpd REQUIRED)
+list(APPEND LEAT_FUZZER_FLAGS -Wl,--wrap=MHD_get_connection_info -Wl,--wrap=upload_begin)
+leat_fuzzer(fuzz_http fuzz/fuzz_http.c fuzz/leatd_world.c ${fuzz_leatd_sources} ${CMAKE_SOURCE_DIR}/tools/leatd/exchange.c
+  ${CMAKE_SOURCE_DIR}/tools/leatd/peer.c ${CMAKE_SOURCE_DIR}/tools/leatd/reply.c ${LEAT_LIB_microhttpd})
 unset(LEAT_FUZZER_FLAGS)

@@ -245,7 +245,7 @@ int http_timeout(const struct leatd *leatd, int most)
 {
     struct MHD_Daemon *const daemons[] = {leatd->admin_daemon, leatd->client_daemon,
                                           leatd->boot_daemon};
-    for (unsigned i = 0; i < HTTP_FILES; i++) {
+    for (unsigned i = 0; i < sizeof daemons / sizeof daemons[0]; i++) {
         MHD_UNSIGNED_LONG_LONG wait;
         if (daemons[i] && MHD_get_timeout(daemons[i], &wait) == MHD_YES && wait < (unsigned)most)
             most = (int)wait;

@@ -10,7 +10,7 @@
 
 struct leatd;
 
-#define HTTP_FILES 4
+#define HTTP_FILES 4u
 
 /* False with a sentence in error (CONFIG_ERROR_BYTES). */
 bool http_open(struct leatd *leatd, char *error);
