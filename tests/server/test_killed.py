@@ -1,15 +1,55 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """leatd is killed at random moments of random operations: what was answered is there, what was not is there whole or not at
-all, and no lease is lost or doubled. LEAT_KILLS sets how often, LEAT_SEED which moments."""
+all, no lease is lost or doubled, and guests go on reading and writing meanwhile. LEAT_KILLS sets how often, LEAT_SEED which
+moments."""
 import os
 import random
+import subprocess
 import threading
 import time
 
 from case import ServerCase
-from server import Control, unknown_machine
+from server import BUILD, Control, free_port, unknown_machine
 
 KILLS = int(os.environ.get("LEAT_KILLS", 25))
+
+
+class Guest:
+    """A machine that has its disk open by NBD, and writes and reads it without an end: qemu-io, told command after command."""
+
+    def __init__(self, machine, port, seed):
+        disk, = machine.hello()[1]["disks"]
+        self.uuid, self.random, self.done, self.trouble, self.stops = machine.uuid, random.Random(seed), 0, None, False
+        self.process = subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{port}/{disk['export']}"], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def tell(self, command, answer):
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        said = self.process.stdout.readline()
+        if answer not in said or "failed" in said:
+            self.trouble = f"{command}: {said}"
+        self.process.stdout.readline()  # the rate
+
+    def work(self):
+        patterns = {}
+        try:
+            while not self.stops and not self.trouble:
+                place, pattern = self.random.randrange(64), self.random.randrange(1, 256)
+                self.tell(f"write -P {pattern} {place}k 1k", "wrote 1024/1024")
+                patterns[place] = pattern
+                place = self.random.choice(list(patterns))
+                self.tell(f"read -P {patterns[place]} {place}k 1k", "read 1024/1024")
+                self.done += 2
+        except (OSError, ValueError) as problem:
+            self.trouble = str(problem)
+
+    def end(self):
+        self.stops = True
+        self.thread.join(60)
+        self.process.communicate("quit\n", timeout=60)
 
 
 class Killed(ServerCase):
@@ -21,6 +61,7 @@ class Killed(ServerCase):
         self.random = random.Random(seed)
         self.addCleanup(lambda: print(f"(seed {seed})", end=" "))
         self.server.image("debian", 4096)
+        self.server.image("guests", 1 << 16)
         self.server.api("POST", "disks", {"name": "shared", "image": "debian", "mode": "private"})
         self.server.api("POST", "disks", {"name": "own", "image": "debian", "mode": "server"})
         self.machines = [self.server.client(i, "own") for i in range(1, 4)]
@@ -29,10 +70,41 @@ class Killed(ServerCase):
         self.server.api("POST", "groups", {"name": "new"})
         self.server.api("POST", "enrolments", {"group": "new", "seconds": 0, "count": 10000})
         self.enrolled = 0
+        self.begin_guests()
         self.groups = {}   # name -> note, "" or None (removed), as answered
         self.unsure = {}   # name -> what it may be as well
         self.leases = {}   # difference -> (lease, machine), as answered
         self.made = 0
+
+    def begin_guests(self):
+        """nbdkit with the plugin, and two machines at work that the random operations leave alone."""
+        port = free_port()
+        self.server.api("POST", "disks", {"name": "guests", "image": "guests", "mode": "server"})
+        nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(port), BUILD / "nbdkit-leat-plugin.so",
+                                   f"socket={self.server.folder}/control.sock"], stderr=subprocess.DEVNULL)
+        self.addCleanup(nbdkit.wait, 60)
+        self.addCleanup(nbdkit.terminate)
+        while subprocess.run(["nbdinfo", "--list", f"nbd://127.0.0.1:{port}"], capture_output=True).returncode:
+            self.assertIsNone(nbdkit.poll())
+            time.sleep(0.05)
+        self.guests = [Guest(self.server.client(number, "guests"), port, number) for number in (8, 9)]
+        for guest in self.guests:
+            self.addCleanup(guest.end)
+            self.wait_for(guest, 0)
+        self.guests_leases = self.leases_of_guests()
+        self.assertEqual(2, len(self.guests_leases))
+
+    def wait_for(self, guest, done):
+        """Until the guest has done more than that."""
+        deadline = time.monotonic() + 60
+        while guest.done <= done and not guest.trouble and time.monotonic() < deadline:
+            time.sleep(0.005)
+        self.assertIsNone(guest.trouble)
+        self.assertGreater(guest.done, done, "a guest stands still")
+
+    def leases_of_guests(self):
+        return self.server.sql("SELECT lease.target, lease.id FROM lease JOIN session ON session.id = lease.session WHERE client"
+                               f" IN ('{self.guests[0].uuid}', '{self.guests[1].uuid}') ORDER BY client")
 
     # Operations: each notes what may be before it asks, and what is when it has its answer.
 
@@ -64,13 +136,18 @@ class Killed(ServerCase):
         del self.unsure[name]
 
     def forget(self, machine):
+        machine.lives = False
         self.leases = {d: l for d, l in self.leases.items() if l[1] is not machine}
 
     def hello(self):
         machine = self.random.choice(self.machines)
         self.forget(machine)
+        if getattr(machine, "unsure", False):
+            machine.key = self.server.api("POST", f"clients/{machine.uuid}/key", {})["key"]
+            machine.unsure = False
         status, answer = machine.hello()
         if status == 200:
+            machine.lives = True
             machine.disks = {d["name"]: d["export"] for d in answer["disks"]}
 
     def bye(self):
@@ -83,6 +160,37 @@ class Killed(ServerCase):
         self.enrolled += 1
         machine = unknown_machine(self.server, self.enrolled)
         machine.request("POST", "enrol", {"uuid": machine.uuid, "macs": [], "version": "1", "key": f"{self.enrolled:064x}"})
+
+    def renew(self):
+        machine = self.random.choice(self.machines)
+        if machine.session and getattr(machine, "lives", False):
+            status, answer = machine.renew()
+            if status not in (0, 200):
+                raise AssertionError(f"a session that lives was not renewed: {status} {answer}")
+
+    def end(self):
+        """An administrator ends a session: its leases go with it."""
+        machine = self.random.choice(self.machines)
+        self.forget(machine)
+        for session in self.server.items("sessions?limit=1000"):
+            if session["client"] == machine.uuid and session["ended"] is None:
+                self.server.api("DELETE", f"sessions/{session['id']}")
+
+    def change_key(self):
+        machine = self.random.choice(self.machines)
+        self.forget(machine)
+        machine.key, old = None, machine.key
+        try:
+            machine.key = self.server.api("POST", f"clients/{machine.uuid}/key", {})["key"]
+        finally:
+            if not machine.key:  # the answer was lost: it is the old one or one that nobody has seen
+                machine.key, machine.unsure = old, True
+
+    def assign(self):
+        """A disk goes to a machine and away again: no assignment is half of one."""
+        machine = self.random.choice(self.machines)
+        answer = self.server.api("POST", "assignments", {"client": machine.uuid, "disk": "guests", "label": "for a moment"})
+        self.server.api("DELETE", f"assignments/{answer['id']}")
 
     def open(self):
         machine = self.random.choice(self.machines)
@@ -100,7 +208,7 @@ class Killed(ServerCase):
 
     def run_and_kill(self):
         operations = [self.make_group, self.change_group, self.remove_group, self.hello, self.bye, self.open, self.open,
-                      self.enrol]
+                      self.enrol, self.renew, self.end, self.change_key, self.assign]
         stop = threading.Event()
 
         def work():
@@ -119,6 +227,9 @@ class Killed(ServerCase):
         worker.start()
         time.sleep(self.random.uniform(0, 0.25))
         self.server.kill()
+        done = [guest.done for guest in self.guests]
+        for guest, before in zip(self.guests, done):
+            self.wait_for(guest, before)  # leatd is away
         stop.set()
         worker.join(60)
         self.server.start()
@@ -152,6 +263,7 @@ class Killed(ServerCase):
         leases = dict(self.server.sql("SELECT target, id FROM lease"))
         for difference, (lease, _) in self.leases.items():
             self.assertEqual(lease, leases.get(difference.rpartition("/")[2]), "a lease was lost")
+        self.assertEqual(self.guests_leases, self.leases_of_guests())
         if not self.server.cluster:
             self.assertEqual([("ok",)], self.server.sql("PRAGMA integrity_check"))
             self.assertEqual([], self.server.sql("PRAGMA foreign_key_check"))
