@@ -6,3 +6,11 @@ leat_fuzzer(fuzz_difference fuzz/fuzz_difference.c ${nbdkit_leat}/difference.c $
 set(LEAT_FUZZER_FLAGS -lcjson)
 leat_fuzzer(fuzz_grant fuzz/fuzz_grant.c ${nbdkit_leat}/grant.c ${nbdkit_leat}/qcow2.c)
 unset(LEAT_FUZZER_FLAGS)
+# The requests themselves, on files.
+set(LEAT_FUZZER_FLAGS -D_GNU_SOURCE -lcjson -lnbd)
+get_target_property(nbdkit_leat_sources nbdkit_leat_host SOURCES)
+list(FILTER nbdkit_leat_sources EXCLUDE REGEX "crc32c")
+list(TRANSFORM nbdkit_leat_sources PREPEND ${nbdkit_leat}/)
+leat_fuzzer(fuzz_plugin fuzz/fuzz_plugin.c ${nbdkit_leat}/plugin_io.c ${nbdkit_leat_sources}
+  ${CMAKE_SOURCE_DIR}/vdisk/store/crc32c.c)
+unset(LEAT_FUZZER_FLAGS)
