@@ -96,7 +96,7 @@ void composed_compare(struct vdisk_disk *d)
         snprintf(why, sizeof why,
                  "the client's export '%.63s' is no layer over the shared export '%.63s': at byte "
                  "%llu, which is not in the layer, they differ; share the image that it lies on",
-                 above->name, below->name, (unsigned long long)offset);
+                 above->shown, below->shown, (unsigned long long)offset);
         refuse(d, why);
     }
 }
@@ -119,14 +119,14 @@ void composed_join(struct vdisk_disk *d)
         snprintf(why, sizeof why,
                  "the client's export '%.63s' has %llu bytes and the shared export '%.63s' has "
                  "%llu: make the client's layer as large as the image",
-                 above->name, (unsigned long long)above->identity.size_bytes, below->name,
+                 above->shown, (unsigned long long)above->identity.size_bytes, below->shown,
                  (unsigned long long)below->identity.size_bytes);
         refuse(d, why);
     } else if (above->identity.flags & NBD_FLAG_READ_ONLY) {
         snprintf(why, sizeof why,
                  "the client's export '%.63s' over the shared export '%.63s' is read-only: let the "
                  "server export it writable, or use mode=ram",
-                 above->name, below->name);
+                 above->shown, below->shown);
         refuse(d, why);
     } else {
         composed_compare(d);
@@ -138,7 +138,7 @@ void composed_join(struct vdisk_disk *d)
         vdisk_log(above->engine,
                   "disk '%s': the server does not say what of export '%.63s' is of the shared "
                   "image (%s): all is read from it, and nothing is shared",
-                  d->config.name, above->name,
+                  d->config.name, above->shown,
                   above->layers.by_holes ? NBD_BASE_ALLOCATION : NBD_ALLOCATION_DEPTH);
 }
 

@@ -81,7 +81,7 @@ void vdisk_log(struct vdisk *v, const char *fmt, ...)
 void export_log(struct vdisk_export *e, const char *line)
 {
     if (list_is_empty(&e->disks))
-        vdisk_log(e->engine, "%s:%u export '%s': %s", e->host, e->port, e->name, line);
+        vdisk_log(e->engine, "%s:%u export '%s': %s", e->host, e->port, e->shown, line);
     for (struct list *n = e->disks.next; n != &e->disks; n = n->next)
         vdisk_log(e->engine, "disk '%s': %s", LIST_ENTRY(n, struct vdisk_disk, node)->config.name,
                   line);
@@ -176,6 +176,14 @@ static struct vdisk_export *find_export(struct vdisk *v, const struct vdisk_conf
     return NULL;
 }
 
+/* Leat's own server has tokens for names (docs/server.md, "Tokens"). */
+static void show_name(struct vdisk_export *e)
+{
+    enum { TOKEN_LETTERS = 43 };
+    bool is_token = !strncmp(e->name, "x.", 2) && strlen(e->name) == 2 + TOKEN_LETTERS;
+    snprintf(e->shown, sizeof e->shown, "%.63s", is_token ? "x..." : e->name);
+}
+
 static struct vdisk_export *make_plain(struct vdisk *v, const struct vdisk_config *config)
 {
     struct vdisk_export *e = calloc(1, sizeof *e);
@@ -188,6 +196,7 @@ static struct vdisk_export *make_plain(struct vdisk *v, const struct vdisk_confi
     for (uint32_t i = 0; i < e->server_count; i++)
         e->servers[i] = server_of(config, i);
     snprintf(e->name, sizeof e->name, "%s", config->export_name);
+    show_name(e);
     e->has_content = config->has_content;
     memcpy(e->content_id, config->content, CONTENT_BYTES);
     list_init(&e->disks);

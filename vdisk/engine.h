@@ -146,6 +146,7 @@ struct vdisk_export {
     const char *host; /* of servers[server_at] */
     uint16_t port;
     char name[256];
+    char shown[64]; /* the name as messages have it: a token is a secret */
     const struct vdisk_tls *tls;
     struct list disks;
     bool has_changed; /* disks must be told */

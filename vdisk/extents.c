@@ -109,7 +109,7 @@ static void answered(struct nbd_command *command, uint32_t error)
     x->spans[q->span] = SPAN_DONE;
     if (error)
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': block status: server error %u", e->host,
-                  e->port, e->name, (unsigned)error);
+                  e->port, e->shown, (unsigned)error);
 }
 
 void extents_touch(struct vdisk_export *e, uint64_t block)

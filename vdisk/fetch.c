@@ -372,7 +372,7 @@ static void fetch_done(struct nbd_command *command, uint32_t error)
     landed(e, f, error);
     if (error)
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': read of %u bytes at %llu: server error %u",
-                  e->host, e->port, e->name, (unsigned)command->length,
+                  e->host, e->port, e->shown, (unsigned)command->length,
                   (unsigned long long)command->offset, (unsigned)error);
     else
         meter_answered(&e->meter, &f->mark, command->sent_ns, command->length, e->engine->now_ns);

@@ -84,7 +84,7 @@ static void answered(struct nbd_command *command, uint32_t error)
     end_query(q);
     if (error)
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': block status: server error %u", e->host,
-                  e->port, e->name, (unsigned)error);
+                  e->port, e->shown, (unsigned)error);
 }
 
 void layers_init(struct vdisk_export *e)

@@ -124,7 +124,7 @@ static void lost(struct vdisk_export *e, const char *why)
     } else if (is_news) {
         char what[256];
         snprintf(what, sizeof what, "connecting to %.127s:%u export '%.63s', try %u", e->host,
-                 e->port, e->name, (unsigned)e->tries);
+                 e->port, e->shown, (unsigned)e->tries);
         link_say(e, what, why);
     }
     e->has_changed = true;

@@ -133,7 +133,7 @@ static void add_export(struct text *t, const struct vdisk_export *e)
 static void add_below(struct text *t, const struct vdisk_disk *below)
 {
     add(t, ", \"shared\": {\"export\": \"");
-    add_name(t, below->export->name);
+    add_name(t, below->export->shown);
     add(t, "\"");
     add_number(t, "requests", below->counters.requests);
     add_number(t, "network_bytes", below->counters.network_bytes);

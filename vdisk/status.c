@@ -72,7 +72,7 @@ static size_t state_text(const struct vdisk_disk *d, char *to, size_t size)
         if (e->was_up && d->diff && d->diff->waits_for)
             return written(snprintf(to, size, "waits for %s", d->diff->waits_for), size);
         return written(snprintf(to, size, "connecting to %s:%u export '%s', try %u%s%s", e->host,
-                                e->port, e->name, (unsigned)e->tries, e->why[0] ? ": " : "",
+                                e->port, e->shown, (unsigned)e->tries, e->why[0] ? ": " : "",
                                 e->why),
                        size);
     case LEAT_BLK_STALLED:
@@ -137,12 +137,12 @@ size_t vdisk_query_line(const struct vdisk_disk *d, char *line, size_t size)
     if (state_of(d) == LEAT_BLK_CONNECTING) /* says already where to */
         return n;
     n += written(snprintf(line + n, size - n, "; %s, %s:%u/%s", mode_text(d->config.mode), e->host,
-                          e->port, e->name),
+                          e->port, e->shown),
                  size - n);
     if (!d->below)
         return n;
     e = d->below->export;
-    return n + written(snprintf(line + n, size - n, " over %s:%u/%s", e->host, e->port, e->name),
+    return n + written(snprintf(line + n, size - n, " over %s:%u/%s", e->host, e->port, e->shown),
                        size - n);
 }
 

@@ -180,7 +180,7 @@ static void record_failed(struct vdisk_export *e, struct write_record *w, uint32
 {
     struct vdisk_request *r = w->request;
     vdisk_log(e->engine, "vdisk: %s:%u export '%s': write of %llu bytes at %llu: server error %u",
-              e->host, e->port, e->name, (unsigned long long)w->length,
+              e->host, e->port, e->shown, (unsigned long long)w->length,
               (unsigned long long)w->offset, (unsigned)error);
     if (w->is_known) {
         e->is_replay_refused = true;
@@ -259,7 +259,7 @@ static void flush_done(struct nbd_command *command, uint32_t error)
     if (error) {
         e->flush_retry_ns = e->engine->now_ns + SECOND_NS;
         vdisk_log(e->engine, "vdisk: %s:%u export '%s': flush: server error %u", e->host, e->port,
-                  e->name, (unsigned)error);
+                  e->shown, (unsigned)error);
     } else {
         drop_durable(e, e->flush_mark);
     }
