@@ -18,5 +18,6 @@ leat_fuzzer(fuzz_leatd fuzz/fuzz_leatd.c fuzz/leatd_world.c ${fuzz_leatd_sources
 find_library(LEAT_LIB_microhttpd microhttpd REQUIRED)
 list(APPEND LEAT_FUZZER_FLAGS -Wl,--wrap=MHD_get_connection_info -Wl,--wrap=upload_begin)
 leat_fuzzer(fuzz_http fuzz/fuzz_http.c fuzz/leatd_world.c ${fuzz_leatd_sources} ${CMAKE_SOURCE_DIR}/tools/leatd/exchange.c
-  ${CMAKE_SOURCE_DIR}/tools/leatd/peer.c ${CMAKE_SOURCE_DIR}/tools/leatd/reply.c ${LEAT_LIB_microhttpd})
+  ${CMAKE_SOURCE_DIR}/tools/leatd/peer.c ${CMAKE_SOURCE_DIR}/tools/leatd/reply.c ${CMAKE_SOURCE_DIR}/tools/leatd/web.c
+  ${LEAT_LIB_microhttpd})
 unset(LEAT_FUZZER_FLAGS)
