@@ -69,7 +69,7 @@ class Pages(unittest.TestCase):
         for line in said(BUILD / "leat-difference", "--help").splitlines():
             self.assertIn(re.split(r"  +| NEW a raw", line)[0], text.replace("raw | qcow2", "raw|qcow2"))
         plugin = said("nbdkit", BUILD / "nbdkit-leat-plugin.so", "--help").partition("nbdkit-leat-plugin.so")[2]
-        keys = re.findall(r"^(\w+)=[A-Z]", plugin, re.M)
+        keys = re.findall(r"^([\w-]+)=[A-Z]", plugin, re.M)
         self.assertIn("socket", keys)
         self.assertEqual([], [key for key in keys if f"{key}=" not in shown(MAN / "nbdkit-leat-plugin.1")])
 
