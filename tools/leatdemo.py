@@ -78,10 +78,10 @@ class Server:
                    f"socket={self.state / 'control.sock'}", port=(leatnet.HOST, BLOCKS))
         self.leatctl("login", "demo", text=password + "\n")
         self.know()
-        self.leatctl("netboot", self.boot, "--address", leatnet.HOST, "--interface", leatnet.BRIDGE, "--efi", self.build / "leat.efi",
-                     "--range", "10.77.0.100,10.77.0.199")
-        self.start("dnsmasq", "/usr/sbin/dnsmasq", "--no-daemon", "--user=root", f"--conf-file={self.boot.parent / 'dnsmasq.conf'}",
-                   f"--dhcp-leasefile={self.folder / 'server' / 'leases'}")
+        self.leatctl("netboot", self.boot, "--address", leatnet.HOST, "--interface", leatnet.BRIDGE,
+                     "--efi", self.build / "leat.efi", "--range", "10.77.0.100,10.77.0.199")
+        self.start("dnsmasq", "/usr/sbin/dnsmasq", "--no-daemon", "--user=root",
+                   f"--conf-file={self.boot.parent / 'dnsmasq.conf'}", f"--dhcp-leasefile={self.folder / 'server' / 'leases'}")
 
     def know(self):
         """What an administrator does once: an image, disks, a room with two machines."""
@@ -115,9 +115,9 @@ def machine(build, folder, is_check, more):
             raise DemoError(why)
         arguments += leatnet.nic(name, device, mac, ",romfile=")
     expect = ["--timeout", "1500", "--expect", "Debian, changes forgotten", "--expect", "web login:"] if is_check else []
-    return subprocess.run([TOOLS / "run", "--netboot", "--machine", "qemu", "--uuid", UUIDS[0], "--logs", folder / "logs" / "machine",
-                           *(f"--extra={word}" for word in [*arguments, "-device", "virtio-rng-pci"]), *expect, *more],
-                          check=False).returncode
+    extra = [f"--extra={word}" for word in [*arguments, "-device", "virtio-rng-pci"]]
+    return subprocess.run([TOOLS / "run", "--netboot", "--machine", "qemu", "--uuid", UUIDS[0],
+                           "--logs", folder / "logs" / "machine", *extra, *expect, *more], check=False).returncode
 
 
 def main():
@@ -132,8 +132,8 @@ def main():
     try:
         print("demo: starting the server", file=sys.stderr, flush=True)
         server.begin()
-        print("demo: a machine without a disk starts over the network (Ctrl-] then l: Leat's prompt, 1: the guest)", file=sys.stderr,
-              flush=True)
+        print("demo: a machine without a disk starts over the network (Ctrl-] then l: Leat's prompt, 1: the guest)",
+              file=sys.stderr, flush=True)
         return machine(Path(build), Path(folder), is_check, [word for word in more if word != "--check"])
     except (DemoError, OSError, subprocess.CalledProcessError) as error:
         print(f"demo: {error}", file=sys.stderr)

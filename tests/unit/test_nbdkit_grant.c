@@ -98,8 +98,7 @@ static void test_renewed(void **state)
     (void)state;
     struct grant_refusal refusal;
     int64_t expires = 0;
-    assert_int_equal(grant_read_renewed("{\"expires\": 5}", &expires, NULL, &refusal),
-                     GRANT_GIVEN);
+    assert_int_equal(grant_read_renewed("{\"expires\": 5}", &expires, NULL, &refusal), GRANT_GIVEN);
     assert_int_equal(expires, 5);
     bool pauses;
     const char *line = "{\"expires\": 5, \"away\": \"pause\"}";

@@ -126,7 +126,7 @@ static void remove_stale(const struct names *names)
 
 void upload_file_write(struct upload *u)
 {
-    struct names names;
+    struct names names = {.folder = -1};
     if (!open_folder(&names, u->folder, u->name)) {
         fail(u, errno);
         return;
@@ -152,7 +152,7 @@ void upload_file_write(struct upload *u)
 
 bool upload_file_look(const char *folder, const char *name, int64_t *received, bool *whole)
 {
-    struct names names;
+    struct names names = {.folder = -1};
     if (!open_folder(&names, folder, name))
         return false;
     *whole = exists(&names, name, received);
@@ -163,7 +163,7 @@ bool upload_file_look(const char *folder, const char *name, int64_t *received, b
 
 bool upload_file_drop(const char *folder, const char *name)
 {
-    struct names names;
+    struct names names = {.folder = -1};
     if (!open_folder(&names, folder, name))
         return false;
     bool found = !unlinkat(names.folder, names.part, 0);

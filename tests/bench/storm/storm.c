@@ -60,6 +60,14 @@ int storm_connect(const struct storm_client *client, const char *host, const cha
     return fd;
 }
 
+static struct storm_read *grown(struct storm_read *reads, uint32_t room)
+{
+    struct storm_read *more = realloc(reads, room * sizeof *reads);
+    if (!more)
+        storm_die(NULL, "the trace", "no memory");
+    return more;
+}
+
 static void load(const char *path)
 {
     static struct storm_read *reads;
@@ -75,9 +83,7 @@ static void load(const char *path)
         if (sscanf(line, "%llu %llu", &offset, &sectors) != 2 || !sectors || sectors > 65536)
             storm_die(NULL, path, "not a boot trace");
         if (storm.count == room)
-            reads = realloc(reads, (room = room * 2 + 1024) * sizeof *reads);
-        if (!reads)
-            storm_die(NULL, path, "no memory");
+            reads = grown(reads, room = room * 2 + 1024);
         reads[storm.count++] =
             (struct storm_read){offset * SECTOR_BYTES, (uint32_t)sectors * SECTOR_BYTES};
     }
