@@ -19,6 +19,8 @@ UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 class Control(leatd.Server):
     """leatd, and nbdkit beside it, as the machine reaches them."""
 
+    nbd_address = "127.0.0.1"
+
     def __init__(self, lab):
         self.lab, self.nbdkit = lab, None
         self.nbd_port = free_port()
@@ -31,7 +33,7 @@ class Control(leatd.Server):
 
     def serve(self):
         self.nbdkit = subprocess.Popen(
-            ["nbdkit", "-f", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.nbd_port), "--tls=require",
+            ["nbdkit", "-f", "--exit-with-parent", "-i", self.nbd_address, "-p", str(self.nbd_port), "--tls=require",
              f"--tls-psk={self.folder / 'nbd.psk'}", PLUGIN, f"socket={self.folder / 'control.sock'}"],
             stdout=self.lab.server_log, stderr=self.lab.server_log, stdin=subprocess.DEVNULL)
         wait_for_server(self.nbdkit, self.nbd_port)
