@@ -18,7 +18,8 @@ from server import PostgreSQL, Server  # noqa: E402
 
 def run(names):
     loader = unittest.TestLoader()
-    return unittest.TextTestRunner(verbosity=2).run(loader.loadTestsFromNames(names)).wasSuccessful()
+    result = unittest.TextTestRunner(verbosity=2).run(loader.loadTestsFromNames(names))
+    return result.wasSuccessful() and result.testsRun > 0
 
 
 def run_all(database):
