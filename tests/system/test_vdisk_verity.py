@@ -224,7 +224,7 @@ class Verity(Case):
         leat = self.sealed(server, "--store", store, name="leat2")
         self.read_all(leat)
         self.assertIn("from the local disk does not match the root hash", self.log_of(leat))
-        self.assertGreater(self.counters(leat)["disk_bytes"], 0)
+        self.assertGreater(self.counters(leat)["local"]["bytes"], 0)
         self.stop(leat)
         leat = self.sealed(server, "--store", store, name="leat3")
         self.assertEqual(self.read_all(leat)["lies"], 0)  # they have been replaced
