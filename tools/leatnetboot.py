@@ -169,6 +169,9 @@ def netboot(args):
                        keep=() if args.replace else (folder / "leat.conf",))
     said = [f"{path} was there, and is kept (--replace makes it anew)" for path in kept]
     said += [f"{folder} is what machines start from; {target} is for dnsmasq"]
+    closed = [path for path in folder.parents if not path.stat().st_mode & 0o001]
+    if closed:
+        said += [f"{closed[0]} lets nobody else through, and dnsmasq is another user: take a folder elsewhere"]
     if args.http_port:
         said += [f"for UEFI HTTP boot leatd.conf needs [boot] listen = {args.address}:{args.http_port} and folder = {folder}"]
     return said
