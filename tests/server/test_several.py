@@ -146,6 +146,9 @@ class Several(unittest.TestCase):
             self.one.kill()  # its nbdkit goes on, until the lease is over
             self.until(opens, "the second writer gets it")
             self.assertIn("stands still", self.nbdkits[0].said())
+            two.bye()  # the first one's old state may not come over what the second has written
+            self.assertNotEqual(0, subprocess.run(["nbdinfo", self.nbdkits[1].uri(one.disk["export"])], capture_output=True,
+                                                  timeout=BOUND).returncode)
             self.one.start()
             writer.kill()
 

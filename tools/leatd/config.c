@@ -179,6 +179,11 @@ static const char *check_together(struct config *config)
         !in_folder(config, config->control) || !in_folder(config, config->boot_folder) ||
         !in_folder_database(config))
         return "a path is too long";
+    if (!config->server[0] && config->database[0] == 'p')
+        return "[state] server has to be given: the host's name is not one, and servers of one "
+               "database need their own";
+    if (!config->server[0])
+        strcpy(config->server, "server");
     if (!config->certificate[0] != !config->key[0])
         return "[admin] certificate and key go together";
     if (!config->certificate[0] && !is_loopback(&config->admin))
@@ -193,9 +198,8 @@ static void set_defaults(struct config *config)
     for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (keys[i].fallback)
             set(config, &keys[i], keys[i].fallback);
-    if (gethostname(host, sizeof host) || !memchr(host, 0, sizeof host) || !check_name(host))
-        strcpy(host, "server");
-    memcpy(config->server, host, strlen(host) + 1);
+    if (!gethostname(host, sizeof host) && memchr(host, 0, sizeof host) && check_name(host))
+        memcpy(config->server, host, strlen(host) + 1);
 }
 
 bool config_read(struct config *config, const char *file, char *error)

@@ -167,8 +167,15 @@ struct db *db_postgresql_open(const char *where, char *error)
     }
     db->backend = &backend;
     // What where says of the same comes later, and so holds (libpq, "Database Connection Control Functions").
-    const char *const words[] = {"connect_timeout", "tcp_user_timeout", "dbname", NULL};
-    const char *const values[] = {CONNECT_SECONDS, LOST_MS, where, NULL};
+    // Keepalives: of a host that died between its acknowledgement and its answer nothing is outstanding.
+    const char *const words[] = {"connect_timeout",
+                                 "tcp_user_timeout",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "dbname",
+                                 NULL};
+    const char *const values[] = {CONNECT_SECONDS, LOST_MS, "5", "2", "3", where, NULL};
     db->connection = PQconnectdbParams(words, values, 1);
     if (PQstatus(db->connection) == CONNECTION_OK) {
         PQsetNoticeReceiver(db->connection, ignore_notice, NULL);

@@ -20,16 +20,20 @@ struct applicant {
     struct db_rows client; // name, psk, enabled, client_group; no row: it is not known
 };
 
-/* The window that lets it in: its own first, then the one that was opened first. */
+/* The window that lets it in: its own first, then the one that was opened first. A client that lost its key is let in by
+   a window of its own group: else whoever knows its UUID could be it, with the window of a quarantine. */
 static enum db_result find_window(struct request *request, const struct applicant *a,
                                   struct db_rows *window)
 {
-    struct db_value values[] = {db_int(leatd_now()), db_str(a->greeting.uuid)};
+    struct db_value values[] = {db_int(leatd_now()), db_str(a->greeting.uuid),
+                                db_int(a->client.count),
+                                a->client.count ? *db_at(&a->client, 0, 3) : db_str(NULL)};
     return db_query(request->leatd->db,
                     "SELECT id, client_group, admin FROM enrolment WHERE used < places"
-                    " AND (expires = 0 OR expires > $1) AND (client IS NULL OR client = $2)"
+                    " AND (expires = 0 OR expires > $1) AND (client = $2 OR (client IS NULL"
+                    " AND ($3 = 0 OR client_group = $4)))"
                     " ORDER BY client IS NULL, id LIMIT 1",
-                    values, 2, window);
+                    values, 4, window);
 }
 
 static enum db_result name_is_free(struct db *db, const char *name, bool *is_free)

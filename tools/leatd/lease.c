@@ -136,6 +136,11 @@ static enum db_result insert_lease(struct leatd *leatd, const char *target, cons
         " bytes_read, bytes_written) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)",
         values, 9, NULL);
     struct db_value writer[] = {db_str(target), db_str(db_text(found, 0, SESSION))};
+    if (result == DB_OK) // who wrote it before has an old state in memory: as in revive.c
+        result = db_run(leatd->db,
+                        "DELETE FROM export WHERE difference = $1 AND session <> $2 AND"
+                        " session = (SELECT session FROM difference WHERE id = $1)",
+                        writer, 2, NULL);
     if (result == DB_OK) // the target of a read-only export is no difference
         result =
             db_run(leatd->db, "UPDATE difference SET session = $2 WHERE id = $1", writer, 2, NULL);

@@ -34,14 +34,15 @@ int64_t lease_milliseconds(clockid_t clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* When leatd was asked: from then on counts what it gives, on the clock that nobody sets. */
+/* When leatd was asked: from then on counts what it gives, on the clock that nobody sets, and that
+   does not stand still while the server sleeps. */
 struct asked {
     int64_t wall, monotonic;
 };
 
 static struct asked ask_now(void)
 {
-    return (struct asked){lease_milliseconds(CLOCK_REALTIME), lease_milliseconds(CLOCK_MONOTONIC)};
+    return (struct asked){lease_milliseconds(CLOCK_REALTIME), lease_milliseconds(CLOCK_BOOTTIME)};
 }
 
 static int64_t until_of(const struct asked *asked, int64_t expires, bool pauses)

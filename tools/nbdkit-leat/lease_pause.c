@@ -7,12 +7,12 @@ bool lease_is_over(struct lease *lease)
     int64_t until = atomic_load_explicit(&lease->until, memory_order_relaxed);
     if (until == LEASE_FOR_EVER)
         return atomic_load(&lease->is_paused);
-    return atomic_load(&lease->is_paused) || lease_milliseconds(CLOCK_MONOTONIC) >= until;
+    return atomic_load(&lease->is_paused) || lease_milliseconds(CLOCK_BOOTTIME) >= until;
 }
 
 bool lease_has_time(const struct lease *lease)
 {
-    return lease_milliseconds(CLOCK_MONOTONIC) < atomic_load(&lease->until);
+    return lease_milliseconds(CLOCK_BOOTTIME) < atomic_load(&lease->until);
 }
 
 void lease_pause(void)
