@@ -35,6 +35,8 @@ static EFI_STATUS read_key(struct boot *boot, uint8_t key[KEY_BYTES])
     UINTN size = KEY_BYTES;
     EFI_STATUS status =
         boot->system->RuntimeServices->GetVariable(variable, &vendor, &attributes, &size, key);
+    if (status == EFI_BUFFER_TOO_SMALL)
+        return EFI_COMPROMISED_DATA;
     if (EFI_ERROR(status))
         return status;
     return size == KEY_BYTES && attributes == ATTRIBUTES && !is_zero(key, KEY_BYTES)
@@ -99,6 +101,9 @@ void identity_load(struct boot *boot)
     }
     if (status != EFI_NOT_FOUND && status != EFI_COMPROMISED_DATA)
         return;
+    if (status ==
+        EFI_COMPROMISED_DATA) /* UEFI 2.10, 8.2.3: other attributes can only be had by deleting it first */
+        boot->system->RuntimeServices->SetVariable(variable, &vendor, 0, 0, NULL);
     out->is_kept = keep(boot, out->key);
     if (out->is_kept)
         say(boot, "this machine has a new key now (UEFI variable LeatKey)");

@@ -130,6 +130,8 @@ static const char *take_disk(const cJSON *item, const struct client_hello *hello
     memset(disk, 0, sizeof *disk);
     if (!value_is_name(name))
         return "its name has more than 31 characters, or others than a-z 0-9 . _ -";
+    if (!strcmp(name, "leat") || !strcmp(name, "all") || !strcmp(name, "disks"))
+        return "the console uses its name itself: give the disk another one";
     if (has_disk(hello, name))
         return "another one has its name";
     strcpy(disk->name, name);

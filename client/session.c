@@ -134,7 +134,9 @@ static void try_again(struct client *c, enum client_job job, const char *why)
     }
     if (!c->retry.failures)
         client_log(c, "the server %s:%u: %s; it is tried again", server->host, server->port, why);
-    client_retry(c, &c->retry);
+    uint64_t wait_s = client_retry(c, &c->retry);
+    if (c->step == STEP_CHOSEN) /* the screen says that the machine starts */
+        client_note(c, wait_s, "The server: %s.", why);
 }
 
 void session_failed(struct client *c)
@@ -166,6 +168,8 @@ void session_answered(struct client *c)
         c->retry.failures = 0;
         files_begin(c);
     } else {
+        if (job == JOB_RENEW && status >= 400 && status < 500 && status != 429)
+            c->report_size = 0; /* the same one would be refused again */
         try_again(c, job, reply.error[0] ? reply.error : "its answer makes no sense");
     }
 }

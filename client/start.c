@@ -180,8 +180,11 @@ void start_answered(struct client *c)
     } else if (!is_good && job == JOB_HELLO && c->config.may_enrol &&
                !strcmp(reply.state, "unknown")) {
         c->next = way_in(c);
-    } else if (!is_good && is_json && reply.error[0]) {
+    } else if (!is_good && status < 500 && is_json && reply.error[0]) {
         refused(c, &reply, wait_s);
+    } else if (!is_good && is_json && reply.error[0]) {
+        c->next = JOB_HELLO;
+        go_round(c, reply.error);
     } else {
         c->next = JOB_HELLO;
         go_round(c, is_json ? "its answer has no state that fits" : "its answer is no JSON");

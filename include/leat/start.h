@@ -43,7 +43,7 @@ struct leat_start {
     uint32_t count;
     uint32_t args_size;
     struct leat_start_entry entries[LEAT_START_MAX_ENTRIES];
-    char args[8192];    /* "key=value\n" lines: the process's configuration, NUL-terminated */
+    char args[20480];   /* "key=value\n" lines: the process's configuration, NUL-terminated */
 };
 
 _Static_assert(sizeof(struct leat_start) <= LEAT_START_PAGES * 4096, "start block fits");

@@ -97,7 +97,7 @@ static bool check_disk(struct config_parser *parser, unsigned index)
     const char *layer = judge_layer(config, index);
     if (layer != NULL)
         return fail_disk(parser, disk, layer);
-    if (disk->mode == LEAT_CONFIG_LOCAL && config->store.is_off)
+    if (disk->mode == LEAT_CONFIG_LOCAL && config->store.is_off && !parser->is_from_server)
         return fail_disk(parser, disk,
                          "mode = local needs the store that [store] use = no forbids");
     if (disk->overlay_bytes != 0 && (disk->mode != LEAT_CONFIG_RAM || disk->read_only))

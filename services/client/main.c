@@ -333,8 +333,10 @@ static void start_client(void)
         return;
     service.has_config = true;
     memcpy(&saved, service.area->state, sizeof saved);
-    if (!client_go_on(service.client, &saved))
+    if (!client_go_on(service.client, &saved)) {
+        on_notice(NULL, "The session cannot be renewed any more: restart the machine.", 0);
         leat_fatal("the session cannot be gone on with: what was kept of it makes no sense");
+    }
 }
 
 _Static_assert(sizeof(struct client_saved) <= LEAT_CLIENT_STATE_BYTES, "it has its place");

@@ -67,6 +67,11 @@ const char *choice_name(void)
     return choice.chosen;
 }
 
+void choice_undo(void)
+{
+    choice.chosen[0] = '\0';
+}
+
 void choice_forget(void)
 {
     if (choice.client != NULL) {

@@ -16,6 +16,9 @@ void choice_offer(struct process *client, const volatile struct leat_client_offe
 /* The name of the disk that was chosen; empty: there was no choice. */
 const char *choice_name(void);
 
+/* What was chosen cannot be started: the next offer has its menu again. */
+void choice_undo(void);
+
 /* The process is dead: a menu that is shown goes away. */
 void choice_forget(void);
 

@@ -40,6 +40,7 @@ static struct {
     leat_handle_t area_mem;
     struct leat_client_area *area;
     struct leat_loop_timer timer; /* it is time to start it again */
+    struct leat_loop_timer again; /* it is time to ask for something else to run */
     struct pace deaths;
     bool is_configured, is_stopping;
 } client;
@@ -116,7 +117,10 @@ static void take_config(struct process *process, uint64_t size)
     }
     wipe(client.area->config, sizeof(client.area->config));
     client.is_configured = why == NULL;
-    if (why != NULL) {
+    if (why != NULL) { /* `restart client` begins again, with the files and with the menu */
+        files_forget();
+        choice_undo();
+        leat_loop_timer_set(&supervisor_loop, &client.again, leat_clock_ns() + DEATH_NS);
         client_notice("What the server has given to run cannot be used", why);
     }
 }
@@ -142,7 +146,9 @@ static void on_event(struct process *process, const struct leat_ctl *message)
         }
         break;
     case LEAT_CLIENT_MEMORY:
-        give_memory(process, message);
+        if (!client.is_configured) { /* the VMs may need what is left */
+            give_memory(process, message);
+        }
         break;
     case LEAT_CLIENT_CONFIG:
         take_config(process, message->arg[1]);
@@ -300,7 +306,16 @@ static void on_timer(void *context)
     if (client.net.process != NULL) { /* net has not let go yet */
         leat_loop_timer_set(&supervisor_loop, &client.timer, leat_clock_ns() + PAUSE_NS);
     } else if (!build()) {
-        leat_log("service 'client' cannot be started again: the session will expire");
+        leat_log("service 'client' cannot be started again; it is tried again in a minute");
+        leat_loop_timer_set(&supervisor_loop, &client.timer, leat_clock_ns() + DEATH_NS);
+    }
+}
+
+static void ask_again(void *context)
+{
+    (void)context;
+    if (!client.is_configured) {
+        client_restart();
     }
 }
 
@@ -312,6 +327,7 @@ void client_start(const struct leat_config *config, client_configured_fn configu
     client.configured = configured;
     client.deaths = (struct pace){.step_ns = DEATH_NS, .burst = DEATHS};
     leat_loop_timer(&supervisor_loop, &client.timer, on_timer, NULL);
+    leat_loop_timer(&supervisor_loop, &client.again, ask_again, NULL);
     why = identity_read(config, &client.identity);
     if (why != NULL) {
         client_notice("This machine has no key for its server", why);

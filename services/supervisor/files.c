@@ -135,6 +135,15 @@ void files_finish(struct process *client)
     }
 }
 
+void files_forget(void)
+{
+    for (unsigned i = 0; i < FILES_MOST; i++) {
+        if (files[i].mem != 0) {
+            give_up(&files[i]);
+        }
+    }
+}
+
 void files_drop(void)
 {
     for (unsigned i = 0; i < FILES_MOST; i++) {

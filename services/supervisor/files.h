@@ -23,6 +23,9 @@ const char *files_make(struct process *client, const char *name, uint64_t size, 
 /* All that were made are whole: `client` has them no more, and others may. */
 void files_finish(struct process *client);
 
+/* Gives up all: nothing was started with them. */
+void files_forget(void);
+
 /* Gives up what was made and is not whole; the process that filled it is dead, or about to be. */
 void files_drop(void);
 

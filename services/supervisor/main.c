@@ -121,6 +121,12 @@ static const char *take_given(const char *given, size_t size)
         parse_own(&none); /* as it was */
         return error.text;
     }
+    if (config.vm_count == 0) {
+        struct leat_config_error none;
+
+        parse_own(&none);
+        return "nothing that was chosen can be started: Leat's log says why";
+    }
     start_vms();
     show_chosen();
     return NULL;

@@ -303,6 +303,10 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     };
     uint64_t overlay_bytes = overlay_of(disk, plan);
 
+    if (key_set >=
+        0) { /* first: a disk whose arguments are cut short must not be one without TLS */
+        process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
+    }
     process_argument(p, "disk.%s/%s.host=%s", vm, disk->name, disk->server);
     process_argument(p, "disk.%s/%s.port=%u", vm, disk->name, disk->port);
     process_argument(p, "disk.%s/%s.export=%s", vm, disk->name, disk->export_name);
@@ -324,9 +328,6 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
         process_argument(p, "disk.%s/%s.profile=0", vm, disk->name);
     } else if (disk->profile_file[0] != '\0') {
         process_argument(p, "disk.%s/%s.profile_file=%s", vm, disk->name, disk->profile_file);
-    }
-    if (key_set >= 0) {
-        process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
     }
     if (disk->root_hash[0] != '\0') {
         process_argument(p, "disk.%s/%s.root_hash=%s", vm, disk->name, disk->root_hash);

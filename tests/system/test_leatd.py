@@ -144,5 +144,20 @@ def client_dies(lab, control):
     lab.wait_for(run, {"its end": said(run, "The server has ended this machine's session")}, 60)
 
 
+@with_control
+def spoilt(lab, control):
+    """A kernel that is not what leatd says it is, is not started; the machine asks again by itself, and gets the right one."""
+    key = add_client(control)
+    control.debian("ram")
+    kernel = control.folder / "images" / "vmlinuz"
+    good = kernel.read_bytes()
+    kernel.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("ram",))
+    lab.wait_for(run, {"the notice": said(run, "What the server has given to run cannot be used")}, 300)
+    check("vm ram" not in run.text(), "the VM is started")
+    kernel.write_bytes(good)
+    lab.wait_for(run, {"login": lambda: LOGIN in run.text()}, 600)
+
+
 if __name__ == "__main__":
-    main(refusals, restarts, menu, enrolment, client_dies)
+    main(refusals, restarts, menu, enrolment, client_dies, spoilt)
