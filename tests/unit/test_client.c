@@ -368,6 +368,27 @@ static void the_next_server_is_tried_and_pauses_grow(void **state)
     assert_string_equal(world.notice, "");
 }
 
+static unsigned asked_of[2];
+
+static void serve_without_database(const struct world_request *r)
+{
+    asked_of[r->server]++;
+    if (r->server)
+        serve(r);
+    else
+        world_answer(503, "{\"error\":\"the database cannot be used now\"}");
+}
+
+static void a_server_without_its_database_is_left_for_the_next_one(void **state)
+{
+    (void)state;
+    asked_of[0] = asked_of[1] = 0;
+    world.serve = serve_without_database;
+    assert_true(world_run(has_offer, 60 * S));
+    assert_int_equal(asked_of[0], 1);
+    assert_true(asked_of[1] > 0);
+}
+
 static void a_silent_server_has_its_time(void **state)
 {
     (void)state;
@@ -438,6 +459,23 @@ static void a_session_that_ends_while_files_come_begins_the_start_again(void **s
     assert_int_equal(world.configs, 0);
 }
 
+static void a_transfer_does_not_outlive_the_session(void **state)
+{
+    static uint8_t profile[50000];
+    (void)state;
+    start_to_config();
+    leatd.ends = true;
+    world_run(world_never, 15 * S);
+    world.servers[0] =
+        WORLD_SILENT; /* the profile hangs there, the renewal hears of the end at the other */
+    world_run(world_never, 35 * S);
+    client_profile(client, "debian", profile, sizeof profile);
+    assert_true(world_run(has_ended, 120 * S));
+    client_run(client);
+    world.now_ns += 600 * S;
+    assert_true(client_run(client) > world.now_ns); /* it can sleep */
+}
+
 static void profiles_go_up(void **state)
 {
     static uint8_t profile[50000];
@@ -502,6 +540,8 @@ int main(void)
         T(wrong_bytes_are_asked_for_again_and_then_left_out),
         T(without_memory_there_is_a_configuration_without_it),
         T(the_next_server_is_tried_and_pauses_grow),
+        T(a_server_without_its_database_is_left_for_the_next_one),
+        T(a_transfer_does_not_outlive_the_session),
         T(a_silent_server_has_its_time),
         T(a_server_that_dribbles_has_its_time),
         T(a_kept_connection_that_was_closed_costs_nothing),
