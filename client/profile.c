@@ -38,8 +38,8 @@ static void answered(struct client *c)
 void profile_run(struct client *c)
 {
     if (c->step != STEP_RUNNING) {
-        exchange_stop(
-            &c->transfer); /* nobody would run it, and its deadline would be over for ever */
+        /* Nobody would run it, and its deadline would be over for ever. */
+        exchange_stop(&c->transfer);
         end(c, NULL);
         return;
     }
