@@ -232,6 +232,20 @@ const char *answer_hello(const char *text, size_t size, struct client_hello *out
     return why;
 }
 
+static void take_busy(const cJSON *list, struct client_reply *out)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *disk = text_of(item, "disk"), *holder = text_of(item, "holder");
+        if (out->busy_count == CLIENT_BUSY || !value_is_name(disk) || !*holder)
+            continue;
+        struct client_busy *busy = &out->busy[out->busy_count++];
+        strcpy(busy->disk, disk);
+        value_show(busy->holder, sizeof busy->holder, holder);
+    }
+}
+
 bool answer_reply(const char *text, size_t size, struct client_reply *out)
 {
     memset(out, 0, sizeof *out);
@@ -242,6 +256,7 @@ bool answer_reply(const char *text, size_t size, struct client_reply *out)
     value_show(out->error, sizeof out->error, text_of(object, "error"));
     out->wait_s = number_of(object, "wait", 1, MAX_SECONDS);
     out->renew_s = number_of(object, "renew", 1, MAX_SECONDS);
+    take_busy(field(object, "busy"), out);
     cJSON_Delete(object);
     return true;
 }

@@ -18,6 +18,7 @@
 #define CLIENT_PATH 128u
 #define CLIENT_CMDLINE 2048u /* as in leat.conf */
 #define CLIENT_SENTENCE 200u
+#define CLIENT_BUSY 8u
 
 enum client_mode {
     CLIENT_READ_ONLY,
@@ -57,10 +58,16 @@ struct client_hello { /* of a hello that was let in */
     struct client_disk disks[LEAT_CLIENT_ENTRIES];
 };
 
+struct client_busy { /* a disk of the session that another client writes now */
+    char disk[32], holder[64];
+};
+
 struct client_reply { /* of any answer; what is not there or makes no sense is empty or 0 */
     char state[16];
     char error[CLIENT_SENTENCE]; /* fit for the screen */
     uint64_t wait_s, renew_s;
+    unsigned busy_count;
+    struct client_busy busy[CLIENT_BUSY];
 };
 
 /* Called for each disk that is left out, and why. */

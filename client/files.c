@@ -7,6 +7,7 @@
 #include "client/inside.h"
 #include "client/sections.h"
 
+#define BUSY_NS (3 * NS_PER_S) /* what waits has its own console by then */
 #define MAX_WRONG 3u           /* after so many it is left out */
 #define LEAST_RATE (16u << 10) /* bytes a second: from a slower server the next one takes over */
 
@@ -95,6 +96,8 @@ static void give_config(struct client *c)
     }
     exchange_stop(&c->transfer);
     c->step = STEP_RUNNING;
+    if (c->is_busy && c->renew_ns > c->now_ns + BUSY_NS)
+        c->renew_ns = c->now_ns + BUSY_NS;
     c->output->config(c->output->ctx, c->config_text, text.used);
     memset(c->config_text, 0, sizeof c->config_text);
 }

@@ -75,6 +75,8 @@ struct client {
     uint64_t chosen;            /* bits */
     char session[CLIENT_TOKEN]; /* empty: none */
     uint64_t renew_s, renew_ns;
+    bool is_busy;               /* when the disks were chosen, others wrote some */
+    char busy[CLIENT_SENTENCE]; /* what was said of that; empty: nothing */
     enum report_state report_state;
     uint64_t report_ns; /* ASKED: until when the renewal waits for it */
     char report[LEAT_CLIENT_REPORT_BYTES];

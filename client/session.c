@@ -113,6 +113,36 @@ void session_lost(struct client *c, const char *why)
     }
 }
 
+/* One that goes on after a death does not know any more what was chosen. */
+static bool is_ours(const struct client *c, const char *disk)
+{
+    for (unsigned i = 0; i < c->hello.disk_count; i++)
+        if (!strcmp(c->hello.disks[i].name, disk))
+            return c->chosen >> i & 1;
+    return c->hello.disk_count == 0;
+}
+
+/* Who writes a disk that a VM here waits for: NBD's refusal does not tell. Said when it changes, of what runs. */
+static void say_busy(struct client *c, const struct client_reply *reply)
+{
+    struct client_text text;
+    char now[CLIENT_SENTENCE];
+    if (c->step != STEP_RUNNING)
+        return;
+    put_begin(&text, now, sizeof now);
+    for (unsigned i = 0; i < reply->busy_count; i++) {
+        if (!is_ours(c, reply->busy[i].disk))
+            continue;
+        put_text(&text, text.used ? ", disk " : "disk ");
+        put_text(&text, reply->busy[i].disk);
+        put_text(&text, " is in use by ");
+        put_text(&text, reply->busy[i].holder);
+    }
+    if (now[0] && strcmp(now, c->busy) != 0)
+        client_log(c, "%s: its VM waits until that is over", now);
+    strcpy(c->busy, now);
+}
+
 static void renewed(struct client *c, const struct client_reply *reply)
 {
     if (c->retry.failures)
@@ -161,11 +191,13 @@ void session_answered(struct client *c)
         session_lost(c, reply.error[0] ? reply.error : "it gave no reason");
     } else if (is_good && job == JOB_RENEW) {
         renewed(c, &reply);
+        say_busy(c, &reply);
     } else if (job == JOB_CHOSEN && (is_good || (status >= 400 && status < 500 && status != 429))) {
         /* One that will not be told changes nothing for the machine. */
         if (!is_good)
             client_log(c, "the server does not take note of what was chosen: %s", reply.error);
         c->retry.failures = 0;
+        c->is_busy = reply.busy_count != 0;
         files_begin(c);
     } else {
         if (job == JOB_RENEW && status >= 400 && status < 500 && status != 429)

@@ -84,11 +84,18 @@ class ControlSocket(ServerCase):
         self.assertEqual(("busy", holder), (answer["reason"], answer["holder"]))
         self.assertIn(f"private is in use by {holder}", answer["error"])
         self.assertTrue(self.events("refused", f"in use by {holder}"))
+        self.control.open(first.token)  # a new term
+        waits = [{"disk": "private", "holder": holder}]
+        self.assertEqual((waits, waits), (second.renew()[1].get("busy"), second.request(
+            "POST", "chosen", {"disks": ["private"]}, token=second.session)[1].get("busy")))
+        self.control.open(first.token)
+        self.assertNotIn("busy", first.renew()[1])
         self.assertEqual({}, self.control.ask("close", lease=lease["lease"]))
         self.assertEqual("busy", self.control.open(second.token)["reason"])  # it may only have lost its connection
         first.bye()
         taken = self.control.open(second.token)
         self.assertEqual(lease["difference"], taken["difference"])
+        self.assertNotIn("busy", second.renew()[1])
         self.assertEqual("gone", self.control.ask("renew", lease=lease["lease"])["reason"])
         self.assertEqual("gone", self.control.ask("close", lease=lease["lease"])["reason"])
         third = self.client("private")

@@ -20,7 +20,8 @@ static struct {
     bool is_in_vain;   /* or not taken */
     const char *state; /* of a hello that is refused; NULL: it is let in */
     unsigned bad_files, cut_files, lost_renewals;
-    bool ends; /* renewals are answered by 401 */
+    const char *busy; /* of the answers to chosen and renewals; NULL: nothing */
+    bool ends;        /* renewals are answered by 401 */
     char last_report[200], ranges[200];
     unsigned files_here, renew_s;
 } leatd;
@@ -102,6 +103,14 @@ static void answer_file(const struct world_request *r)
     leatd.bad_files -= leatd.bad_files > 0;
 }
 
+static void answer_busy(const char *fields)
+{
+    char text[400];
+    snprintf(text, sizeof text, "{%s%s%s%s}", fields, *fields && leatd.busy ? "," : "",
+             leatd.busy ? "\"busy\":" : "", leatd.busy ? leatd.busy : "");
+    world_answer(200, text);
+}
+
 static void serve(const struct world_request *r)
 {
     bool is_in = !strcmp(r->token, "s.abc");
@@ -114,14 +123,14 @@ static void serve(const struct world_request *r)
     } else if (!strcmp(r->path, "/client/v1/chosen")) {
         leatd.chosen++;
         assert_string_equal(r->body, "{\"disks\":[\"debian\",\"other\"]}");
-        world_answer(200, "{}");
+        answer_busy("");
     } else if (!strcmp(r->path, "/client/v1/renew")) {
         leatd.renewals++;
         snprintf(leatd.last_report, sizeof leatd.last_report, "%.199s", r->body);
         if (leatd.ends)
             world_answer(401, "{\"error\":\"the administrator has ended it\"}");
         else
-            world_answer(200, "{\"expires\":90,\"renew\":30}");
+            answer_busy("\"expires\":90,\"renew\":30");
     } else if (!strcmp(r->path, "/client/v1/bye")) {
         leatd.byes++;
         world_answer(200, "{}");
@@ -424,6 +433,38 @@ static void a_kept_connection_that_was_closed_costs_nothing(void **state)
     assert_null(strstr(world.log, "tried again"));
 }
 
+static unsigned said(const char *words)
+{
+    unsigned times = 0;
+    for (const char *at = world.log; (at = strstr(at, words)); at++)
+        times++;
+    return times;
+}
+
+static void who_has_a_disk_is_said_once(void **state)
+{
+    (void)state;
+    leatd.busy =
+        "[{\"disk\":\"other\",\"holder\":\"lab-02\"},{\"disk\":\"third\",\"holder\":\"lab-03\"}]";
+    start_to_config();
+    assert_int_equal(said("in use"), 0);
+    world_run(world_never, 10 * S);
+    assert_int_equal(said("in use"), 1);
+    world_run(world_never, 100 * S);
+    assert_in_range(leatd.renewals, 4, 5);
+    assert_int_equal(said("disk other is in use by lab-02: its VM waits until that is over"), 1);
+    assert_int_equal(said("third"), 0); /* nothing here waits for it */
+    leatd.busy = NULL;
+    world_run(world_never, 40 * S);
+    assert_int_equal(said("in use"), 1);
+    leatd.busy =
+        "[{\"disk\":\"debian\",\"holder\":\"lab-03\"},{\"disk\":\"other\",\"holder\":\"lab-02\"}]";
+    world_run(world_never, 100 * S);
+    assert_int_equal(
+        said("disk debian is in use by lab-03, disk other is in use by lab-02: its VM"), 1);
+    assert_int_equal(world.notices, 0);
+}
+
 static void renewals_survive_servers(void **state)
 {
     (void)state;
@@ -508,7 +549,9 @@ static void one_made_anew_goes_on_without_a_hello(void **state)
     bad.session[1] = '\r';
     assert_false(client_go_on(client, &bad));
     assert_true(client_go_on(client, &saved));
+    leatd.busy = "[{\"disk\":\"other\",\"holder\":\"lab-02\"}]";
     world_run(world_never, 35 * S);
+    assert_int_equal(said("disk other is in use by lab-02"), 1);
     assert_int_equal(leatd.hellos, 0);
     assert_int_equal(leatd.renewals, 2);
     assert_int_equal(world.configs + world.offers, 0);
@@ -545,6 +588,7 @@ int main(void)
         T(a_silent_server_has_its_time),
         T(a_server_that_dribbles_has_its_time),
         T(a_kept_connection_that_was_closed_costs_nothing),
+        T(who_has_a_disk_is_said_once),
         T(renewals_survive_servers),
         T(a_session_that_ends_while_files_come_begins_the_start_again),
         T(profiles_go_up),

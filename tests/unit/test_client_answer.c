@@ -234,6 +234,30 @@ static void an_answer_that_is_none_is_refused(void **state)
     assert_int_equal(reply.wait_s, 3600);
 }
 
+#define HELD "{\"disk\":\"a\",\"holder\":\"lab\"}"
+
+static void disks_of_others(void **state)
+{
+    (void)state;
+    static const char said[] = "{\"renew\":30,\"busy\":[7,[],{},{\"disk\":\"x "
+                               "y\",\"holder\":\"lab\"},{\"disk\":\"a\",\"holder\":\"\"},"
+                               "{\"disk\":\"b\",\"holder\":\"l\\u001b[b\"}," HELD "," HELD "," HELD
+                               "," HELD "," HELD "," HELD "," HELD "," HELD "," HELD "]}";
+    struct client_reply reply;
+    assert_true(answer_reply(said, sizeof said - 1, &reply));
+    assert_int_equal(reply.renew_s, 30);
+    assert_int_equal(reply.busy_count, CLIENT_BUSY);
+    assert_string_equal(reply.busy[0].disk, "b");
+    assert_string_equal(reply.busy[0].holder, "l?[b");
+    assert_string_equal(reply.busy[CLIENT_BUSY - 1].holder, "lab");
+    for (const char *const *odd = (const char *const[]){"{\"busy\":7}", "{\"busy\":\"a\"}",
+                                                        "{\"busy\":{\"a\":[]}}", NULL};
+         *odd; odd++) {
+        assert_true(answer_reply(*odd, strlen(*odd), &reply));
+        assert_int_equal(reply.busy_count, 0);
+    }
+}
+
 /* In pieces of each size the same. */
 static const char *read_head(const char *bytes, struct http_head *head, size_t *taken)
 {
@@ -331,6 +355,7 @@ int main(void)
         cmocka_unit_test(as_many_as_there_is_room_for),
         cmocka_unit_test(servers_are_hosts),
         cmocka_unit_test(an_answer_that_is_none_is_refused),
+        cmocka_unit_test(disks_of_others),
         cmocka_unit_test(heads_are_read),
         cmocka_unit_test(bad_heads_are_refused),
         cmocka_unit_test(requests_are_written),

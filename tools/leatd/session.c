@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/session.h"
 
+#include "tools/leatd/busy.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
@@ -192,9 +193,10 @@ enum db_result session_renew(struct request *request)
     result = prolong(request, &session);
     if (result == DB_OK)
         result = end_unassigned(request, &session);
-    if (result == DB_OK)
-        session_add_terms(request, request_answer(request, 200));
-    return result;
+    if (result != DB_OK)
+        return result;
+    session_add_terms(request, request_answer(request, 200));
+    return busy_add(request->leatd, session.id, request->answer);
 }
 
 enum db_result session_bye(struct request *request)

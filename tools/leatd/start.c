@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/start.h"
 
+#include "tools/leatd/busy.h"
 #include "tools/leatd/check.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
@@ -176,7 +177,9 @@ static enum db_result keep_chosen(struct request *request, const struct session 
     struct db_value values[] = {db_str(session->client), db_str(chosen)};
     enum db_result result = db_run(
         request->leatd->db, "UPDATE client SET chosen = $2 WHERE uuid = $1", values, 2, NULL);
-    request_answer(request, 200);
+    cJSON *answer = request_answer(request, 200);
+    if (result == DB_OK)
+        result = busy_add(request->leatd, session->id, answer);
     return result == DB_OK
                ? journal_event(request->leatd, "session", session->client, request->address,
                                "%s starts %s", session->name, chosen[0] ? chosen : "nothing")
