@@ -127,11 +127,11 @@ class Lab:
         load_tool("mkimage").make_image(str(out), str(efi or BUILD / "leat.efi"), str(config), {**named, **(files or {})})
         return out
 
-    def boot(self, image, machine=None, guests=(), **options):
-        """machine: another one than the test is run for."""
+    def boot(self, image, machine=None, guests=(), logs="logs", **options):
+        """machine: another one than the test is run for. logs: where a second one beside the first has its own."""
         machine = machine or self.machine
         options.setdefault("cpus", self.cpus)
-        run = leatrun.Run(leatrun.Options(image=str(image), machine=machine, logs=str(self.folder / "logs"),
+        run = leatrun.Run(leatrun.Options(image=str(image), machine=machine, logs=str(self.folder / logs),
                                           guests=tuple(guests), **options))
         run.__enter__()
         self.runs.append(run)

@@ -13,6 +13,7 @@ import server as leatd  # noqa: E402
 
 PLUGIN = leatd.BUILD / "nbdkit-leat-plugin.so"
 HOST = "10.0.2.2"  # of this host, as the machine sees it
+LOGIN = "guest login:"
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 
 
@@ -84,3 +85,35 @@ def stick(lab, control, key=None, machine="when_idle = power_off"):
 def report_of(session):
     report = session.get("report")
     return json.loads(report) if isinstance(report, str) else report or {}
+
+
+def with_control(test):
+    def run(lab):
+        control = Control(lab)
+        try:
+            test(lab, control)
+        finally:
+            control.close()
+    run.__name__ = test.__name__
+    return run
+
+
+def said(run, pattern):
+    return lambda: re.search(pattern, run.text())
+
+
+def kept_files(run):
+    """The numbers of the files that the guest's step `fsyncs` has written so far."""
+    return [int(n) for n in re.findall(r"TEST kept (\d+) \w{64}", run.text())]
+
+
+def add_client(control, name="lab-01", uuid=UUID):
+    """Its key, UUID:HEX."""
+    return control.leatctl("client", "add", name, uuid).strip().splitlines()[-1].split()[-1]
+
+
+def check_refused(control, words):
+    """leatctl tells of a refusal with these words, and what leatd has answered it says from where it came."""
+    check(words in control.leatctl("log", "--kind", "refused", "-n", "1000"), f"leatctl's log has no refusal '{words}'")
+    events = [e for e in json.loads(control.leatctl("--json", "log", "--kind", "refused", "-n", "1000")) if words in e["message"]]
+    check(events and all((e["kind"], e["address"]) == ("refused", "127.0.0.1") for e in events), f"the events are {events}")

@@ -6,32 +6,7 @@ import re
 import time
 
 from lab import TEST_INIT, check, main
-from leatd_lab import UUID, Control, report_of, stick
-
-LOGIN = "guest login:"
-
-
-def with_control(test):
-    def run(lab):
-        control = Control(lab)
-        try:
-            test(lab, control)
-        finally:
-            control.close()
-    run.__name__ = test.__name__
-    return run
-
-
-def said(run, pattern):
-    return lambda: re.search(pattern, run.text())
-
-
-def kept_files(run):
-    return [int(n) for n in re.findall(r"TEST kept (\d+) \w{64}", run.text())]
-
-
-def add_client(control):
-    return control.leatctl("client", "add", "lab-01", UUID).strip().splitlines()[-1].split()[-1]
+from leatd_lab import LOGIN, UUID, add_client, check_refused, kept_files, report_of, said, stick, with_control
 
 
 @with_control
@@ -43,6 +18,8 @@ def refusals(lab, control):
     key = add_client(control)
     lab.wait_for(run, {"another key": said(run, "by another key")}, 60)
     check("6a6a6a" not in run.text(), "the key is shown")
+    check_refused(control, f"a machine that is not known: {UUID}, 52:54:00:1e:a7:01")
+    check_refused(control, f"TLS for {UUID} was not completed: a wrong key?")
     run.close()
 
     control.api("PATCH", "clients/lab-01", {"enabled": False})
@@ -50,6 +27,8 @@ def refusals(lab, control):
     lab.wait_for(run, {"disabled": said(run, r"(?i)disabled|not enabled")}, 120)
     control.api("PATCH", "clients/lab-01", {"enabled": True})
     lab.wait_for(run, {"no disks": said(run, r"(?i)no disk")}, 60)
+    check_refused(control, "lab-01: This machine is disabled")
+    check_refused(control, "lab-01: No disk is assigned to this machine")
     control.debian("ram")
     lab.wait_for(run, {"login": lambda: LOGIN in run.text()}, 600)
     session, = control.sessions()
