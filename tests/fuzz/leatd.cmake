@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 set(fuzz_leatd_sources check json limit secret source startfile db db_sqlite db_postgresql schema journal request record
   statement object objects logs complete auth api manage merge profile session revive greeting hello enrol offer start lease
-  servers care control_answer online digest page upload upload_file)
+  busy servers care control_answer online digest page upload upload_file)
 list(TRANSFORM fuzz_leatd_sources PREPEND ${CMAKE_SOURCE_DIR}/tools/leatd/)
 list(TRANSFORM fuzz_leatd_sources APPEND .c)
 list(APPEND fuzz_leatd_sources ${CMAKE_SOURCE_DIR}/vdisk/profile/profile.c ${CMAKE_SOURCE_DIR}/vdisk/profile/file.c
