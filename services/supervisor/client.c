@@ -101,13 +101,14 @@ static void wipe(void *at, size_t size)
 
 static void take_config(struct process *process, uint64_t size)
 {
-    const char *why = "it is larger than 192 KiB";
-    char *copy = size <= LEAT_CLIENT_CONFIG_BYTES ? malloc(size + 1) : NULL;
+    const char *why = "it is larger than 192 KiB, or memory is short";
+    char *copy;
 
     if (client.is_configured) {
         return;
     }
     files_finish(process);
+    copy = size <= LEAT_CLIENT_CONFIG_BYTES ? malloc(size + 1) : NULL;
     if (copy != NULL) {
         memcpy(copy, client.area->config, size);
         timeline_mark("configuration");
