@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 static _Noreturn void too_little(struct boot *boot, uint64_t size, const char *what)
 {

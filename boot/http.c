@@ -10,7 +10,7 @@
 
 #include "boot/efi_http.h"
 #include "boot/netpath.h"
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 #define PIECE_BYTES (1u << 20) /* of a body, asked for at once */
 #define IPV4_NODE_BYTES 27u    /* UEFI 2.10, 10.3.4.11: with gateway and subnet mask */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 struct map {
     uint8_t *buffer;

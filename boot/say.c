@@ -3,7 +3,7 @@
 
 #include <efilib.h>
 
-#include "lib/config/text.h"
+#include "lib/text.h"
 #include "lib/config/value.h"
 
 #define COM1 0x3f8u /* 16550: data; +1 interrupts, +2 FIFO, +3 line control, +5 line status */

@@ -4,7 +4,7 @@
 #include <efilib.h>
 #include <string.h>
 
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 EFI_LOADED_IMAGE *source_loaded_image(struct boot *boot)
 {

@@ -10,7 +10,7 @@
 
 #include "boot/dhcp.h"
 #include "boot/netpath.h"
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 /* RFC 2348: data in a packet. With headers of IP, UDP and TFTP it fills an Ethernet frame's 1500 bytes; the default of
    512 would take three times as many turns. */

@@ -15,6 +15,7 @@
 #define MAX_BANDWIDTH (1ull << 40)
 #define MAX_SECONDS 3600u
 #define NBD_PORT 10809u
+#define TREE_BLOCK 4096u         /* vdisk/verity/verity.h */
 #define EXACT 9007199254740991.0 /* 2^53 - 1: RFC 8259, section 6 */
 
 static const cJSON *field(const cJSON *object, const char *name)
@@ -81,6 +82,40 @@ static const char *take_mode(const cJSON *item, struct client_disk *disk)
     return NULL;
 }
 
+/* 0 for what is no whole number from 1 to what a double has exactly. */
+static uint64_t whole_of(const cJSON *object, const char *name)
+{
+    const cJSON *item = field(object, name);
+    if (!cJSON_IsNumber(item) || !(item->valuedouble >= 1) || item->valuedouble > EXACT)
+        return 0;
+    uint64_t value = (uint64_t)item->valuedouble;
+    return (double)value == item->valuedouble ? value : 0;
+}
+
+/* A tree that cannot be used is no reason to go on without one. */
+static const char *take_tree(const cJSON *item, struct client_disk *disk)
+{
+    const cJSON *tree = field(item, "tree");
+    const char *name = text_of(item, "tree"), *root = text_of(item, "root_hash");
+    uint64_t size = whole_of(item, "size");
+    if (!tree || cJSON_IsNull(tree))
+        return NULL;
+    if (disk->mode == CLIENT_PRIVATE)
+        return "it has a hash tree, and is written: its blocks could not be verified";
+    if (!value_is_word(name, sizeof disk->tree) || !strcmp(name, disk->export_name) ||
+        !strcmp(name, disk->base))
+        return "its hash tree's export has no usable name";
+    if (!value_is_sha256(root))
+        return "its root hash is no SHA-256 in 64 hexadecimal digits";
+    disk->root_blocks = whole_of(item, "root_blocks");
+    disk->blocks = size / TREE_BLOCK;
+    if (!disk->root_blocks || size % TREE_BLOCK || disk->blocks < disk->root_blocks)
+        return "its size and the blocks of its hash tree do not fit each other";
+    strcpy(disk->tree, name);
+    strcpy(disk->root_hash, root);
+    return NULL;
+}
+
 static const char *take_vm(const cJSON *item, struct client_disk *disk)
 {
     const char *cmdline = text_of(item, "cmdline");
@@ -136,6 +171,8 @@ static const char *take_disk(const cJSON *item, const struct client_hello *hello
         return "another one has its name";
     strcpy(disk->name, name);
     const char *why = take_mode(item, disk);
+    if (!why)
+        why = take_tree(item, disk);
     if (!why)
         why = take_vm(item, disk);
     if (!why)

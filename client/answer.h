@@ -41,6 +41,10 @@ struct client_disk {
     char export_name[CLIENT_EXPORT];
     char base[CLIENT_EXPORT]; /* mode server: the image's own export; else empty */
     char content[65];         /* empty: none */
+    char tree[CLIENT_EXPORT]; /* the export of its image's hash tree; empty: nothing is verified */
+    char root_hash[65];       /* with a tree: 64 hexadecimal digits, */
+    uint64_t root_blocks;     /* blocks of 4096 bytes of the image, */
+    uint64_t blocks;          /* and of the disk: not fewer. The rest is zeros */
     uint64_t iops, bandwidth; /* 0: no limit */
     unsigned memory_mib, cpus;
     struct client_file kernel, initrd, profile;

@@ -11,6 +11,7 @@
 
 #define LINE_BYTES 280u /* as in struct leat_ctl */
 #define MAX_PAUSE_S 30u
+#define NEXT_ONE_NS (5 * NS_PER_S)
 #define SAVED_MAGIC "leatcli1"
 #define KEY_DIGITS 64u
 
@@ -45,6 +46,11 @@ void client_note_over(struct client *c)
 const struct client_server *client_server_of(const struct client *c, const struct retry *retry)
 {
     return &c->config.servers[retry->server % c->config.server_count];
+}
+
+uint64_t client_patience(const struct client *c, const struct retry *retry)
+{
+    return retry->failures + 1 < c->config.server_count ? NEXT_ONE_NS : EXCHANGE_SHAKE_NS;
 }
 
 /* Once round all servers at once, then after 1, 2, 4 ... 30 seconds, each a quarter more or less. */
@@ -122,6 +128,13 @@ void client_set_mac(struct client *c, const uint8_t mac[6])
              mac[4], mac[5]);
 }
 
+void client_network_waits(struct client *c, const char *why)
+{
+    value_show(c->network_why, sizeof c->network_why, why);
+    if (c->waits_for_network)
+        start_wait_for_network(c);
+}
+
 /* A pause that leatd has asked for is kept. */
 void client_network_up(struct client *c)
 {
@@ -137,6 +150,7 @@ void client_choose(struct client *c, uint64_t chosen)
         return;
     unsigned count = c->hello.disk_count;
     c->chosen = count < 64 ? chosen & ((1ull << count) - 1) : chosen;
+    c->retry.at_ns = 0; /* somebody waits now */
     c->step = STEP_CHOSEN;
 }
 
@@ -166,10 +180,10 @@ void client_report(struct client *c, const char *text, size_t size)
 
 void client_profile(struct client *c, const char *disk, const void *data, size_t size)
 {
-    struct client_text path;
-    put_begin(&path, c->profile.path, sizeof c->profile.path);
-    put_text(&path, "/client/v1/profile/");
-    put_text(&path, disk);
+    struct text path;
+    text_begin(&path, c->profile.path, sizeof c->profile.path);
+    text_put(&path, "/client/v1/profile/");
+    text_put(&path, disk);
     if (c->profile.data || !value_is_name(disk) || size > LEAT_CLIENT_PROFILE_BYTES ||
         c->step == STEP_ENDED) {
         c->output->profile_taken(c->output->ctx, size);

@@ -36,6 +36,10 @@ struct client_output {
     void (*start_again)(void *ctx, const char *why);
     void (*profile_taken)(void *ctx, size_t size);
     void (*want_report)(void *ctx); /* client_report answers */
+    /* A notice too, each second anew, and no line of the log. */
+    void (*progress)(void *ctx, const char *text);
+    /* What a VM of that disk's name waits for, as vdisk says it: "disk 'NAME/NAME': ..." */
+    void (*busy)(void *ctx, const char *text);
 };
 
 /* What a client that is made anew goes on with, after config(). Secret. */
@@ -61,6 +65,8 @@ bool client_take_servers(struct client_config *config, const char *text);
 
 /* The network card's address: nothing is said before it is known. */
 void client_set_mac(struct client *c, const uint8_t mac[6]);
+/* Why there is none yet, for people: one short phrase. */
+void client_network_waits(struct client *c, const char *why);
 /* The network has come up: what waits for a time-out tries at once. */
 void client_network_up(struct client *c);
 /* Bit n: entry n of the offer will run. Without an offer that is out it does nothing. */

@@ -31,9 +31,9 @@ void exchange_stop(struct exchange *x)
 
 static void fail(struct exchange *x, const char *why)
 {
-    struct client_text text;
-    put_begin(&text, x->why_text, sizeof x->why_text);
-    put_some(&text, why, strnlen(why, sizeof x->why_text - 1));
+    struct text text;
+    text_begin(&text, x->why_text, sizeof x->why_text);
+    text_put_bytes(&text, why, strnlen(why, sizeof x->why_text - 1));
     x->why = x->why_text;
     hang_up(x);
     x->state = EXCHANGE_FAILED;
@@ -67,8 +67,8 @@ static void put_head(struct exchange *x)
         .from = r->from,
         .body_size = r->body_size,
     };
-    struct client_text text;
-    put_begin(&text, x->head, sizeof x->head);
+    struct text text;
+    text_begin(&text, x->head, sizeof x->head);
     http_put_request(&text, &head);
     x->head_size = text.is_cut ? 0 : text.used;
 }
@@ -205,7 +205,8 @@ static bool is_shaking(const struct exchange *x)
 
 static uint64_t step_end(const struct exchange *x)
 {
-    uint64_t end = x->moved_ns + (is_shaking(x) ? EXCHANGE_SHAKE_NS : EXCHANGE_SILENCE_NS);
+    uint64_t shake_ns = x->request.shake_ns ? x->request.shake_ns : EXCHANGE_SHAKE_NS;
+    uint64_t end = x->moved_ns + (is_shaking(x) ? shake_ns : EXCHANGE_SILENCE_NS);
     return end < x->end_ns ? end : x->end_ns;
 }
 
@@ -237,6 +238,16 @@ void exchange_watch(struct exchange *x)
         (p->receive(p->ctx, x->conn, &byte, 1) ||
          p->state(p->ctx, x->conn, &why) != CLIENT_CONN_OPEN))
         hang_up(x);
+}
+
+void exchange_pass(struct exchange *from, struct exchange *to)
+{
+    if (to->conn || from->state == EXCHANGE_BUSY)
+        return;
+    to->conn = from->conn;
+    to->server = from->server;
+    to->request.identity = from->request.identity;
+    from->conn = NULL;
 }
 
 uint64_t exchange_deadline(const struct exchange *x)

@@ -9,8 +9,8 @@
 #include "client/http.h"
 #include "client/platform.h"
 
-#define CLIENT_HOST_BYTES 128u             /* as in struct leat_net_slot */
-#define EXCHANGE_SHAKE_NS 20000000000ull   /* from connecting until TLS stands */
+#define CLIENT_HOST_BYTES 128u /* as in struct leat_net_slot */
+#define EXCHANGE_SHAKE_NS 20000000000ull
 #define EXCHANGE_SILENCE_NS 30000000000ull /* without a byte either way */
 #define EXCHANGE_ERROR_BYTES 2048u
 #define EXCHANGE_HEAD_BYTES 1024u
@@ -30,6 +30,7 @@ struct exchange_request {
     size_t body_size;
     uint64_t from;     /* as in struct http_request */
     uint64_t limit_ns; /* of the whole exchange; 0: none */
+    uint64_t shake_ns; /* from connecting until TLS stands; 0: EXCHANGE_SHAKE_NS */
     /* Where the body goes of an answer that says 200 or 206; it must not be longer. */
     void *into;
     size_t room;
@@ -47,7 +48,7 @@ struct exchange { /* read-only for others: from `state` on */
     bool is_reused; /* the connection is from the request before */
     bool is_retried;
     enum exchange_state state;
-    bool is_refused;           /* FAILED: TCP's connection stood, TLS's came to nothing */
+    bool is_refused;           /* FAILED: by CLIENT_CONN_REFUSED */
     const char *why;           /* FAILED: for people */
     struct http_answer answer; /* DONE; FAILED: status 0 if there was no head */
     uint64_t got;              /* bytes of the body, wherever they went */
@@ -63,6 +64,9 @@ void exchange_start(struct exchange *x, const struct client_server *server,
 enum exchange_state exchange_run(struct exchange *x);
 /* Between two requests: a server that says something nobody has asked for, or closes, is hung up on. */
 void exchange_watch(struct exchange *x);
+/* The connection that `from` has kept is `to`'s from then on, if `to` has none and `from` is not using it: who does two things
+   in turn needs one handshake. Neither is BUSY with it afterwards. */
+void exchange_pass(struct exchange *from, struct exchange *to);
 /* When exchange_run must be called, whatever happens; UINT64_MAX: no such time. */
 uint64_t exchange_deadline(const struct exchange *x);
 /* Gives up, without an answer, and closes the connection. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Kernels, initrds and boot profiles of what was chosen: memory for each, then its bytes, from where they broke off, until
    their SHA-256 is the one that leatd has said. Then the configuration. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 #define BUSY_NS (3 * NS_PER_S) /* what waits has its own console by then */
 #define MAX_WRONG 3u           /* after so many it is left out */
+#define PROGRESS_NS NS_PER_S
 #define LEAST_RATE (16u << 10) /* bytes a second: from a slower server the next one takes over */
 
 static const struct client_file *file_at(const struct client_disk *disk, unsigned which)
@@ -51,6 +53,7 @@ void files_begin(struct client *c)
     for (unsigned i = 0; i < c->hello.disk_count; i++)
         if (c->chosen >> i & 1)
             list_disk(c, i);
+    c->progress_ns = c->now_ns + 2 * PROGRESS_NS; /* what is quick needs no words */
     c->step = STEP_FILES;
 }
 
@@ -80,20 +83,21 @@ static bool list_section(struct client *c, unsigned disk, struct sections_disk *
 static void give_config(struct client *c)
 {
     static struct sections_disk disks[LEAT_CLIENT_ENTRIES];
-    struct client_text text;
+    struct text text;
     unsigned count = 0;
     for (unsigned i = 0; i < c->hello.disk_count; i++)
         if (c->chosen >> i & 1)
             count += list_section(c, i, &disks[count]);
-    put_begin(&text, c->config_text, sizeof c->config_text);
+    text_begin(&text, c->config_text, sizeof c->config_text);
     if (!sections_put(&text, &c->hello, c->config.psk, disks, count)) {
         client_note(c, 0, "The configuration of what was chosen is too long: choose fewer disks.");
-        put_begin(&text, c->config_text, sizeof c->config_text);
+        text_begin(&text, c->config_text, sizeof c->config_text);
     } else if (!count && c->chosen) {
         client_note(c, 0, "Nothing that was chosen can be started: the log says why.");
     } else {
         client_note_over(c);
     }
+    exchange_pass(&c->transfer, &c->control);
     exchange_stop(&c->transfer);
     c->step = STEP_RUNNING;
     if (c->is_busy && c->renew_ns > c->now_ns + BUSY_NS)
@@ -111,10 +115,12 @@ static void ask(struct client *c, struct file *file)
         .token = c->session,
         .identity = CLIENT_OWN,
         .from = file->done,
+        .shake_ns = client_patience(c, &c->transfer_retry),
         .limit_ns = CONTROL_LIMIT_NS + left / LEAST_RATE * NS_PER_S,
         .into = file->memory + file->done,
         .room = left,
     };
+    exchange_pass(&c->control, &c->transfer);
     exchange_start(&c->transfer, client_server_of(c, &c->transfer_retry), &request);
 }
 
@@ -130,6 +136,21 @@ static void try_again(struct client *c, struct file *file, const char *why)
 {
     uint64_t wait_s = client_retry(c, &c->transfer_retry);
     client_note(c, wait_s, "Downloading %s: %s.", file->name, why);
+    c->progress_ns = 0;
+}
+
+static void say_progress(struct client *c, const struct file *file)
+{
+    const struct exchange *x = &c->transfer;
+    char text[CLIENT_SENTENCE];
+    if (c->now_ns < c->progress_ns || !x->got || x->answer.status >= 300)
+        return;
+    c->progress_ns = c->now_ns + PROGRESS_NS;
+    snprintf(text, sizeof text, "Downloading %s: %llu of %llu MiB.", file->name,
+             (unsigned long long)(file->done + x->got) >> 20,
+             (unsigned long long)file->what->size >> 20);
+    c->has_notice = true;
+    c->output->progress(c->output->ctx, text);
 }
 
 /* What came stays, wherever the answer broke off. */
@@ -221,6 +242,8 @@ static bool serve(struct client *c, struct file *file)
         answered(c, file);
     } else if (state == EXCHANGE_FAILED) {
         broken_off(c, file);
+    } else {
+        say_progress(c, file);
     }
     return state != EXCHANGE_BUSY && file->state != FILE_WANTED;
 }

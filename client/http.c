@@ -4,27 +4,27 @@
 #include <string.h>
 #include <strings.h>
 
-void http_put_request(struct client_text *text, const struct http_request *request)
+void http_put_request(struct text *text, const struct http_request *request)
 {
-    put_text(text, request->method);
-    put_text(text, " ");
-    put_text(text, request->path);
-    put_text(text, " HTTP/1.1\r\nHost: ");
-    put_text(text, request->host);
+    text_put(text, request->method);
+    text_put(text, " ");
+    text_put(text, request->path);
+    text_put(text, " HTTP/1.1\r\nHost: ");
+    text_put(text, request->host);
     if (request->token) {
-        put_text(text, "\r\nAuthorization: Bearer ");
-        put_text(text, request->token);
+        text_put(text, "\r\nAuthorization: Bearer ");
+        text_put(text, request->token);
     }
     if (request->from) {
-        put_text(text, "\r\nRange: bytes=");
-        put_number(text, request->from);
-        put_text(text, "-");
+        text_put(text, "\r\nRange: bytes=");
+        text_put_number(text, request->from);
+        text_put(text, "-");
     }
     if (strcmp(request->method, "GET") != 0) {
-        put_text(text, "\r\nContent-Length: ");
-        put_number(text, request->body_size);
+        text_put(text, "\r\nContent-Length: ");
+        text_put_number(text, request->body_size);
     }
-    put_text(text, "\r\n\r\n");
+    text_put(text, "\r\n\r\n");
 }
 
 void http_begin(struct http_head *head)

@@ -7,7 +7,7 @@
 #ifndef CLIENT_HTTP_H
 #define CLIENT_HTTP_H
 
-#include "client/text.h"
+#include "lib/text.h"
 
 #define HTTP_LINE_BYTES 1024u
 #define HTTP_LINES 64u
@@ -20,7 +20,7 @@ struct http_request {
     size_t body_size;
 };
 
-void http_put_request(struct client_text *text, const struct http_request *request);
+void http_put_request(struct text *text, const struct http_request *request);
 
 struct http_answer {
     unsigned status;

@@ -60,12 +60,14 @@ struct client {
     char uuid[CLIENT_UUID_BYTES], mac[18];
     enum client_step step;
     uint64_t now_ns;
-    bool has_notice;
+    bool has_notice, waits_for_network;
+    char network_why[CLIENT_SENTENCE];
 
     struct exchange control; /* all but files */
     enum client_job job;     /* of control */
     enum client_job next;    /* of STEP_WAITING */
     struct retry retry;
+    unsigned refusals; /* of our key in a row, while leatd knows the machine */
     bool has_enrolled; /* leatd has taken the key, and no hello has come through since */
     bool cannot_enrol; /* this leatd does not know how */
     char request[LEAT_CLIENT_REPORT_BYTES + 64];
@@ -82,9 +84,10 @@ struct client {
     char report[LEAT_CLIENT_REPORT_BYTES];
     size_t report_size;
 
-    struct exchange transfer; /* files down, profiles up */
+    struct exchange transfer; /* files down, profiles up; a kept connection is whose turn it is */
     struct retry transfer_retry;
     unsigned file_count, file_now;
+    uint64_t progress_ns; /* when it is said next how far a download is */
     struct file files[LEAT_CLIENT_ENTRIES * FILES_OF_DISK];
     unsigned file_of[LEAT_CLIENT_ENTRIES][FILES_OF_DISK]; /* index + 1; 0: none */
     struct profile_up profile;
@@ -101,10 +104,13 @@ __attribute__((format(printf, 3, 4))) void client_note(struct client *c, uint64_
 void client_note_over(struct client *c);
 /* One more failure: the next server, and a later time. Returns the seconds until then, 1 at least. */
 uint64_t client_retry(struct client *c, struct retry *retry);
+/* How long a server may take until TLS stands: not long while another one has not been tried. */
+uint64_t client_patience(const struct client *c, const struct retry *retry);
 const struct client_server *client_server_of(const struct client *c, const struct retry *retry);
 
 /* start.c: until the client is let in */
 void start_next(struct client *c); /* begins what `next` says */
+void start_wait_for_network(struct client *c);
 void start_answered(struct client *c);
 void start_failed(struct client *c);
 void start_pause(struct client *c, enum client_job next, uint64_t wait_s);

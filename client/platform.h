@@ -20,7 +20,7 @@ enum client_conn_state {
     CLIENT_CONN_CONNECTING,
     CLIENT_CONN_OPEN,    /* TCP's connection stands; send takes nothing until TLS's does */
     CLIENT_CONN_ENDED,   /* what had arrived before can still be received */
-    CLIENT_CONN_REFUSED, /* the same: TCP's stood, and TLS's has come to nothing */
+    CLIENT_CONN_REFUSED, /* the same: the server had the proof of our key, and gave none of its own */
 };
 
 struct client_platform {

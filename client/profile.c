@@ -57,6 +57,7 @@ void profile_run(struct client *c)
         };
         if (c->now_ns < c->transfer_retry.at_ns)
             return;
+        exchange_pass(&c->control, &c->transfer);
         exchange_start(&c->transfer, client_server_of(c, &c->transfer_retry), &request);
     }
     enum exchange_state state = exchange_run(&c->transfer);

@@ -10,15 +10,15 @@
 void sections_file_name(const struct client_disk *disk, const char *what,
                         char name[LEAT_CLIENT_FILE])
 {
-    struct client_text text;
-    put_begin(&text, name, LEAT_CLIENT_FILE);
-    put_text(&text, disk->name);
-    put_text(&text, ".");
-    put_text(&text, what);
+    struct text text;
+    text_begin(&text, name, LEAT_CLIENT_FILE);
+    text_put(&text, disk->name);
+    text_put(&text, ".");
+    text_put(&text, what);
 }
 
 /* The last place before a value becomes configuration: whatever was checked before, it stays one value of one key. */
-static void put_value(struct client_text *text, const char *key, const char *value)
+static void put_value(struct text *text, const char *key, const char *value)
 {
     if (!*value)
         return;
@@ -26,50 +26,50 @@ static void put_value(struct client_text *text, const char *key, const char *val
         text->is_cut = true;
         return;
     }
-    put_text(text, key);
-    put_text(text, " = ");
-    put_text(text, value);
-    put_text(text, "\n");
+    text_put(text, key);
+    text_put(text, " = ");
+    text_put(text, value);
+    text_put(text, "\n");
 }
 
-static void put_count(struct client_text *text, const char *key, uint64_t number, const char *unit)
+static void put_count(struct text *text, const char *key, uint64_t number, const char *unit)
 {
     if (!number)
         return;
-    put_text(text, key);
-    put_text(text, " = ");
-    put_number(text, number);
-    put_text(text, unit);
-    put_text(text, "\n");
+    text_put(text, key);
+    text_put(text, " = ");
+    text_put_number(text, number);
+    text_put(text, unit);
+    text_put(text, "\n");
 }
 
-static void put_header(struct client_text *text, const char *kind, const char *name)
+static void put_header(struct text *text, const char *kind, const char *name)
 {
-    put_text(text, "\n[");
-    put_text(text, kind);
-    put_text(text, name);
-    put_text(text, "]\n");
+    text_put(text, "\n[");
+    text_put(text, kind);
+    text_put(text, name);
+    text_put(text, "]\n");
 }
 
 /* Other servers of the same images, as many as the value holds. */
-static void put_fallback(struct client_text *text, const struct client_hello *hello)
+static void put_fallback(struct text *text, const struct client_hello *hello)
 {
     char bytes[FALLBACK_BYTES];
-    struct client_text list;
+    struct text list;
     size_t whole = 0;
-    put_begin(&list, bytes, sizeof bytes);
+    text_begin(&list, bytes, sizeof bytes);
     for (unsigned i = 1; i < hello->server_count; i++) {
-        put_text(&list, whole ? ", " : "");
-        put_text(&list, hello->servers[i].host);
-        put_text(&list, ":");
-        put_number(&list, hello->servers[i].port);
+        text_put(&list, whole ? ", " : "");
+        text_put(&list, hello->servers[i].host);
+        text_put(&list, ":");
+        text_put_number(&list, hello->servers[i].port);
         whole = list.is_cut ? whole : list.used;
     }
     bytes[whole] = 0;
     put_value(text, "fallback", bytes);
 }
 
-static void put_mode(struct client_text *text, const struct client_disk *disk)
+static void put_mode(struct text *text, const struct client_disk *disk)
 {
     static const char *const words[] = {
         [CLIENT_READ_ONLY] = "private", [CLIENT_RAM] = "ram",      [CLIENT_LOCAL] = "local",
@@ -86,22 +86,36 @@ static void put_mode(struct client_text *text, const struct client_disk *disk)
     }
 }
 
-static void put_disk(struct client_text *text, const struct client_hello *hello,
+/* vdisk/verity/verity.h: HASH:BLOCKS, and :ALL for a disk that is larger than its image. */
+static void put_tree(struct text *text, const struct client_disk *disk)
+{
+    char bytes[128];
+    struct text root;
+    text_begin(&root, bytes, sizeof bytes);
+    text_put_number(text_put(text_put(&root, disk->root_hash), ":"), disk->root_blocks);
+    if (disk->blocks > disk->root_blocks)
+        text_put_number(text_put(&root, ":"), disk->blocks);
+    put_value(text, "root_hash", bytes);
+    put_value(text, "hash_export", disk->tree);
+}
+
+static void put_disk(struct text *text, const struct client_hello *hello,
                      const struct sections_disk *one)
 {
     const struct client_disk *disk = one->disk;
     put_header(text, "disk ", disk->name);
     put_mode(text, disk);
     put_fallback(text, hello);
-    if (disk->mode !=
-        CLIENT_PRIVATE) /* its export has what was written to it, and no longer that content */
+    if (disk->tree[0]) /* its root hash is its content id */
+        put_tree(text, disk);
+    else if (disk->mode != CLIENT_PRIVATE) /* or its export has what was written to it */
         put_value(text, "content", disk->content);
     put_count(text, "iops", disk->iops, "");
     put_count(text, "bandwidth", disk->bandwidth, "");
     put_value(text, "profile_file", one->profile);
 }
 
-static void put_vm(struct client_text *text, const struct sections_disk *one)
+static void put_vm(struct text *text, const struct sections_disk *one)
 {
     const struct client_disk *disk = one->disk;
     put_header(text, "vm ", disk->name);
@@ -113,7 +127,7 @@ static void put_vm(struct client_text *text, const struct sections_disk *one)
     put_value(text, "disks", disk->name);
 }
 
-bool sections_put(struct client_text *text, const struct client_hello *hello, const char *psk,
+bool sections_put(struct text *text, const struct client_hello *hello, const char *psk,
                   const struct sections_disk *disks, unsigned count)
 {
     put_header(text, "server", "");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The sections of leat.conf that stand for what was chosen: [server], and for each disk a [disk] and a [vm] of its name.
- * Hash trees are not named: no export has them (docs/client.md).
  */
 #ifndef CLIENT_SECTIONS_H
 #define CLIENT_SECTIONS_H
@@ -18,7 +17,7 @@ struct sections_disk { /* one that runs; names: empty: none */
 };
 
 /* psk: "UUID:HEX", or empty: no TLS. False: the text does not fit. */
-bool sections_put(struct client_text *text, const struct client_hello *hello, const char *psk,
+bool sections_put(struct text *text, const struct client_hello *hello, const char *psk,
                   const struct sections_disk *disks, unsigned count);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is said in a session: what was chosen, renewals, good-bye. */
+#include <stdio.h>
 #include <string.h>
 
 #include "client/inside.h"
@@ -18,38 +19,40 @@ void session_begin_job(struct client *c, enum client_job job, const char *path, 
         .body = c->request,
         .body_size = strlen(c->request),
         .limit_ns = job == JOB_BYE ? BYE_LIMIT_NS : CONTROL_LIMIT_NS,
+        .shake_ns = client_patience(c, &c->retry),
         .into = c->answer,
         .room = sizeof c->answer,
     };
     c->job = job;
+    exchange_pass(&c->transfer, &c->control);
     exchange_start(&c->control, client_server_of(c, &c->retry), &request);
 }
 
 static void say_chosen(struct client *c)
 {
-    struct client_text text;
+    struct text text;
     bool is_first = true;
-    put_begin(&text, c->request, sizeof c->request);
-    put_text(&text, "{\"disks\":[");
+    text_begin(&text, c->request, sizeof c->request);
+    text_put(&text, "{\"disks\":[");
     for (unsigned i = 0; i < c->hello.disk_count; i++) {
         if (!(c->chosen >> i & 1))
             continue;
-        put_text(&text, is_first ? "" : ",");
-        put_json(&text, c->hello.disks[i].name);
+        text_put(&text, is_first ? "" : ",");
+        text_put_json(&text, c->hello.disks[i].name);
         is_first = false;
     }
-    put_text(&text, "]}");
+    text_put(&text, "]}");
     session_begin_job(c, JOB_CHOSEN, "/client/v1/chosen", c->session, CLIENT_OWN);
 }
 
 static void renew(struct client *c)
 {
-    struct client_text text;
-    put_begin(&text, c->request, sizeof c->request);
+    struct text text;
+    text_begin(&text, c->request, sizeof c->request);
     if (c->report_size) {
-        put_text(&text, "{\"report\":");
-        put_some(&text, c->report, c->report_size);
-        put_text(&text, "}");
+        text_put(&text, "{\"report\":");
+        text_put_bytes(&text, c->report, c->report_size);
+        text_put(&text, "}");
     }
     session_begin_job(c, JOB_RENEW, "/client/v1/renew", c->session, CLIENT_OWN);
 }
@@ -122,22 +125,37 @@ static bool is_ours(const struct client *c, const char *disk)
     return c->hello.disk_count == 0;
 }
 
+/* To whoever looks at the VM, each time: vdisk tells there of each try. */
+static void tell_waiting(struct client *c, const struct client_reply *reply)
+{
+    for (unsigned i = 0; i < reply->busy_count; i++) {
+        const struct client_busy *busy = &reply->busy[i];
+        char text[CLIENT_SENTENCE];
+        if (!is_ours(c, busy->disk))
+            continue;
+        snprintf(text, sizeof text, "disk '%s/%s': in use by %s: this VM waits until that is over",
+                 busy->disk, busy->disk, busy->holder);
+        c->output->busy(c->output->ctx, text);
+    }
+}
+
 /* Who writes a disk that a VM here waits for: NBD's refusal does not tell. Said when it changes, of what runs. */
 static void say_busy(struct client *c, const struct client_reply *reply)
 {
-    struct client_text text;
+    struct text text;
     char now[CLIENT_SENTENCE];
     if (c->step != STEP_RUNNING)
         return;
-    put_begin(&text, now, sizeof now);
+    text_begin(&text, now, sizeof now);
     for (unsigned i = 0; i < reply->busy_count; i++) {
         if (!is_ours(c, reply->busy[i].disk))
             continue;
-        put_text(&text, text.used ? ", disk " : "disk ");
-        put_text(&text, reply->busy[i].disk);
-        put_text(&text, " is in use by ");
-        put_text(&text, reply->busy[i].holder);
+        text_put(&text, text.used ? ", disk " : "disk ");
+        text_put(&text, reply->busy[i].disk);
+        text_put(&text, " is in use by ");
+        text_put(&text, reply->busy[i].holder);
     }
+    tell_waiting(c, reply);
     if (now[0] && strcmp(now, c->busy) != 0)
         client_log(c, "%s: its VM waits until that is over", now);
     strcpy(c->busy, now);
@@ -166,7 +184,7 @@ static void try_again(struct client *c, enum client_job job, const char *why)
         client_log(c, "the server %s:%u: %s; it is tried again", server->host, server->port, why);
     uint64_t wait_s = client_retry(c, &c->retry);
     if (c->step == STEP_CHOSEN) /* the screen says that the machine starts */
-        client_note(c, wait_s, "The server: %s.", why);
+        client_note(c, wait_s, "The server %s:%u: %s.", server->host, server->port, why);
 }
 
 void session_failed(struct client *c)

@@ -1,58 +1,75 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Until leatd lets the machine in: hello by its own key; where TLS fails with that, it asks by the key that everybody knows
    whether leatd knows the machine, or offers it the firmware's key. */
+#include <stdio.h>
 #include <string.h>
 
 #include "client/inside.h"
 #include "client/value.h"
 
 #define DEFAULT_WAIT_S 10u
+/* Until it is the key: a server that dies may hang up as one that has another key does. */
+#define REFUSALS 2u
 
 void client_enrol_psk(const struct client_platform *platform, char psk[CLIENT_PSK_BYTES])
 {
     static const char text[] = "leat enrolment", hex[] = "0123456789abcdef";
-    struct client_text out;
+    struct text out;
     uint8_t sum[32];
     platform->sha256(text, sizeof text - 1, sum);
-    put_begin(&out, psk, CLIENT_PSK_BYTES);
-    put_text(&out, "enrol:");
+    text_begin(&out, psk, CLIENT_PSK_BYTES);
+    text_put(&out, "enrol:");
     for (unsigned i = 0; i < sizeof sum; i++)
-        put_some(&out, (const char[]){hex[sum[i] >> 4], hex[sum[i] & 15]}, 2);
+        text_put_bytes(&out, (const char[]){hex[sum[i] >> 4], hex[sum[i] & 15]}, 2);
 }
 
-static void put_who(const struct client *c, struct client_text *text)
+static void put_who(const struct client *c, struct text *text)
 {
-    put_text(text, "{\"uuid\":");
-    put_json(text, c->uuid);
-    put_text(text, ",\"macs\":[");
-    put_json(text, c->mac);
-    put_text(text, "],\"version\":");
-    put_json(text, c->config.version);
+    text_put(text, "{\"uuid\":");
+    text_put_json(text, c->uuid);
+    text_put(text, ",\"macs\":[");
+    text_put_json(text, c->mac);
+    text_put(text, "],\"version\":");
+    text_put_json(text, c->config.version);
 }
 
 static void put_request(struct client *c)
 {
-    struct client_text text;
-    put_begin(&text, c->request, sizeof c->request);
+    struct text text;
+    text_begin(&text, c->request, sizeof c->request);
     put_who(c, &text);
     if (c->next == JOB_ENROL) {
-        put_text(&text, ",\"key\":");
-        put_json(&text, strchr(c->config.psk, ':') + 1);
+        text_put(&text, ",\"key\":");
+        text_put_json(&text, strchr(c->config.psk, ':') + 1);
     } else if (c->config.product[0]) {
-        put_text(&text, ",\"hardware\":{\"product\":");
-        put_json(&text, c->config.product);
-        put_text(&text, "}");
+        text_put(&text, ",\"hardware\":{\"product\":");
+        text_put_json(&text, c->config.product);
+        text_put(&text, "}");
     }
-    put_text(&text, "}");
+    text_put(&text, "}");
+}
+
+/* The log has from net why that takes its time. */
+void start_wait_for_network(struct client *c)
+{
+    char text[CLIENT_SENTENCE + 40];
+    snprintf(text, sizeof text, "Waiting for the network%s%s.", c->network_why[0] ? ": " : "",
+             c->network_why);
+    c->has_notice = c->waits_for_network = true;
+    c->output->progress(c->output->ctx, text);
 }
 
 void start_next(struct client *c)
 {
+    const struct client_server *server = client_server_of(c, &c->retry);
     if (!c->mac[0]) {
-        if (!c->has_notice)
-            client_note(c, 0, "Waiting for the network.");
+        if (!c->waits_for_network)
+            start_wait_for_network(c);
         return;
     }
+    if (c->waits_for_network)
+        client_note(c, 0, "Asking the server %s:%u.", server->host, server->port);
+    c->waits_for_network = false;
     put_request(c);
     session_begin_job(c, c->next, c->next == JOB_ENROL ? "/client/v1/enrol" : "/client/v1/hello",
                       NULL, c->next == JOB_HELLO ? CLIENT_OWN : CLIENT_ENROL);
@@ -62,6 +79,7 @@ void start_next(struct client *c)
 void start_pause(struct client *c, enum client_job next, uint64_t wait_s)
 {
     exchange_stop(&c->control);
+    exchange_stop(&c->transfer);
     c->step = STEP_WAITING;
     c->next = next;
     c->retry.failures = 0;
@@ -74,6 +92,7 @@ static void go_round(struct client *c, const char *why)
     char host[CLIENT_HOST_BYTES];
     unsigned port = server->port;
     strcpy(host, server->host);
+    c->refusals = 0;
     uint64_t wait_s = client_retry(c, &c->retry);
     client_note(c, wait_s, "The server %s:%u: %s.", host, port, why);
 }
@@ -90,6 +109,7 @@ void start_failed(struct client *c)
     c->job = JOB_NONE;
     memset(c->request, 0, sizeof c->request);
     if (job == JOB_HELLO && c->control.is_refused) {
+        c->refusals += c->refusals < REFUSALS;
         c->next = way_in(c);
         return;
     }
@@ -144,6 +164,10 @@ static void found_known(struct client *c, enum client_job job, uint64_t wait_s)
         start_pause(c, JOB_HELLO, 0);
         return;
     }
+    if (c->refusals < REFUSALS) {
+        start_pause(c, JOB_HELLO, 0);
+        return;
+    }
     c->has_enrolled = false;
     start_pause(c, JOB_HELLO, wait_s);
     client_note(c, wait_s,
@@ -166,12 +190,15 @@ void start_answered(struct client *c)
     struct client_reply reply;
     const char *text = is_good ? c->answer : c->control.error;
     bool is_json = answer_reply(text, is_good ? (size_t)c->control.got : strlen(text), &reply);
+    bool is_known = is_good && is_json && !strcmp(reply.state, "known");
     uint64_t wait_s = reply.wait_s ? reply.wait_s : DEFAULT_WAIT_S;
     c->job = JOB_NONE;
     memset(c->request, 0, sizeof c->request);
+    if (job == JOB_HELLO || !is_known)
+        c->refusals = 0;
     if (is_good && job == JOB_HELLO && !strcmp(reply.state, "ok")) {
         let_in(c);
-    } else if (is_good && is_json && !strcmp(reply.state, "known")) {
+    } else if (is_known) {
         found_known(c, job, wait_s);
     } else if (!is_good && job == JOB_ENROL && !reply.state[0] &&
                (status == 404 || status == 405)) {

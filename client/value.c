@@ -71,14 +71,14 @@ bool value_is_text(const char *text, size_t size)
     return true;
 }
 
-static bool is_hash(const char *text)
+bool value_is_sha256(const char *text)
 {
     return strlen(text) == 64 && strspn(text, "0123456789abcdefABCDEF") == 64;
 }
 
 bool value_is_content(const char *text)
 {
-    if (is_hash(text))
+    if (value_is_sha256(text))
         return true;
     for (const char *at = text; *at; at++)
         if (*at < ' ' || *at > '~' || *at == ';')
@@ -93,7 +93,7 @@ static unsigned hex_digit(char c)
 
 bool value_take_sha256(const char *text, uint8_t out[32])
 {
-    if (!is_hash(text))
+    if (!value_is_sha256(text))
         return false;
     for (unsigned i = 0; i < 32; i++)
         out[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));

@@ -16,7 +16,9 @@ bool value_is_path(const char *text, size_t size);
 bool value_is_text(const char *text, size_t size);
 /* A content id, by the rule of leat.conf. */
 bool value_is_content(const char *text);
-/* 32 bytes as 64 hexadecimal digits. */
+/* 64 hexadecimal digits. */
+bool value_is_sha256(const char *text);
+/* The 32 bytes that they are. */
 bool value_take_sha256(const char *text, uint8_t out[32]);
 /* "HOST" or "HOST:PORT", of size bytes: a host name or an IPv4 address. */
 bool value_take_server(const char *text, size_t size, uint16_t port, struct client_server *out);

@@ -61,7 +61,7 @@ static void put_to_channel(const char *line, uint32_t length)
     }
 }
 
-static void log_line(const char *format, va_list arguments)
+static void put_line(const char *format, va_list arguments)
 {
     char line[LEAT_LOG_LINE + 2];
     int length = vsnprintf(line, LEAT_LOG_LINE + 1, format, arguments);
@@ -88,14 +88,19 @@ static void log_line(const char *format, va_list arguments)
     }
 }
 
+static void log_line(const char *format, va_list arguments)
+{
+    leat_mutex_lock(&log_state.mutex);
+    put_line(format, arguments);
+    leat_mutex_unlock(&log_state.mutex);
+}
+
 void leat_log(const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    leat_mutex_lock(&log_state.mutex);
     log_line(format, arguments);
-    leat_mutex_unlock(&log_state.mutex);
     va_end(arguments);
 }
 
@@ -104,9 +109,7 @@ void leat_fatal(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    leat_mutex_lock(&log_state.mutex);
     log_line(format, arguments);
-    leat_mutex_unlock(&log_state.mutex);
     va_end(arguments);
     for (;;) {
         leat_domain_kill(LEAT_SELF, 1);

@@ -31,7 +31,7 @@ class Api:
         if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
             raise Refused(f"{self.server} is no http://HOST:PORT or https://HOST:PORT")
         self.kept = None
-        self.url, self.ca, self.timeout = url, ca or os.environ.get("LEAT_CA"), 60
+        self.url, self.ca, self.timeout = url, ca or os.environ.get("LEAT_CA"), 600  # it may hash a kernel first
         if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise Refused("over the network only https:// will do: a password would be readable")
 
@@ -114,12 +114,13 @@ class Api:
             raise Refused(found.get("error", f"status {status}"), status)
         return found
 
-    def items(self, path, most=None):
-        """All pages of a list, or the first `most` entries."""
-        found, after = [], ""
+    def items(self, path, most=None, **filters):
+        """All pages of a list, or the first `most` entries; of those alone that have the fields of filters, where not None."""
+        found, after = [], "".join(f"&{k}={urllib.parse.quote(v)}" for k, v in filters.items() if v is not None)
+        only = after
         while True:
             page = self.ask("GET", f"{path}?limit={min(most or 1000, 1000)}{after}")
             found += page["items"]
             if not page["next"] or (most and len(found) >= most):
                 return found
-            after = "&after=" + page["next"]
+            after = only + "&after=" + page["next"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import leatdisks
 from leatapi import Refused
 
 SECTOR = 512
@@ -51,44 +52,56 @@ def find(image):
     raise Refused(f"{image} has no ext4 file system with a /boot/vmlinuz-VERSION")
 
 
-def take_out(image, target):
+def take_out(image, target, claim):
     """The fields of a version: the newest kernel of the image, and its initrd, as target's files."""
     system, *paths = find(image)
     fields = {}
     for name, path in zip(("kernel", "initrd"), paths):
         if not path:
             continue
-        file = target.with_suffix("." + name)
-        tool("debugfs", "-R", f"dump {path} {file}", system)
-        if not file.exists() or not file.stat().st_size:
-            raise Refused(f"{path} cannot be read out of {image}")
-        fields[name] = file.name
+        # stat's line: User: 0   Group: 0   Project: 0   Size: 123
+        found = re.search(r"Size: (\d+)", tool("debugfs", "-R", f"stat {path}", system))
+
+        def dump(part, path=path, size=int(found[1]) if found else 0):
+            tool("debugfs", "-R", f"dump {path} {part}", system)
+            if not part.exists() or not size or part.stat().st_size != size:
+                raise Refused(f"{path} cannot be read out of {image} into {part.parent}: is its disk full?")
+        fields[name] = make(target.with_suffix("." + name), dump, claim)
     return fields
 
 
-def copy_beside(target, **files):
+def make(file, write, claim):
+    """The name of the file, which has it only when it is whole."""
+    part = file.with_name(file.name + leatdisks.PART)
+    claim(file.name)
+    try:
+        write(part)
+        part.chmod(0o644)
+        leatdisks.place(part, file)
+        return file.name
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def copy_beside(target, claim, **files):
     """The fields of a version: these files, those that are given, as target's."""
     fields = {}
     for name, source in files.items():
         if not source:
             continue
-        file = target.with_suffix("." + name)
         try:
-            shutil.copyfile(source, file)
+            fields[name] = make(target.with_suffix("." + name), lambda part, source=source: shutil.copyfile(source, part), claim)
         except OSError as error:
-            raise Refused(f"{source} cannot be copied to {file.parent}: {error.strerror}") from None
-        fields[name] = file.name
+            raise Refused(f"{source} cannot be copied to {target.parent}: {error.strerror}") from None
     return fields
 
 
-def bring(folder, source, name, args):
+def bring(folder, source, name, args, claim=lambda name: None):
     """The fields that `image import` and `image set` have for kernel, initrd and cmdline. source: the version's file; name: what
-    the files are named after."""
+    the files are named after; claim is told each name before anything of the file is there."""
     target = Path(folder) / name
-    fields = take_out(Path(folder) / source, target) if args.from_image else {}
-    fields.update(copy_beside(target, kernel=args.kernel, initrd=args.initrd))
-    for file in fields.values():
-        (Path(folder) / file).chmod(0o644)
+    fields = take_out(Path(folder) / source, target, claim) if args.from_image else {}
+    fields.update(copy_beside(target, claim, kernel=args.kernel, initrd=args.initrd))
     if args.cmdline is not None:
         fields["cmdline"] = args.cmdline
     return fields

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 from leatapi import Refused
@@ -13,7 +12,6 @@ from leatprogress import Progress
 
 FORMATS = ("raw", "qcow2", "vmdk", "vhdx")
 PART = ".part"
-STALE = 86400  # seconds that an unfinished file rests before the next step in its folder removes it; leatd's, too
 
 
 def run(*words):
@@ -62,17 +60,8 @@ def place(part, path):
         os.link(part, path)
     except FileExistsError:
         raise Refused(f"{path} is there already") from None
-    os.unlink(part)
+    Path(part).unlink(missing_ok=True)  # leatd may have seen that the file has both names
     sync(Path(path).parent)
-
-
-def sweep(folder):
-    for file in [*Path(folder).glob("*" + PART), *Path(folder).glob(f"*{PART}.new")]:
-        try:
-            if file.stat().st_mtime < time.time() - STALE:
-                file.unlink()
-        except OSError:
-            pass  # somebody else's
 
 
 def convert(source, source_format, target, target_format, what):

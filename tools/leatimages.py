@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What leatctl does with whole images: import, export, and a difference merged into a new version. Import works from any
-machine; the others read leatd's folders, and so run on the server itself."""
+"""What leatctl does with whole images: import, export, and a difference merged into a new version. Import and link work from any
+machine; the others read leatd's folders, and so run on the server itself, unless the image lies elsewhere."""
+import contextlib
 import os
 import re
 import shutil
@@ -9,7 +10,10 @@ from pathlib import Path
 import leatboot
 import leatdisks
 import leatimport
+import leatsource
 from leatapi import Refused
+
+NAME = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def need_folder(status, which):
@@ -19,39 +23,70 @@ def need_folder(status, which):
     return folder
 
 
-def add_version(command, name, fields, where=None):
-    """The new version's row, once its files are whole. where: the folder that they are removed from if it fails."""
+def is_there(api, name):
+    """Whether leatd has the image; Refused if it would not take the name, before anything is copied for it."""
+    if not NAME.fullmatch(name):
+        raise Refused(f"{name} is no image's name: that has to be 1 to 63 of a-z 0-9 . _ -, beginning with a letter or digit")
+    try:
+        api.ask("GET", f"images/{name}")
+    except Refused as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
+
+
+def make_image(api, name):
+    """Somebody else may have made it meanwhile: then it is not this run's to remove."""
+    try:
+        api.ask("POST", "images", {"name": name})
+    except Refused as error:
+        if error.status != 409:
+            raise
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def image_for(api, name):
+    """The image, for the version that is made in this context. If it was not there and no version comes of it, it goes again."""
+    was_there = is_there(api, name)
+    try:
+        was_there = was_there or not make_image(api, name)
+        yield
+    except BaseException:  # also while it was asked for: it may be there
+        if not was_there:
+            with contextlib.suppress(Refused):  # it was not made, or has a version all the same
+                api.ask("DELETE", f"images/{name}")
+        raise
+
+
+def add_version(command, name, fields):
+    """The new version's row, once its files are whole."""
     if command.args.publish:
         fields["state"] = "published"
-    try:
+    with image_for(command.api, name):
         answer = command.api.ask("POST", f"images/{name}/versions", {**fields, **command.fields("note")})
-    except Refused as error:
-        if where and error.status:
-            leatimport.forget(where, fields["source"])
-        raise
-    command.done(answer, f"{name} has version {answer['number']}, {answer['state']}")
+    verified = "" if answer["hash_source"] else "; it has no hash tree, so that machines do not verify it"
+    command.done(answer, f"{name} has version {answer['number']}, {answer['state']}{verified}")
 
 
 def bring(command):
     """image import"""
     args, api = command.args, command.api
     folder = api.ask("GET", "status")["images_folder"]
+    is_there(api, args.name)
+    brought = leatimport.Brought(api)
     try:
-        api.ask("POST", "images", {"name": args.name})
-    except Refused as error:
-        if error.status != 409:  # it is there: another version of it
-            raise
-    is_local = not args.upload and leatimport.is_local(api, folder)
-    if is_local:
-        fields = leatimport.bring(folder, args.name, args.file, not args.no_tree)
-        try:
-            fields.update(leatboot.bring(folder, fields["source"], fields["source"], args))
-        except Refused:
-            leatimport.forget(folder, fields["source"])
-            raise
-    else:
-        fields = leatimport.send(api, args, not args.no_tree)
-    add_version(command, args.name, fields, folder if is_local else None)
+        if not args.upload and leatimport.is_local(api, folder):
+            fields = leatimport.bring(brought, folder, args.name, args.file, not args.no_tree)
+            fields.update(leatboot.bring(folder, fields["source"], fields["source"], args, brought.claim))
+        else:
+            fields = leatimport.send(brought, args, not args.no_tree)
+        add_version(command, args.name, fields)
+    except BaseException:
+        brought.drop()
+        raise
 
 
 def find_version(api, name, number):
@@ -63,6 +98,24 @@ def find_version(api, name, number):
     return max(found, key=lambda v: v["number"])
 
 
+def source_of(command, version):
+    """A context that gives what qemu-img reads a version under."""
+    if leatsource.is_uri(version["source"]):
+        return leatsource.opened(version["source"], command.args)
+    return contextlib.nullcontext(need_folder(command.api.ask("GET", "status"), "images_folder") / version["source"])
+
+
+def link(command):
+    """image link: a version whose image stays where it is."""
+    args = command.args
+    if not leatsource.is_uri(args.uri):
+        raise Refused(f"{args.uri} is no nbd://, nbds://, nbd+unix://, nbds+unix://, http://, https://, s3:// or rbd: image; "
+                      "image import takes files")
+    is_there(command.api, args.name)
+    fields = {"source": args.uri, "size": leatsource.size(args.uri, args)}
+    add_version(command, args.name, fields)
+
+
 def export(command):
     """image export"""
     args = command.args
@@ -70,9 +123,6 @@ def export(command):
     if mark and not re.fullmatch(r"[1-9]\d{0,8}", number):
         raise Refused(f"{args.name} is no NAME@NUMBER")
     version = find_version(command.api, name, int(number or 0))
-    source = version["source"]
-    if "://" not in source:
-        source = need_folder(command.api.ask("GET", "status"), "images_folder") / source
     target = Path(args.file)
     if target.exists():
         raise Refused(f"{target} is there already")
@@ -80,7 +130,8 @@ def export(command):
     part = target.with_name(target.name + leatdisks.PART)
     part.unlink(missing_ok=True)  # of an export that was killed
     try:
-        leatdisks.convert(source, version["format"], part, wanted, "exporting")
+        with source_of(command, version) as source:
+            leatdisks.convert(source, version["format"], part, wanted, "exporting")
         leatdisks.place(part, target)
     except OSError as error:
         raise Refused(f"{target} cannot be made: {error}") from None
@@ -109,23 +160,28 @@ def merge(command):
     if not name:
         raise Refused(f"difference {args.id} lies over no image: its disk has none, so there is nothing to make a version of")
     version = find_version(api, name, difference["version"])
-    if "://" in version["source"]:
-        raise Refused(f"version {version['number']} of {name} is on another server: only a file can be merged")
+    if leatsource.is_uri(version["source"]):
+        raise Refused(f"version {version['number']} of {name} is {version['source']}, no file of this server: only over a file "
+                      "can a difference be merged")
     folder = need_folder(status, "images_folder")
     file = need_folder(status, "differences_folder") / args.id
     stem = leatimport.new_stem(name)
     part = folder / f"{stem}.raw{leatdisks.PART}"
-    leatdisks.sweep(folder)
+    brought = leatimport.Brought(api)
     made = part.with_name(part.name + ".new")  # under which leat-difference works, until it is whole
     try:
+        brought.claim(f"{stem}.raw")
         run = leatdisks.run(find_program(), "merge", file, folder / version["source"], version["format"], part)
         if run.returncode:
             raise Refused(f"the difference cannot be merged: {run.stderr.strip().removeprefix('leat-difference: ')}")
-        fields = leatimport.enter(folder, part, stem, not args.no_tree)
+        fields = leatimport.enter(brought, folder, part, stem, not args.no_tree)
         fields.update({what: version[what] for what in ("kernel", "initrd", "cmdline") if version.get(what)})
-    except OSError as error:
-        raise Refused(f"the difference cannot be merged: {error}") from None
+        add_version(command, name, fields)
+    except BaseException as error:
+        brought.drop()
+        if isinstance(error, OSError):
+            raise Refused(f"the difference cannot be merged: {error}") from None
+        raise
     finally:
         for left in (part, made):
             left.unlink(missing_ok=True)
-    add_version(command, name, fields, folder)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Brings an image into leatd's image folder: raw, with its content id and its hash tree. On the server itself straight into the
-folder, from another machine by leatupload. A file has its own name there only when it is whole."""
+folder, from another machine by leatupload. A file has its own name there only when it is whole, and leatd knows the name before
+anything of it is there: what comes to nothing is removed, at once or, after a kill, a day later."""
 import hashlib
 import os
+import secrets
+import shutil
 import subprocess
 import tempfile
 import time
@@ -48,6 +51,8 @@ def make_tree(image, tree, content):
                          capture_output=True, text=True)
     words = dict(line.replace(" ", "").split("=", 1) for line in run.stdout.splitlines() if "=" in line)
     root = words.get("root_hash", "")
+    if (run.returncode or ":" not in root) and shutil.disk_usage(Path(tree).parent).free < os.path.getsize(image) // 64:
+        raise Refused(f"the hash tree cannot be made: No space left on the disk of {Path(tree).parent}")
     if run.returncode or ":" not in root:
         raise Refused(f"the hash tree cannot be made: {run.stderr.strip() or run.stdout.strip()}")
     return root.split(":")[0], int(root.split(":")[1])
@@ -74,47 +79,67 @@ def describe(image, tree, with_tree):
     return fields
 
 
-def enter(folder, part, stem, with_tree):
+class Brought:
+    """The names of files that no version has yet. leatd alone removes them: it knows what versions have."""
+
+    def __init__(self, api):
+        self.api, self.names = api, []
+
+    def claim(self, name):
+        """Before anything of the file is there. Once more: it has its day again."""
+        self.api.ask("POST", "files", {"name": name})
+        if name not in self.names:
+            self.names.append(name)
+        return name
+
+    def drop(self):
+        for name in self.names:
+            try:
+                self.api.ask("DELETE", f"files/{name}")
+            except Refused:
+                pass  # it was not made, a version has it, or leatd does it a day later
+        self.names = []
+
+
+def enter(brought, folder, part, stem, with_tree):
     """A whole raw image, in the folder already, gets its tree and its names there. The fields of the new version."""
     tree = Path(folder) / f"{stem}.verity{leatdisks.PART}"
-    image_name, tree_name = f"{stem}.raw", f"{stem}.verity"
+    names = {"source": f"{stem}.raw", **({"hash_source": f"{stem}.verity"} if with_tree else {})}
+    parts = {"source": part, "hash_source": tree}
     try:
-        fields = {"source": image_name, **describe(part, tree, with_tree)}
-        for file in (part, tree) if with_tree else (part,):
-            file.chmod(0o644)
-        if with_tree:
-            leatdisks.place(tree, Path(folder) / tree_name)
-            fields["hash_source"] = tree_name
-        leatdisks.place(part, Path(folder) / image_name)
-        return fields
-    except BaseException:
-        forget(folder, image_name)
-        raise
+        for name in names.values():
+            brought.claim(name)
+        fields = describe(part, tree, with_tree)
+        for what, name in reversed(names.items()):
+            parts[what].chmod(0o644)
+            leatdisks.place(parts[what], Path(folder) / brought.claim(name))
+        return {**fields, **names}
     finally:
         for file in (part, tree):
             file.unlink(missing_ok=True)
 
 
 def new_stem(name):
-    return f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    """No other import's; short enough for leatd's names with any end."""
+    return f"{name[:30]}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
-def bring(folder, name, source, with_tree):
-    """On the server itself. The fields of the new version; nothing is left in the folder if it fails."""
+def bring(brought, folder, name, source, with_tree):
+    """On the server itself. The fields of the new version."""
     stem = new_stem(name)
-    part = Path(folder) / f"{stem}.raw{leatdisks.PART}"
-    leatdisks.sweep(folder)
+    part = Path(folder) / f"{brought.claim(f'{stem}.raw')}{leatdisks.PART}"
     try:
         make_raw(source, part)
-        return enter(folder, part, stem, with_tree)
+        return enter(brought, folder, part, stem, with_tree)
     except OSError as error:
         raise Refused(f"{source} cannot be imported into {folder}: {error}") from None
     finally:
         part.unlink(missing_ok=True)
 
 
-def send(api, args, with_tree):
+def send(brought, args, with_tree):
     """From any machine: the same by uploads, which go on where they were when the same image is imported again."""
+    api = brought.api
     source = args.file
     try:
         with tempfile.TemporaryDirectory(prefix="leatctl-") as work:
@@ -124,31 +149,37 @@ def send(api, args, with_tree):
                 image = Path(work) / "image"
                 make_raw(source, image)
             fields = describe(image, tree, with_tree)
-            stem = f"{args.name[:40]}-{fields['content'][:16]}"
+            stem = f"{args.name[:38]}-{fields['content'][:16]}"
             fields.update(leatboot.bring(work, image.absolute(), f"{stem}.raw", args))
             fields["source"] = f"{stem}.raw"
-            leatupload.send(api, fields["source"], image, fields["content"])
+            send_file(brought, fields["source"], image, fields["content"])
             if with_tree:
                 fields["hash_source"] = f"{stem}.verity"
-                leatupload.send(api, fields["hash_source"], tree)
+                send_file(brought, fields["hash_source"], tree)
             for boot in ("kernel", "initrd"):
                 if boot in fields:
-                    fields[boot] = send_boot(api, Path(work) / fields[boot], args.name)
+                    fields[boot] = send_boot(brought, Path(work) / fields[boot], args.name)
             return fields
     except OSError as error:
         raise Refused(f"{source} cannot be imported: {error}") from None
 
 
-def send_boot(api, path, name):
+def send_file(brought, name, path, content=None):
+    """Named only when it is there whole: what has arrived of one that is not is what the same import goes on with."""
+    try:
+        if leatupload.send(brought.api, name, path, content):
+            brought.names.append(name)
+    except Refused as error:
+        if error.status == 507:  # the server's disk is full: what is there would keep it so
+            brought.names.append(name)
+        raise
+
+
+def send_boot(brought, path, name):
     """A kernel or initrd, by a name that its content makes its own."""
-    there = f"{name[:40]}-{digest(path)[:16]}{path.suffix}"
-    leatupload.send(api, there, path)
+    there = f"{name[:30]}-{digest(path)[:16]}{path.suffix}"
+    send_file(brought, there, path)
     return there
-
-
-def forget(folder, name):
-    for suffix in (".raw", ".verity", ".kernel", ".initrd"):
-        (Path(folder) / name).with_suffix(suffix).unlink(missing_ok=True)
 
 
 def is_local(api, folder):

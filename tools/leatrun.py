@@ -200,15 +200,21 @@ class Run:
             lines = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
         return self.machine.last_words(lines) or "it says nothing"
 
-    def _read_serial(self):
+    def _receive(self, source):
+        """What has come; b"" also where it has ended, which is watched no more then."""
         try:
-            data = self.serial.recv(65536)
+            data = source.recv(65536)
         except BlockingIOError:
-            return
+            return b""
         except OSError:
             data = b""
         if not data:
-            self.selector.unregister(self.serial)
+            self.selector.unregister(source)
+        return data
+
+    def _read_serial(self):
+        data = self._receive(self.serial)
+        if not data:
             return
         plain = self.cut_escape + data
         cut = CUT_ESCAPE.search(plain)
@@ -221,14 +227,8 @@ class Run:
             self.on_data(data)
 
     def _read_qmp(self):
-        try:
-            data = self.qmp.recv(65536)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
+        data = self._receive(self.qmp)
         if not data:
-            self.selector.unregister(self.qmp)
             return
         *lines, self.qmp_rest = (self.qmp_rest + data).split(b"\n")
         for line in lines:

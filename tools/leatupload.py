@@ -33,22 +33,25 @@ def put(api, name, piece, at, total):
 def put_raw(api, name, data, at, size, total):
     for attempt in range(TRIES):
         try:
+            if attempt:  # it could not be reached: was the piece lost, or its answer?
+                there, whole = received(api, name)
+                is_last = at + size == total  # its bytes may be there while the file has no name yet
+                if there == at + size and (whole or not is_last):
+                    return there
             return api.put(f"files/{name}", data, f"bytes {at}-{at + size - 1}/{total}")["received"]
         except Refused as error:
             if error.status or attempt + 1 == TRIES:
                 raise
-            time.sleep(PAUSE)  # it cannot be reached
-            there, whole = received(api, name)
-            if whole or there == at + size:
-                return at + size  # the answer was lost, not the piece
+            time.sleep(PAUSE)
 
 
 def send(api, name, path, content=None):
-    """content: SHA-256 of what path had when it was hashed; Refused if it has something else now."""
+    """Whether anything had to be sent. content: SHA-256 of what path had when it was hashed; Refused if it has something else
+    now."""
     total = os.path.getsize(path)
     there, whole = received(api, name)
     if whole and there == total:
-        return
+        return False
     digest = hashlib.sha256()
     with open(path, "rb") as file, Progress(f"sending {name}", total) as progress:
         at = 0
@@ -57,14 +60,15 @@ def send(api, name, path, content=None):
             if not piece:
                 raise Refused(f"{path} has become smaller")
             digest.update(piece)
-            if at + len(piece) <= there:
+            is_last = at + len(piece) == total
+            if at + len(piece) <= there and not is_last:
                 progress.skip(len(piece))
             else:
-                skip = max(there - at, 0)
-                is_last = at + len(piece) == total
+                skip = max(there - at, 0) if there < total else 0  # the last piece gives the file its name
                 if is_last and content and digest.hexdigest() != content:
                     api.ask("DELETE", f"files/{name}")
                     raise Refused(f"{path} was changed while it was sent: import it again")
                 put(api, name, piece[skip:], at + skip, total)
                 progress.add(len(piece))
             at += len(piece)
+    return True

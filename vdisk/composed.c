@@ -2,7 +2,6 @@
 #include "vdisk/composed.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "vdisk/engine.h"
@@ -45,9 +44,8 @@ bool composed_attach(struct vdisk *v, struct vdisk_disk *d)
     if (d->config.is_read_only)
         d->refusal = "mode=server is for disks that are written: take read_only out, or use "
                      "mode=private";
-    if (d->config.has_root)
-        d->refusal = "root_hash is for images that are not written: not with mode=server";
-    d->config.has_root = below.has_root = false;
+    d->config.has_root =
+        false; /* of the shared image alone: what the client has written has no hashes */
     configure_below(&below);
     configure_above(&d->config);
     d->below = vdisk_attach(v, &below, below_changed, d);
@@ -128,6 +126,13 @@ void composed_join(struct vdisk_disk *d)
                  "server export it writable, or use mode=ram",
                  above->shown, below->shown);
         refuse(d, why);
+    } else if (d->below->config.has_root && below->block_size > above->block_size) {
+        snprintf(why, sizeof why,
+                 "the shared export '%.63s' is read in blocks of %u bytes, the client's '%.63s' of "
+                 "%u, so that smaller reads could not be verified: let the client's server have "
+                 "blocks as large",
+                 below->shown, below->block_size, above->shown, above->block_size);
+        refuse(d, why);
     } else {
         composed_compare(d);
     }
@@ -140,76 +145,6 @@ void composed_join(struct vdisk_disk *d)
                   "image (%s): all is read from it, and nothing is shared",
                   d->config.name, above->shown,
                   above->layers.by_holes ? NBD_BASE_ALLOCATION : NBD_ALLOCATION_DEPTH);
-}
-
-static void below_done(struct vdisk_request *part, int status)
-{
-    struct vdisk_request *r = part->owner;
-    r->below = NULL;
-    free(part);
-    disk_complete(r, status);
-}
-
-/* False: it cannot be read from the shared export. */
-static bool send_below(struct vdisk_disk *d, struct vdisk_request *r)
-{
-    if ((r->offset | r->length) & (d->below->export->block_size - 1))
-        return false;
-    struct vdisk_request *part = malloc(sizeof *part);
-    if (!part)
-        return false;
-    *part = (struct vdisk_request){.op = LEAT_BLK_READ,
-                                   .offset = r->offset,
-                                   .length = r->length,
-                                   .data = r->data,
-                                   .done = below_done,
-                                   .owner = r};
-    r->below = part;
-    d->below->export->engine->is_stirred = true; /* that export may have had its turn */
-    disk_take(d->below, part);
-    disk_go(part);
-    return true;
-}
-
-void composed_read(struct vdisk_request *r)
-{
-    struct vdisk_disk *d = r->disk;
-    enum layers_place place = layers_where(d->export, r->offset, r->length);
-    if (d->export->layers.has_news)
-        composed_compare(d);
-    if (place == LAYERS_BELOW && d->export->content.wanted) /* after a reconnect: is it the same? */
-        place = LAYERS_ASKED;
-    if (disk_has_failed(d))
-        disk_complete(r, LEAT_EIO);
-    else if (place == LAYERS_ASKED)
-        list_push_back(&d->export->layers.waiting, &r->node);
-    else if (place == LAYERS_ABOVE || !send_below(d, r))
-        disk_read_below(d, r);
-}
-
-void composed_fail(struct vdisk_disk *d)
-{
-    for (uint32_t count = d->counters.waiting; count && !list_is_empty(&d->requests); count--) {
-        struct vdisk_request *r = LIST_ENTRY(d->requests.next, struct vdisk_request, disk_node);
-        list_remove(&r->disk_node);
-        list_push_back(&d->requests, &r->disk_node);
-        if (r->below)
-            disk_complete(r, LEAT_EIO);
-    }
-}
-
-void composed_forget(struct vdisk_request *r)
-{
-    struct vdisk_request *part = r->below;
-    if (!part)
-        return;
-    struct vdisk_disk *below = part->disk;
-    read_forget(below->export, part);
-    list_remove(&part->disk_node);
-    if (!--below->counters.waiting)
-        below->counters.blocked_ns += below->export->engine->now_ns - below->blocked_since_ns;
-    free(part);
-    r->below = NULL;
 }
 
 void composed_counters(const struct vdisk_disk *d, struct vdisk_counters *counters)

@@ -20,7 +20,7 @@ void composed_join(struct vdisk_disk *d);
 /* The samples of both (identity.h) that have become known to lie below the client's layer are compared: if
    they differ, the disk gets its refusal. To be called before anything of that is read. */
 void composed_compare(struct vdisk_disk *d);
-/* A read goes its way: below, to the client's export, or it waits to learn which. */
+/* A read goes its way: below, to the client's export, or, of a verified image, to both; or it waits to learn which. */
 void composed_read(struct vdisk_request *r);
 /* d has failed for good: so do its reads that are below. */
 void composed_fail(struct vdisk_disk *d);

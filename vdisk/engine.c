@@ -279,6 +279,8 @@ struct vdisk_disk *vdisk_attach(struct vdisk *v, const struct vdisk_config *conf
         d->refusal = verify_objection(v, &d->config);
     d->config.has_root &= !d->refusal;
     if (d->config.has_root) { /* what is kept of it is named by its root hash */
+        if (d->config.root.all < d->config.root.blocks)
+            d->config.root.all = d->config.root.blocks;
         memcpy(d->config.content, d->config.root.hash, sizeof d->config.content);
         d->config.has_content = true;
     }

@@ -164,6 +164,26 @@ enum layers_place layers_where(struct vdisk_export *e, uint64_t offset, uint64_t
     return is_asked ? LAYERS_ASKED : LAYERS_BELOW;
 }
 
+static enum layers_place place_of(const struct layers *l, uint64_t block)
+{
+    bool is_told = l->span_count && l->spans[block / SPAN_BLOCKS] == SPAN_DONE;
+    if (!l->span_count || !blockmap_has(is_told ? &l->below : &l->free, block))
+        return LAYERS_ABOVE;
+    return is_told ? LAYERS_BELOW : LAYERS_ASKED;
+}
+
+enum layers_place layers_run(const struct vdisk_export *e, uint64_t offset, uint64_t last,
+                             uint64_t *end)
+{
+    uint64_t block = offset / CACHE_BLOCK_BYTES;
+    enum layers_place place = place_of(&e->layers, block);
+    do
+        *end = ++block * CACHE_BLOCK_BYTES;
+    while (*end < last && place_of(&e->layers, block) == place);
+    *end = *end < last ? *end : last;
+    return place;
+}
+
 void layers_written(struct vdisk_export *e, uint64_t offset, uint64_t length)
 {
     struct layers *l = &e->layers;

@@ -61,6 +61,9 @@ void layers_free(struct vdisk_export *e);
 /* Where [offset, offset + length) is to be read: below if all of its blocks are known to be. LAYERS_ASKED:
    it will be known when the server has answered. */
 enum layers_place layers_where(struct vdisk_export *e, uint64_t offset, uint64_t length);
+/* Where the block of byte `offset` is to be read, and all that follows it up to *end, at most `last`. */
+enum layers_place layers_run(const struct vdisk_export *e, uint64_t offset, uint64_t last,
+                             uint64_t *end);
 /* [offset, offset + length) is going to be changed by this engine. */
 void layers_written(struct vdisk_export *e, uint64_t offset, uint64_t length);
 /* The end of the run of blocks [first, end) that are not known to be below; `first` if it is itself. */

@@ -138,6 +138,7 @@ static void add_below(struct text *t, const struct vdisk_disk *below)
     add_number(t, "requests", below->counters.requests);
     add_number(t, "network_bytes", below->counters.network_bytes);
     add_export(t, below->export);
+    add_verify(t, below->export);
     add(t, "}");
 }
 

@@ -120,7 +120,7 @@ struct vdisk_request {
     const uint8_t *held;
     uint64_t held_bytes;
     struct diff_op *diff;        /* in mode local: its operation at the store */
-    struct vdisk_request *below; /* in mode server: its read of the shared export */
+    struct vdisk_request *below; /* in mode server: its reads of the shared export */
     uint64_t taken;              /* of a write to the overlay: bytes that it has */
     uint32_t pieces;             /* waiters of it in fetches */
     int status;

@@ -69,6 +69,7 @@ bool verify_is_same(const struct vdisk_export *e, const struct vdisk_config *con
     if (!v || !config->has_root)
         return !v && !config->has_root;
     return v->data == e && v->root.blocks == config->root.blocks &&
+           v->root.all == config->root.all &&
            !memcmp(v->root.hash, config->root.hash, sizeof v->root.hash) && v->tree &&
            !strcmp(v->tree->name, config->hash_export);
 }
@@ -79,7 +80,7 @@ uint64_t verify_size(const struct vdisk_export *e, uint32_t unit_bytes)
     if (!v)
         return 0;
     if (v->tree != e)
-        return v->root.blocks * VERITY_BLOCK_BYTES;
+        return v->root.all * VERITY_BLOCK_BYTES;
     return (v->places.blocks * VERITY_BLOCK_BYTES + unit_bytes - 1) / unit_bytes * unit_bytes;
 }
 
@@ -146,10 +147,12 @@ static void want_path(struct vdisk_export *e, struct tenant *t, struct verity_pl
 void verify_prepare(struct vdisk_export *e, const struct fetch *f)
 {
     struct verify *v = e->verify;
-    if (!v || v->tree == e)
+    if (!v || v->tree == e || f->first_block >= v->root.blocks)
         return;
+    uint64_t last_block = f->first_block + f->count - 1;
+    last_block = last_block < v->root.blocks ? last_block : v->root.blocks - 1;
     struct verity_place first = verity_place_of_data(&v->places, f->first_block);
-    struct verity_place last = verity_place_of_data(&v->places, f->first_block + f->count - 1);
+    struct verity_place last = verity_place_of_data(&v->places, last_block);
     want_path(e, f->tenant, first);
     if (!last.is_root && last.block != first.block) /* 64 blocks lie below two at most */
         want_path(e, f->tenant, last);
@@ -184,9 +187,10 @@ static const uint8_t *trusted(struct verify *v, uint64_t block)
     return has_passed ? cache_data(c, slot) : NULL;
 }
 
+static const uint8_t zeros[VERITY_BLOCK_BYTES];
+
 static enum verdict judge_superblock(struct verify *v, const uint8_t *data)
 {
-    static const uint8_t zeros[VERITY_BLOCK_BYTES];
     struct verity_salt salt;
     const char *why = verity_superblock(data, v->root.blocks, &salt);
     if (why) {
@@ -218,6 +222,8 @@ static enum verdict judge(struct vdisk_export *e, struct tenant *t, uint64_t blo
     bool is_tree = v->tree == e;
     if (is_tree && block == 0)
         return judge_superblock(v, data);
+    if (!is_tree && block >= v->root.blocks) /* behind the image */
+        return !data || !memcmp(data, zeros, sizeof zeros) ? GOOD : BAD;
     struct verity_place place =
         is_tree ? verity_place_of_hash(&v->places, block) : verity_place_of_data(&v->places, block);
     const uint8_t *above = place.is_root ? NULL : trusted(v, place.block);

@@ -22,6 +22,7 @@ enum leat_client_event {
     LEAT_CLIENT_ENDED = 5,  /* leatd has ended the session; text: why */
     LEAT_CLIENT_PROFILE = 6, /* arg[1]: bytes taken from area.profile; it may be filled again */
     LEAT_CLIENT_REPORT = 7,  /* it wants a new report: answered by LEAT_CTL_REPORT */
+    LEAT_CLIENT_BUSY = 8,    /* text: "disk 'VM/DISK': ", and why that VM waits for it */
 };
 
 #define LEAT_CLIENT_ENTRIES 64u

@@ -74,7 +74,8 @@ enum leat_ctl_op {
     LEAT_CTL_CHOSEN = 15, /* console -> supervisor: entry arg[0] of the menu; arg[1]: LEAT_CHOSEN */
 };
 
-/* What stands on the screen before all views: a notice, or a menu. It is on serial line and screen alike. */
+/* What stands on the screen before all views: a notice, or a menu. It is on the screen, and
+   on the serial line below the lines that come there meanwhile. */
 enum leat_screen_op {
     LEAT_SCREEN_NOTICE = 1, /* text: title; arg[3]: seconds that are counted down ("asks again in"), 0: none; lines
                                follow. With its SHOW a later NOTICE or MENU takes the place of what is there */

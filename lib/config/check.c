@@ -3,7 +3,7 @@
  * What can only be judged when the whole of leat.conf is known.
  */
 #include "lib/config/parser.h"
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 #include <string.h>
 
@@ -71,8 +71,6 @@ static const char *judge_layer(const struct leat_config *config, unsigned index)
         return "mode = server needs client_export: the export of each VM's own over this image";
     if (disk->read_only)
         return "mode = server is for disks that are written: take read_only out";
-    if (disk->root_hash[0] != '\0')
-        return "root_hash is for images that are not written: not with mode = server";
     if (disk->client_servers[0] == '\0' && strcmp(disk->client_export, disk->export_name) == 0)
         return "client_export is the shared export itself";
     for (unsigned i = 0; i < index; i++)

@@ -2,7 +2,7 @@
 #include "lib/config/config.h"
 
 #include "lib/config/parser.h"
-#include "lib/config/text.h"
+#include "lib/text.h"
 
 #include <ini.h>
 #include <string.h>

@@ -22,7 +22,7 @@
  *                         client_servers = HOST[:PORT], ..., client_layer = depth | holes;
  *                         fallback = HOST[:PORT], HOST[:PORT]; give_up = SECONDS;
  *                         content = TEXT: the name of this version of the image;
- *                         root_hash = HASH:BLOCKS, hash_export = NAME: every block is verified;
+ *                         root_hash = HASH:BLOCKS[:ALL], hash_export = NAME: every block is verified;
  *                         iops = N, bandwidth = SIZE: at most so much in a second, in each VM;
  *                         tls = yes | no, and keys as in [server];
  *                         profile = yes | no, profile_file = FILE: its boot profile
@@ -63,7 +63,7 @@
 #define LEAT_CONFIG_CONTENT 65u
 #define LEAT_CONFIG_EXPORT 256u
 #define LEAT_CONFIG_FALLBACK 200u
-#define LEAT_CONFIG_ROOT 96u               /* "HASH:BLOCKS" */
+#define LEAT_CONFIG_ROOT 104u              /* "HASH:BLOCKS:ALL" */
 #define LEAT_CONFIG_FALLBACKS 3u           /* as in vdisk/vdisk.h */
 #define LEAT_CONFIG_VM_MARK "{vm}"         /* in client_export: the VM's name */
 #define LEAT_CONFIG_FILE 64u               /* as in struct leat_boot_module */

@@ -4,7 +4,7 @@
  * secret, and so may be what somebody wrote one line too high.
  */
 #include "lib/config/parser.h"
-#include "lib/config/text.h"
+#include "lib/text.h"
 #include "lib/config/value.h"
 
 #include <string.h>

@@ -232,13 +232,27 @@ const char *value_guid(const char *text, char *out)
     return NULL;
 }
 
+/* A number of blocks, up to the end or a colon, which is passed if something is behind it. */
+static bool take_blocks(const char **text, uint64_t *blocks)
+{
+    char digits[24];
+    size_t size = strspn(*text, "0123456789");
+    if (size == 0 || size >= sizeof(digits) || ((*text)[size] != '\0' && (*text)[size] != ':'))
+        return false;
+    memcpy(digits, *text, size);
+    digits[size] = '\0';
+    *text += size;
+    *text += **text == ':' && (*text)[1] != '\0';
+    return value_number(digits, 1, 1ull << 51, blocks) == NULL;
+}
+
 const char *value_root_hash(const char *text)
 {
-    static const char digits[] = "0123456789";
     size_t hash = strspn(text, "0123456789abcdefABCDEF");
-    uint64_t blocks = 0;
-    if (hash != 64 || text[hash] != ':' || strspn(text + 65, digits) != strlen(text + 65) ||
-        value_number(text + 65, 1, 1ull << 51, &blocks) != NULL)
+    uint64_t blocks = 0, all = 0;
+    const char *at = text + 65;
+    if (hash != 64 || text[hash] != ':' || !take_blocks(&at, &blocks) ||
+        (*at != '\0' && (!take_blocks(&at, &all) || *at != '\0' || all < blocks)))
         return "must be HASH:BLOCKS as mkverity prints it: 64 hexadecimal digits, and the number "
                "of data blocks";
     return NULL;

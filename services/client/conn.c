@@ -9,7 +9,7 @@
 struct conn {
     void *secure; /* NULL: free */
     const struct vdisk_tls *tls;
-    bool is_connected, has_taken, has_ended;
+    bool is_connected, has_ended;
     char why[160];
 };
 
@@ -71,16 +71,14 @@ enum client_conn_state conn_state(void *ctx, void *conn, const char **why)
     if (!c->has_ended)
         return c->is_connected ? CLIENT_CONN_OPEN : CLIENT_CONN_CONNECTING;
     *why = c->why;
-    return c->is_connected && !c->has_taken ? CLIENT_CONN_REFUSED : CLIENT_CONN_ENDED;
+    return secure_conn_is_refused(c->secure) ? CLIENT_CONN_REFUSED : CLIENT_CONN_ENDED;
 }
 
 size_t conn_send(void *ctx, void *conn, const void *data, size_t size)
 {
     struct conn *c = conn;
     (void)ctx;
-    size_t n = c->is_connected ? secure_conn_send(c->secure, data, size) : 0;
-    c->has_taken |= n > 0;
-    return n;
+    return c->is_connected ? secure_conn_send(c->secure, data, size) : 0;
 }
 
 size_t conn_receive(void *ctx, void *conn, void *data, size_t size)

@@ -153,9 +153,21 @@ static void on_want_report(void *ctx)
     tell(LEAT_CLIENT_REPORT, "", 0, 0);
 }
 
+static void on_progress(void *ctx, const char *text)
+{
+    (void)ctx;
+    tell(LEAT_CLIENT_NOTICE, text, 0, 0);
+}
+
+static void on_busy(void *ctx, const char *text)
+{
+    (void)ctx;
+    tell(LEAT_CLIENT_BUSY, text, 0, 0);
+}
+
 static const struct client_output output = {
-    NULL,     on_notice,      on_offer,         on_memory,      on_config,
-    on_ended, on_start_again, on_profile_taken, on_want_report,
+    NULL,           on_notice,        on_offer,       on_memory,   on_config, on_ended,
+    on_start_again, on_profile_taken, on_want_report, on_progress, on_busy,
 };
 
 /* -- the supervisor -- */
@@ -249,12 +261,30 @@ static void signal_net(void *ctx)
     leat_signal_peer(ctx);
 }
 
+/* What net says of a network that is not there. */
+static void say_why_not(void)
+{
+    static char said[sizeof service.net.channel->info.why];
+    const struct leat_net_info *info = &service.net.channel->info;
+    char why[sizeof said];
+    if (info->state == LEAT_NET_UP)
+        return;
+    memcpy(why, info->why, sizeof why);
+    why[sizeof why - 1] = 0;
+    if (!why[0] || !strcmp(why, said))
+        return;
+    strcpy(said, why);
+    client_network_waits(service.client, why);
+}
+
 static void look_at_network(void)
 {
     static const uint8_t none[6];
     uint8_t mac[6];
-    if (!net_conns_came_up(&service.net))
+    if (!net_conns_came_up(&service.net)) {
+        say_why_not();
         return;
+    }
     memcpy(mac, service.net.channel->info.mac, sizeof mac);
     if (memcmp(mac, none, sizeof mac) != 0)
         client_set_mac(service.client, mac);

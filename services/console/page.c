@@ -62,19 +62,21 @@ static void add_entry(struct page *page, const struct panel *panel, unsigned ind
 }
 
 /* The marked entry is seen, and the page moves no more than it must for that. */
-static void place_window(struct panel *panel, unsigned rows)
+static void place_window(struct page *page, struct panel *panel)
 {
     unsigned count = panel->shown.count;
-    unsigned room = rows > ROWS_BESIDE_ENTRIES ? rows - ROWS_BESIDE_ENTRIES : 1;
+    unsigned room = page->rows > ROWS_BESIDE_ENTRIES ? page->rows - ROWS_BESIDE_ENTRIES : 1;
 
+    page->top = page->number == panel->shown.number ? page->top : 0;
+    page->number = panel->shown.number;
     panel->window = count < room ? count : room;
-    if (panel->marked < panel->top) {
-        panel->top = panel->marked;
-    } else if (panel->marked >= panel->top + panel->window) {
-        panel->top = panel->marked - panel->window + 1;
+    if (panel->marked < page->top) {
+        page->top = panel->marked;
+    } else if (panel->marked >= page->top + panel->window) {
+        page->top = panel->marked - panel->window + 1;
     }
-    if (panel->top > count - panel->window) {
-        panel->top = count - panel->window;
+    if (page->top > count - panel->window) {
+        page->top = count - panel->window;
     }
 }
 
@@ -82,9 +84,9 @@ static void add_menu(struct page *page, struct panel *panel, uint64_t now_ns)
 {
     char text[PANEL_TEXT] = "";
 
-    place_window(panel, page->rows);
+    place_window(page, panel);
     for (unsigned i = 0; i < panel->window; i++) {
-        add_entry(page, panel, panel->top + i);
+        add_entry(page, panel, page->top + i);
     }
     add_row(page, "", "", "");
     if (panel->is_chosen) {
@@ -125,8 +127,8 @@ static unsigned usable(unsigned has, unsigned most)
     return value > 1 ? value - 1 : 1;
 }
 
-static void make(struct page *page, struct panel *panel, unsigned columns, unsigned rows,
-                 uint64_t now_ns)
+void page_make(struct page *page, struct panel *panel, unsigned columns, unsigned rows,
+               uint64_t now_ns)
 {
     page->columns = usable(columns, PANEL_COLUMNS);
     page->rows = usable(rows, PANEL_ROWS);
@@ -145,21 +147,26 @@ static void make(struct page *page, struct panel *panel, unsigned columns, unsig
     }
 }
 
-static size_t draw_all(const struct page *page, char *out)
+static size_t put_rows(const struct page *page, unsigned from, char *out)
 {
-    size_t used = (size_t)sprintf(out, "\x1b[m\x1b[2J\x1b[H");
+    size_t used = 0;
 
-    for (unsigned i = 0; i < page->used; i++) {
+    for (unsigned i = from; i < page->used; i++) {
         used += (size_t)sprintf(out + used, "%s\r\n", page->row[i]);
     }
     return used;
 }
 
 /* The cursor rests below the last row. */
-static size_t draw_difference(const struct page *old, const struct page *page, char *out)
+size_t page_put_alone(const struct page *old, const struct page *page, char out[PAGE_BYTES])
 {
-    size_t used = 0;
+    size_t used;
 
+    if (old == NULL || old->columns != page->columns || old->rows != page->rows) {
+        used = (size_t)sprintf(out, "\x1b[m\x1b[2J\x1b[H");
+        return used + put_rows(page, 0, out + used);
+    }
+    used = 0;
     for (unsigned i = 0; i < page->rows; i++) {
         if (strcmp(old->row[i], page->row[i]) != 0) {
             used += (size_t)sprintf(out + used, "\x1b[%u;1H%s\x1b[K\r\n", i + 1, page->row[i]);
@@ -171,15 +178,53 @@ static size_t draw_difference(const struct page *old, const struct page *page, c
     return used;
 }
 
-size_t page_draw(struct page *page, struct panel *panel, unsigned columns, unsigned rows, bool all,
-                 uint64_t now_ns, char out[PAGE_BYTES])
+/* From that row on. */
+static size_t take_rows(const struct page *old, unsigned from, char *out)
 {
-    static struct page old;
+    return old->used == from ? 0 : (size_t)sprintf(out, "\x1b[%uA\r\x1b[J", old->used - from);
+}
 
-    old = *page;
-    make(page, panel, columns, rows, now_ns);
-    if (all || old.columns != page->columns || old.rows != page->rows) {
-        return draw_all(page, out);
+size_t page_take_away(const struct page *old, char out[PAGE_BYTES])
+{
+    return take_rows(old, 0, out);
+}
+
+/* Up to the row, and back to the cursor's. */
+static size_t put_row_below(const struct page *page, unsigned row, char *out)
+{
+    unsigned up = page->used - row;
+    size_t used = (size_t)sprintf(out, "\x1b[%uA%s\x1b[K\r\n", up, page->row[row]);
+
+    return up == 1 ? used : used + (size_t)sprintf(out + used, "\x1b[%uB", up - 1);
+}
+
+/* There are more rows, or fewer: those above the first that differs stay. */
+static size_t put_rest_below(const struct page *old, const struct page *page, char *out)
+{
+    unsigned same = 0;
+    size_t used;
+
+    while (same < old->used && same < page->used && strcmp(old->row[same], page->row[same]) == 0) {
+        same++;
     }
-    return draw_difference(&old, page, out);
+    used = take_rows(old, same, out);
+    return used + put_rows(page, same, out + used);
+}
+
+size_t page_put_below(const struct page *old, const struct page *page, char out[PAGE_BYTES])
+{
+    size_t used = 0;
+
+    if (old == NULL) {
+        return put_rows(page, 0, out);
+    }
+    if (old->used != page->used) {
+        return put_rest_below(old, page, out);
+    }
+    for (unsigned i = 0; i < page->used; i++) {
+        if (strcmp(old->row[i], page->row[i]) != 0) {
+            used += put_row_below(page, i, out + used);
+        }
+    }
+    return used;
 }

@@ -61,7 +61,6 @@ static enum panel_result show(struct panel *p, uint64_t number, uint64_t now_ns)
         p->shown.chosen_first = 0;
     }
     p->marked = p->shown.chosen_first;
-    p->top = 0;
     p->is_chosen = false;
     p->is_behind = stays_behind;
     p->ansi = (struct ansi){0};

@@ -12,7 +12,7 @@
 #include "services/console/ansi.h"
 
 #define PANEL_COLUMNS 80u /* of a terminal on the serial line; nobody says what it really has */
-#define PANEL_ROWS 24u
+#define PANEL_ROWS 19u    /* of its 24: the others are for lines of the log above the panel */
 #define PANEL_TEXT (4u * PANEL_COLUMNS + 1u)
 #define PANEL_NOTICE_COLUMNS                                                                       \
     280u /* of a text of a notice, which goes over as many rows as it takes */
@@ -32,7 +32,7 @@ struct panel_content {
 struct panel { /* zeroed: nothing is there */
     struct panel_content shown, next;
     unsigned marked;      /* of a menu: the entry that Enter chooses */
-    unsigned top, window; /* the first entry that is seen, and how many: whoever draws sets both */
+    unsigned window;      /* how many of them are seen: whoever draws sets it */
     uint64_t deadline_ns; /* of the clock; 0: it does not run */
     bool is_chosen;       /* the menu has been answered */
     bool is_behind;       /* the user looks at something else */

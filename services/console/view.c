@@ -24,7 +24,7 @@ enum { VIEW_LEAT, VIEW_ALL, VIEW_VM, VIEW_DISKS, VIEW_FRONT };
 static struct {
     int kind;
     unsigned number; /* of VIEW_VM */
-    int behind;      /* of VIEW_FRONT: the kind that comes back when it closes */
+    int behind; /* of VIEW_FRONT: the kind that comes back when it closes; its lines are shown meanwhile */
     struct keys keys;
     struct scrollback log;
     char log_bytes[LOG_KEPT];
@@ -48,16 +48,24 @@ static bool wants_prompt(bool has_text)
 
 bool view_shows_lines(void)
 {
-    return view.kind == VIEW_LEAT || view.kind == VIEW_ALL;
+    return view.kind == VIEW_LEAT || view.kind == VIEW_ALL || view.kind == VIEW_FRONT;
 }
 
 bool view_shows_guest(unsigned number)
 {
-    return view.kind == VIEW_ALL || (view.kind == VIEW_VM && view.number == number);
+    return view_is_all() || (view.kind == VIEW_VM && view.number == number);
 }
 
+/* Of a menu or a notice the screen has nothing but that. */
 static void show_line(const char *prefix, const char *text, size_t length)
 {
+    if (view.kind == VIEW_FRONT) {
+        front_make_way();
+        uart_write(prefix, strlen(prefix));
+        uart_write(text, length);
+        uart_write("\r\n", 2);
+        return;
+    }
     prompt_hide();
     show_text(prefix);
     show(text, length);
@@ -65,22 +73,23 @@ static void show_line(const char *prefix, const char *text, size_t length)
     prompt_show();
 }
 
-static void replay(const struct scrollback *from, size_t most)
+static void replay(const struct scrollback *from, size_t most,
+                   void (*write)(const char *bytes, size_t count))
 {
     struct scrollback_view last = scrollback_last(from, most);
 
-    show(last.piece[0], last.size[0]);
-    show(last.piece[1], last.size[1]);
+    write(last.piece[0], last.size[0]);
+    write(last.piece[1], last.size[1]);
 }
 
 bool view_has_room(void)
 {
-    return uart_space() >= VIEW_ROOM;
+    return view.kind == VIEW_FRONT ? front_has_room() : uart_space() >= VIEW_ROOM;
 }
 
 bool view_is_all(void)
 {
-    return view.kind == VIEW_ALL;
+    return view.kind == VIEW_ALL || (view.kind == VIEW_FRONT && view.behind == VIEW_ALL);
 }
 
 void view_leat_line(const char *text, size_t length, bool is_new)
@@ -120,11 +129,12 @@ void view_guest_line(const char *name, const char *text, size_t length)
     show_line(prefix, text, length);
 }
 
-static void show_leat(void)
+/* What has the lines already that are kept gets them no second time. */
+static void show_leat(void (*write)(const char *bytes, size_t count))
 {
     view.kind = VIEW_LEAT;
     show_text("\x1b[m\r\n--- leat (Ctrl-] ? for the keys) ---\r\n");
-    replay(&view.log, LOG_REPLAYED);
+    replay(&view.log, LOG_REPLAYED, write);
     prompt_show();
 }
 
@@ -152,7 +162,7 @@ static void show_vm(unsigned number)
              guest_name(number), guest_is_there(number) ? "" : ", which is off");
     show_text(title);
     if (past != NULL) {
-        replay(past, GUEST_REPLAYED);
+        replay(past, GUEST_REPLAYED, show);
     }
 }
 
@@ -171,7 +181,6 @@ static void leave(int kind)
         view.kind = kind;
     } else if (view.kind == VIEW_FRONT) {
         front_leave();
-        show_text(CLEAR);
         view.kind = kind;
     }
 }
@@ -186,6 +195,9 @@ static void show_front(void)
     }
     leave(VIEW_LEAT);
     if (front_start()) {
+        if (behind == VIEW_VM || behind == VIEW_DISKS) { /* the cursor is anywhere */
+            uart_write(CLEAR, strlen(CLEAR));
+        }
         view.behind = behind;
         view.kind = VIEW_FRONT;
     } else {
@@ -200,7 +212,6 @@ static void close_front(uint64_t number)
         return;
     }
     view.kind = VIEW_LEAT;
-    show_text(CLEAR);
     if (number != 0 && number <= UINT32_MAX && guest_name((unsigned)number) != NULL) {
         show_vm((unsigned)number);
     } else if (view.behind == VIEW_VM) {
@@ -209,8 +220,9 @@ static void close_front(uint64_t number)
         show_disks();
     } else if (view.behind == VIEW_ALL) {
         show_all();
+        replay(&view.log, LOG_REPLAYED, screen_write);
     } else {
-        show_leat();
+        show_leat(screen_write);
     }
 }
 
@@ -245,7 +257,7 @@ static void switch_view(const struct key *key)
         show_vm(guest_name(next) != NULL ? next : 1);
         break;
     case KEY_LEAT:
-        show_leat();
+        show_leat(show);
         break;
     case KEY_ALL:
         show_all();
@@ -266,7 +278,7 @@ static void switch_view(const struct key *key)
 static bool run_here(const char *line)
 {
     if (strcmp(line, "log") == 0) {
-        replay(&view.log, LOG_SHOWN);
+        replay(&view.log, LOG_SHOWN, show);
     } else if (strcmp(line, "disks live") == 0 || strcmp(line, "disks --live") == 0) {
         show_disks();
     } else {
@@ -281,7 +293,7 @@ static void leave_disks(uint8_t byte)
 
     if (byte == 'q' || byte == CTRL_C) {
         live_stop();
-        show_leat();
+        show_leat(show);
     }
 }
 
@@ -323,7 +335,7 @@ void view_init(struct leat_loop *loop, const char *wanted)
     static const struct prompt_place place = {show, wants_prompt, run_here};
 
     live_init(loop, show);
-    front_init(loop, show);
+    front_init(loop);
     prompt_init(&place);
     scrollback_init(&view.log, view.log_bytes, sizeof(view.log_bytes));
     view.kind = strcmp(wanted, "all") == 0 ? VIEW_ALL : VIEW_LEAT;

@@ -49,7 +49,8 @@ void net_address_start(struct net_address *address, struct netif *netif,
     }
     memcpy(address->info.mac, netif->hwaddr, sizeof(address->info.mac));
     address->info.state = LEAT_NET_NO_LINK;
-    snprintf(address->info.why, sizeof(address->info.why), "no link on the network card");
+    snprintf(address->info.why, sizeof(address->info.why),
+             "no link on the network card: check the cable and the switch");
     if (config->hostname[0])
         netif_set_hostname(netif, address->config.hostname);
     set_dns(config);
@@ -155,7 +156,8 @@ bool net_address_update(struct net_address *address)
         start_waiting(address, now_ns);
         break;
     default:
-        snprintf(info->why, sizeof(info->why), "no link on the network card");
+        snprintf(info->why, sizeof(info->why),
+                 "no link on the network card: check the cable and the switch");
     }
     address->was_up = state == LEAT_NET_UP;
     return true;

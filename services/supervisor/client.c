@@ -22,13 +22,15 @@
 #include "services/supervisor/screen.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/timeline.h"
+#include "services/supervisor/vm.h"
 
 #define QUOTA (24ull << 20) /* its heap, and page tables for files and channels */
 
-/* So many deaths in a row are borne, and one more each minute. */
+/* After so many deaths in a row it is started again only once a minute. */
 #define DEATHS 10u
 #define DEATH_NS 60000000000ull
 #define PAUSE_NS 100000000ull /* before it is started again */
+#define MOST_DOUBLED 6u /* what cannot be used is asked for again after 1, 2, 4 ... 64 minutes */
 
 static struct {
     const struct leat_config *config;
@@ -42,6 +44,7 @@ static struct {
     struct leat_loop_timer timer; /* it is time to start it again */
     struct leat_loop_timer again; /* it is time to ask for something else to run */
     struct pace deaths;
+    unsigned useless; /* how often in a row what came could not be used */
     bool is_configured, is_stopping;
 } client;
 
@@ -121,7 +124,9 @@ static void take_config(struct process *process, uint64_t size)
     if (why != NULL) { /* `restart client` begins again, with the files and with the menu */
         files_forget();
         choice_undo();
-        leat_loop_timer_set(&supervisor_loop, &client.again, leat_clock_ns() + DEATH_NS);
+        leat_loop_timer_set(&supervisor_loop, &client.again,
+                            leat_clock_ns() + (DEATH_NS << client.useless));
+        client.useless += client.useless < MOST_DOUBLED;
         client_notice("What the server has given to run cannot be used", why);
     }
 }
@@ -160,6 +165,9 @@ static void on_event(struct process *process, const struct leat_ctl *message)
     case LEAT_CLIENT_PROFILE:
         profiles_taken();
         break;
+    case LEAT_CLIENT_BUSY:
+        vm_show_disk_status(message->text);
+        break;
     case LEAT_CLIENT_REPORT:
         report_make(send_report);
         break;
@@ -192,26 +200,27 @@ static void part(void)
     client.log.process = NULL; /* its bits are shared: nothing has to come back */
 }
 
-/* False: it stays dead. */
-static bool say_death(const struct leat_domain_status *status)
+/* When it is started again; 0: never. */
+static uint64_t say_death(const struct leat_domain_status *status)
 {
+    uint64_t now = leat_clock_ns();
     char how[120];
-    bool comes_again;
+    bool at_once;
 
     if (client.is_stopping) {
         prompt_stop_goes_on();
-        return false;
+        return 0;
     }
-    comes_again = pace_take(&client.deaths, leat_clock_ns());
+    at_once = pace_take(&client.deaths, now);
     process_describe_death(status, how, sizeof(how));
-    leat_log("service 'client' has died: %s; %s", how,
-             comes_again ? "it is started again" : "as it has too often: it stays dead");
-    return comes_again;
+    leat_log("service 'client' has died: %s; it is started again%s", how,
+             at_once ? "" : " in a minute, as it has died too often");
+    return now + (at_once ? PAUSE_NS : DEATH_NS);
 }
 
 static void on_death(struct process *process, const struct leat_domain_status *status)
 {
-    bool comes_again = say_death(status);
+    uint64_t again_ns = say_death(status);
 
     prompt_forget_process(process);
     part();
@@ -222,9 +231,7 @@ static void on_death(struct process *process, const struct leat_domain_status *s
         choice_forget();
         memset(client.area, 0, sizeof(*client.area));
     }
-    if (comes_again) {
-        leat_loop_timer_set(&supervisor_loop, &client.timer, leat_clock_ns() + PAUSE_NS);
-    }
+    leat_loop_timer_set(&supervisor_loop, &client.timer, again_ns);
 }
 
 static bool give_area(struct process *p)
@@ -351,10 +358,13 @@ bool client_stop(void)
 
 bool client_restart(void)
 {
-    if (client.process == NULL) {
+    if (client.process != NULL) {
+        leat_domain_kill(client.process->domain, 0);
+    } else if (client.area != NULL && !client.is_stopping) { /* it waits for its next start */
+        leat_loop_timer_set(&supervisor_loop, &client.timer, leat_clock_ns());
+    } else {
         return false;
     }
-    leat_domain_kill(client.process->domain, 0);
     return true;
 }
 

@@ -13,6 +13,7 @@
 #include "lib/sys.h"
 #include "services/supervisor/choice.h"
 #include "services/supervisor/client.h"
+#include "services/supervisor/fits.h"
 #include "services/supervisor/keys.h"
 #include "services/supervisor/local_menu.h"
 #include "services/supervisor/machine.h"
@@ -100,11 +101,26 @@ static void show_chosen(void)
     }
 }
 
+/* NULL, or why none of the VMs that a server has given can be started. */
+static const char *why_none_runs(void)
+{
+    uint64_t free_bytes = machine_free_bytes();
+    uint64_t taken = services_least_bytes(&config);
+
+    if (config.vm_count == 0) {
+        return "nothing that was chosen can be started: Leat's log says why";
+    }
+    return machine_why_no_vms() != NULL
+               ? machine_why_no_vms()
+               : fits_why_none(&config, free_bytes > taken ? free_bytes - taken : 0);
+}
+
 /* What a server has given stands behind leat.conf, on lines of its own. */
 static const char *take_given(const char *given, size_t size)
 {
     static struct leat_config_error error;
     char *joined = own.size + size <= LEAT_CONFIG_MAX_BYTES ? malloc(own.size + size + 1) : NULL;
+    const char *why;
     bool is_good;
 
     if (joined == NULL) {
@@ -121,11 +137,12 @@ static const char *take_given(const char *given, size_t size)
         parse_own(&none); /* as it was */
         return error.text;
     }
-    if (config.vm_count == 0) {
+    why = why_none_runs();
+    if (why != NULL) {
         struct leat_config_error none;
 
         parse_own(&none);
-        return "nothing that was chosen can be started: Leat's log says why";
+        return why;
     }
     start_vms();
     show_chosen();

@@ -5,9 +5,10 @@
 
 #include <leat/client.h>
 #include "lib/clock.h"
+#include "lib/text.h"
+#include "services/supervisor/json_array.h"
 #include "services/supervisor/machine.h"
 #include "services/supervisor/prompt.h"
-#include "services/supervisor/report_text.h"
 #include "services/supervisor/services.h"
 #include "services/supervisor/timeline.h"
 #include "services/supervisor/vm.h"
@@ -20,63 +21,62 @@ static struct {
     uint64_t number;
     bool is_asked; /* vdisk owes its answer */
     struct leat_loop_timer timer;
-    struct report_text disks;
+    struct text disks;
     char disks_buffer[LEAT_CLIENT_REPORT_BYTES];
     char buffer[LEAT_CLIENT_REPORT_BYTES];
 } report;
 
-static void put_boot(struct report_text *text)
+static void put_boot(struct text *text)
 {
     unsigned count;
     const struct timeline_mark *marks = timeline_marks(&count);
 
-    report_text_put(text, "{\"boot\":[");
+    text_put(text, "{\"boot\":[");
     for (unsigned i = 0; i < count; i++) {
-        report_text_put(text, i == 0 ? "{\"ms\":" : ",{\"ms\":");
-        report_text_number(text, marks[i].ms);
-        report_text_put(text, ",\"what\":");
-        report_text_string(text, marks[i].what);
-        report_text_put(text, "}");
+        text_put(text, i == 0 ? "{\"ms\":" : ",{\"ms\":");
+        text_put_number(text, marks[i].ms);
+        text_put(text, ",\"what\":");
+        text_put_json(text, marks[i].what);
+        text_put(text, "}");
     }
-    report_text_put(text, "]");
+    text_put(text, "]");
 }
 
-static void put_vms(struct report_text *text)
+static void put_vms(struct text *text)
 {
-    report_text_put(text, ",\"vms\":[");
+    text_put(text, ",\"vms\":[");
     for (unsigned i = 0; i < vm_count(); i++) {
-        report_text_put(text, i == 0 ? "{\"name\":" : ",{\"name\":");
-        report_text_string(text, vm_config(i)->name);
-        report_text_put(text, ",\"state\":");
-        report_text_string(text, vm_state_name(i));
-        report_text_put(text, "}");
+        text_put(text, i == 0 ? "{\"name\":" : ",{\"name\":");
+        text_put_json(text, vm_config(i)->name);
+        text_put(text, ",\"state\":");
+        text_put_json(text, vm_state_name(i));
+        text_put(text, "}");
     }
-    report_text_put(text, "]");
+    text_put(text, "]");
 }
 
 /* The disks last: they alone may be too long, and are left out then. */
 static void finish(bool has_disks)
 {
     report_done_fn done = report.done;
-    struct report_text text;
+    struct text text;
     size_t before;
 
     leat_loop_timer_set(&supervisor_loop, &report.timer, 0);
     report.done = NULL;
     report.is_asked = false;
-    report_text_begin(&text, report.buffer, sizeof(report.buffer));
+    text_begin(&text, report.buffer, sizeof(report.buffer));
     put_boot(&text);
     put_vms(&text);
     before = text.used;
-    report_text_put(&text, ",\"disks\":");
-    report_text_put(&text, report.disks_buffer);
-    report_text_put(&text, "}");
-    if (!has_disks || text.is_full || report.disks.is_full ||
-        !report_text_is_array(report.disks_buffer)) {
-        report_text_back(&text, before);
-        report_text_put(&text, ",\"disks\":[]}");
+    text_put(&text, ",\"disks\":");
+    text_put(&text, report.disks_buffer);
+    text_put(&text, "}");
+    if (!has_disks || text.is_cut || report.disks.is_cut || !json_is_array(report.disks_buffer)) {
+        text_back(&text, before);
+        text_put(&text, ",\"disks\":[]}");
     }
-    if (!text.is_full) {
+    if (!text.is_cut) {
         done(text.buffer, text.used);
     }
 }
@@ -85,7 +85,7 @@ static void ask(void)
 {
     struct process *vdisk = services_vdisk();
 
-    report_text_begin(&report.disks, report.disks_buffer, sizeof(report.disks_buffer));
+    text_begin(&report.disks, report.disks_buffer, sizeof(report.disks_buffer));
     report.number++;
     if (vdisk == NULL || process_send_text(vdisk, LEAT_CTL_QUERY, "", OUR_NUMBERS | report.number,
                                            LEAT_QUERY(LEAT_QUERY_JSON, 0, 0)) != LEAT_OK) {
@@ -128,7 +128,7 @@ bool report_reply(const struct process *process, const struct leat_ctl *message)
     }
     if (report.is_asked && process == services_vdisk() &&
         message->arg[0] == (OUR_NUMBERS | report.number)) {
-        report_text_put(&report.disks, message->text);
+        text_put(&report.disks, message->text);
         if (message->arg[1] != 0) {
             finish(true);
         } else {

@@ -11,6 +11,7 @@
 #include "lib/log.h"
 #include "lib/sys.h"
 #include "services/supervisor/client.h"
+#include "services/supervisor/fits.h"
 #include "services/supervisor/hardware.h"
 #include "services/supervisor/keys.h"
 #include "services/supervisor/link.h"
@@ -236,16 +237,21 @@ static uint64_t store_memory(const struct leat_config *config, uint64_t left_byt
     return bytes;
 }
 
+uint64_t services_least_bytes(const struct leat_config *config)
+{
+    return config->cache_bytes + VDISK_QUOTA;
+}
+
 /* vdisk's writes in ram mode live in its own memory: it gets what the VMs leave. */
 static uint64_t vdisk_quota(const struct leat_config *config, struct overlay_plan *plan,
                             uint64_t *store_bytes)
 {
-    uint64_t wanted = config->cache_bytes + VDISK_QUOTA;
+    uint64_t wanted = services_least_bytes(config);
     uint64_t taken = RESERVE + wanted;
     uint64_t free_bytes = machine_free_bytes();
 
     for (unsigned i = 0; i < config->vm_count; i++) {
-        taken += vm_needed_bytes(&config->vms[i]);
+        taken += fits_vm_bytes(&config->vms[i]);
     }
     *store_bytes = store_memory(config, free_bytes > taken ? free_bytes - taken : 0);
     taken += *store_bytes;
@@ -292,6 +298,23 @@ static void add_layer(struct process *p, const char *vm, const struct leat_confi
     }
 }
 
+/* Keys and hashes stand first: without the rest a disk is refused, without these it would be read in plain text or unverified. */
+static bool add_protection(struct process *p, const char *vm, const struct leat_config_disk *disk,
+                           int key_set)
+{
+    if (key_set >= 0 &&
+        process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set) != LEAT_OK) {
+        return false;
+    }
+    if (disk->hash_export[0] != '\0' &&
+        process_argument(p, "disk.%s/%s.hash_export=%s", vm, disk->name, disk->hash_export) !=
+            LEAT_OK) {
+        return false;
+    }
+    return disk->root_hash[0] == '\0' || process_argument(p, "disk.%s/%s.root_hash=%s", vm,
+                                                          disk->name, disk->root_hash) == LEAT_OK;
+}
+
 static void add_disk(struct process *p, const char *vm, const struct leat_config_disk *disk,
                      const struct overlay_plan *plan, int key_set)
 {
@@ -303,9 +326,8 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
     };
     uint64_t overlay_bytes = overlay_of(disk, plan);
 
-    if (key_set >=
-        0) { /* first: a disk whose arguments are cut short must not be one without TLS */
-        process_argument(p, "disk.%s/%s.tls=%d", vm, disk->name, key_set);
+    if (!add_protection(p, vm, disk, key_set)) {
+        return;
     }
     process_argument(p, "disk.%s/%s.host=%s", vm, disk->name, disk->server);
     process_argument(p, "disk.%s/%s.port=%u", vm, disk->name, disk->port);
@@ -328,12 +350,6 @@ static void add_disk(struct process *p, const char *vm, const struct leat_config
         process_argument(p, "disk.%s/%s.profile=0", vm, disk->name);
     } else if (disk->profile_file[0] != '\0') {
         process_argument(p, "disk.%s/%s.profile_file=%s", vm, disk->name, disk->profile_file);
-    }
-    if (disk->root_hash[0] != '\0') {
-        process_argument(p, "disk.%s/%s.root_hash=%s", vm, disk->name, disk->root_hash);
-    }
-    if (disk->hash_export[0] != '\0') {
-        process_argument(p, "disk.%s/%s.hash_export=%s", vm, disk->name, disk->hash_export);
     }
     if (overlay_bytes != 0) {
         process_argument(p, "disk.%s/%s.overlay=%llu", vm, disk->name,

@@ -18,6 +18,9 @@ void services_start_console(const struct leat_config *config);
 void services_start_net(const struct leat_config *config);
 void services_start_vdisk(const struct leat_config *config);
 
+/* What vdisk takes at least. */
+uint64_t services_least_bytes(const struct leat_config *config);
+
 /* NULL: does not run. */
 struct process *services_console(void);
 struct process *services_vdisk(void);

@@ -23,9 +23,6 @@ void vm_init(const struct leat_config *config, bool can_run);
 /* Starts all that are to start by themselves. */
 void vm_autostart(void);
 
-/* What a VM takes of the machine's memory, its vmm and channels included. */
-uint64_t vm_needed_bytes(const struct leat_config_vm *config);
-
 /* What the prompt asks for; the answer is one line in `answer`. */
 void vm_start(unsigned index, char *answer, size_t size);
 void vm_stop(unsigned index, char *answer, size_t size);

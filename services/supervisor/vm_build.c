@@ -11,27 +11,8 @@
 #include "lib/tsc.h"
 #include "services/supervisor/cpu_text.h"
 #include "services/supervisor/files.h"
+#include "services/supervisor/fits.h"
 #include "services/supervisor/machine.h"
-
-#define VMM_QUOTA (20ull << 20)   /* code, heap, nested page tables, the first vCPU */
-#define VCPU_QUOTA (1ull << 20)   /* each further one: its thread, pages, FPU states, local APIC */
-#define VMM_CHANNELS (1ull << 20) /* stacks, log, console, control: charged to the supervisor */
-#define DISK_CHANNEL (9ull << 20) /* sizeof(struct leat_blk_channel), page tables */
-
-_Static_assert(sizeof(struct leat_blk_channel) < DISK_CHANNEL, "a block channel's memory");
-
-/* Without the guest's memory. */
-static uint64_t vmm_quota(const struct leat_config_vm *config)
-{
-    /* Page tables of the nested and the vmm's own mapping: two times 1/512 is plenty. */
-    return VMM_QUOTA + (config->cpus - 1) * VCPU_QUOTA + config->memory_bytes / 256;
-}
-
-uint64_t vm_needed_bytes(const struct leat_config_vm *config)
-{
-    return config->memory_bytes + vmm_quota(config) + VMM_CHANNELS +
-           config->disk_count * DISK_CHANNEL;
-}
 
 static bool has_file(const struct leat_config_vm *config, const char *what, const char *file)
 {
@@ -66,7 +47,7 @@ static bool has_tsc_rate(const struct leat_config_vm *config)
 static bool has_all(const struct vm *vm)
 {
     const struct leat_config_vm *config = vm->config;
-    uint64_t needed = vm_needed_bytes(config);
+    uint64_t needed = fits_vm_bytes(config);
     uint64_t there = machine_free_bytes();
 
     if (!has_file(config, "kernel", config->kernel) ||
@@ -172,6 +153,10 @@ static bool give_share(struct process *vmm, const struct leat_config_vm *config)
                  wanted, had);
         return false;
     }
+    if (config->cpus > count) {
+        leat_log("vm %s: its %u CPUs take turns on this machine's %u", config->name, config->cpus,
+                 count);
+    }
     if (config->pin != share.cpus) {
         leat_log("vm %s: pin = %s: this machine has only host CPUs %s", config->name, wanted, had);
     }
@@ -205,7 +190,7 @@ struct process *vm_build(struct vm *vm, process_message_fn on_message, process_d
         return NULL;
     }
     snprintf(name, sizeof(name), "vmm-%s", vm->config->name);
-    vmm = process_create(name, "vmm", vmm_quota(vm->config), LEAT_PRIO_DEVICE);
+    vmm = process_create(name, "vmm", fits_vmm_bytes(vm->config), LEAT_PRIO_DEVICE);
     if (vmm == NULL) {
         return NULL;
     }

@@ -28,7 +28,7 @@ static struct block_device_info said[32];
 static bool has_lied;
 static uint32_t lie_in,
     spoil_in;           /* register reads, and touches of memory, until the next; 0: none */
-static unsigned writes; /* so far: each writes other bytes */
+static unsigned writes; /* so far, and the fill of the disks: each writes other bytes */
 static jmp_buf broken;
 
 __attribute__((noreturn)) static void found(const char *what)
@@ -373,7 +373,7 @@ void hostile_run(const struct hostile_device *d, const uint8_t *data, size_t siz
     input = (struct fuzz_input){data, size};
     memset(orders, 0, sizeof(orders));
     memset(said, 0, sizeof(said));
-    writes = 0;
+    writes = 1;
     uint8_t first = (uint8_t)fuzz_take(&input, 1);
     has_lied = device->make(&input);
     user->lie = lie;

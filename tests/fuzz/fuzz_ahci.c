@@ -56,6 +56,7 @@ static bool make(struct fuzz_input *in)
     ahci_model_init(&model, &user.world);
     user.world.step = step;
     model.pi = 7; /* the third has no disk */
+    model.takes_first = true;
     for (unsigned i = 0; i < DISKS; i++) {
         ahci_model_add_disk(&model, i, HOSTILE_SECTORS, depth);
         hostile_fill(model.ports[i].disk.now);
@@ -198,6 +199,7 @@ static void forge(struct fuzz_input *in)
     case 5: /* what its log says */
         port->failed_tag = (uint8_t)value;
         port->tfd_failed = value >> 8;
+        port->log_is_of_another = value >> 15;
         port->needs_log = true;
         break;
     case 6:

@@ -35,6 +35,10 @@ static bool make_nvme(struct fuzz_input *in)
     nvme.nn = (uint32_t)fuzz_take(in, 1);
     for (unsigned i = 0; i < 3; i++)
         nvme.list[i] = (uint32_t)fuzz_take(in, 1);
+    if (kind & 8) { /* 2^n or one less: what overflows, and what does not quite */
+        uint8_t most = (uint8_t)fuzz_take(in, 1);
+        nvme.ns[1].said_blocks = (1ull << most % 64) - (most >> 6 & 1);
+    }
     return true;
 }
 
@@ -69,7 +73,10 @@ static void fault_nvme(struct fuzz_input *in)
         nvme.user.is_gone = (what & 0xf8) == 0xf8;
         break;
     case 6: /* a lie that the driver sees through */
-        nvme.lie = (what >> 3) % 6;
+        if (what >= 0xf0)
+            nvme_model_repeat(&nvme);
+        else
+            nvme.lie = (what >> 3) % 6;
         break;
     default:
         if (nvme.user.held_count)

@@ -205,10 +205,10 @@ static void on_memory(void *ctx, const char *name, uint64_t size, uint64_t numbe
 static void check_line(const char *line)
 {
     static const char *const keys[] = {
-        "address",   "port",          "tls_psk",      "export",   "mode",
-        "read_only", "client_export", "client_layer", "fallback", "content",
-        "iops",      "bandwidth",     "profile_file", "memory",   "cpus",
-        "kernel",    "initrd",        "cmdline",      "disks",
+        "address",       "port",         "tls_psk",      "export",  "mode",      "read_only",
+        "client_export", "client_layer", "fallback",     "content", "root_hash", "hash_export",
+        "iops",          "bandwidth",    "profile_file", "memory",  "cpus",      "kernel",
+        "initrd",        "cmdline",      "disks",
     };
     char name[40] = "", end[3] = "";
     if (!*line || !strcmp(line, "[server]"))
@@ -261,8 +261,14 @@ static void on_want_report(void *ctx)
     client_report(world.client, "{\"a\":1}", 7);
 }
 
+static void on_shown(void *ctx, const char *text)
+{
+    on_notice(ctx, text, 0);
+}
+
 static const struct client_output output = {
-    NULL, on_notice, on_offer, on_memory, on_config, on_text, on_text, on_size, on_want_report,
+    NULL,    on_notice, on_offer,       on_memory, on_config, on_text,
+    on_text, on_size,   on_want_report, on_shown,  on_shown,
 };
 
 static void run(void)

@@ -9,8 +9,7 @@
 #include "tools/leatd/api.h"
 #include "tools/leatd/exchange.h"
 #include "tools/leatd/peer.h"
-#include "tools/leatd/upload.h"
-#include "tools/leatd/upload_file.h"
+#include "tools/leatd/work.h"
 
 #include <arpa/inet.h>
 #include <gnutls/gnutls.h>
@@ -30,7 +29,8 @@ const union MHD_ConnectionInfo *__real_MHD_get_connection_info(struct MHD_Connec
 const union MHD_ConnectionInfo *__wrap_MHD_get_connection_info(struct MHD_Connection *connection,
                                                                enum MHD_ConnectionInfoType kind,
                                                                ...);
-bool __wrap_upload_begin(struct upload *upload, void (*done)(void *context), void *context);
+bool __wrap_work_begin(enum work_lane lane, struct work *work, void (*done)(void *context),
+                       void *context);
 
 static struct MHD_Daemon *admin_daemon, *client_daemon;
 static const char *identity;
@@ -52,10 +52,12 @@ const char *gnutls_psk_server_get_username(gnutls_session_t session)
     return identity;
 }
 
-/* No thread of its own: the piece is written at once. */
-bool __wrap_upload_begin(struct upload *upload, void (*done)(void *context), void *context)
+/* No threads: it is done at once. */
+bool __wrap_work_begin(enum work_lane lane, struct work *work, void (*done)(void *context),
+                       void *context)
 {
-    upload_file_write(upload);
+    (void)lane;
+    work->run(work);
     done(context);
     return true;
 }

@@ -14,19 +14,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* "xT" anywhere in the line stands for the export's name, which no fuzzer would guess. */
+/* "xT" anywhere in the line stands for the name of the disk's export, and "xR" for that of its hash tree, which no fuzzer
+ * would guess. */
 static void ask_plugin(const char *line, size_t size)
 {
     char text[CONTROL_LINE_BYTES + TOKEN_BYTES];
-    const char *mark = memmem(line, size, "xT", 2);
+    const char *mark = memmem(line, size, "xT", 2), *name = world_export;
+    if (!mark) {
+        mark = memmem(line, size, "xR", 2);
+        name = world_tree;
+    }
     if (size > CONTROL_LINE_BYTES)
         return;
     size_t before = mark ? (size_t)(mark - line) : size;
     memcpy(text, line, before);
     size_t used = before;
     if (mark) {
-        memcpy(text + used, world_export, strlen(world_export));
-        used += strlen(world_export);
+        memcpy(text + used, name, strlen(name));
+        used += strlen(name);
         memcpy(text + used, mark + 2, size - before - 2);
         used += size - before - 2;
     }

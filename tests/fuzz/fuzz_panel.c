@@ -18,7 +18,8 @@
 static struct {
     struct panel panel;
     struct page page;
-    struct terminal terminal;
+    struct terminal terminal, below;
+    bool is_below;
     struct scancode scancode;
     struct keymap map;
     uint64_t now_ns;
@@ -44,7 +45,7 @@ static size_t own_sequence(const char *at, size_t left)
     while (i < left && ((at[i] >= '0' && at[i] <= '9') || at[i] == ';')) {
         i++;
     }
-    return i < left && strchr("mHJK", at[i]) != NULL ? i + 1 : 0;
+    return i < left && strchr("ABmHJK", at[i]) != NULL ? i + 1 : 0;
 }
 
 static size_t utf8_sequence(const uint8_t *at, size_t left)
@@ -77,6 +78,28 @@ static void check_output(const char *out, size_t count)
     }
 }
 
+static void put(struct terminal *terminal, size_t count)
+{
+    check_output(w.out, count);
+    terminal_write(terminal, w.out, count);
+}
+
+/* Alone on a terminal, and below the lines of another one; there its last row is right above the cursor. */
+static void draw(bool all)
+{
+    static struct page old;
+
+    old = w.page;
+    page_make(&w.page, &w.panel, w.terminal.columns, w.terminal.rows, w.now_ns);
+    put(&w.terminal, page_put_alone(all ? NULL : &old, &w.page, w.out));
+    if (w.is_below && all) {
+        put(&w.below, page_take_away(&old, w.out));
+    }
+    put(&w.below, page_put_below(w.is_below && !all ? &old : NULL, &w.page, w.out));
+    w.is_below = true;
+    must(w.below.x == 0 && w.below.y >= w.page.used);
+}
+
 static void judge(enum panel_result result)
 {
     if (result == PANEL_CHOSEN) {
@@ -88,13 +111,9 @@ static void judge(enum panel_result result)
         must(w.panel.marked < w.panel.shown.count);
     }
     if (w.panel.shown.kind != PANEL_NONE) {
-        size_t count = page_draw(&w.page, &w.panel, w.terminal.columns, w.terminal.rows,
-                                 result == PANEL_FRONT, w.now_ns, w.out);
-
-        check_output(w.out, count);
-        terminal_write(&w.terminal, w.out, count);
+        draw(result == PANEL_FRONT);
         must(w.panel.shown.kind != PANEL_MENU ||
-             (w.panel.marked >= w.panel.top && w.panel.marked < w.panel.top + w.panel.window));
+             (w.panel.marked >= w.page.top && w.panel.marked < w.page.top + w.panel.window));
     }
 }
 
@@ -137,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = {data, size};
 
     memset(&w, 0, sizeof(w));
+    terminal_init(&w.below, PANEL_COLUMNS, PANEL_ROWS);
     terminal_init(&w.terminal, 1 + (unsigned)fuzz_take(&in, 1),
                   1 + (unsigned)fuzz_take(&in, 1) % 60);
     w.scancode.set = 1 + (unsigned)fuzz_take(&in, 1) % 2;

@@ -20,7 +20,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t image[SIZE], model[SIZE], data_of[SIZE], answer[SIZE];
-static char folder[] = "/tmp/leat-fuzz-plugin-XXXXXX";
+static char folder[] = "fuzz-plugin-XXXXXX";
 static uint64_t extents_at;
 
 static void require(bool truth)
@@ -49,6 +49,16 @@ bool lease_enter(struct lease *lease)
 void lease_leave(struct lease *lease)
 {
     require(atomic_fetch_sub(&lease->inside, 1) == 1);
+}
+
+bool lease_is_vain(const struct lease *lease)
+{
+    return atomic_load(&lease->is_gone);
+}
+
+void lease_give_up(const struct lease *lease)
+{
+    require(!lease);
 }
 
 int nbdkit_add_extent(struct nbdkit_extents *extents, uint64_t offset, uint64_t length,

@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in.size -= length;
     bool is_root = !verity_root_parse(text, &root);
     if (is_root) {
-        must(root.blocks >= 1 && root.blocks <= VERITY_MAX_BLOCKS);
+        must(root.blocks >= 1 && root.blocks <= root.all && root.all <= VERITY_MAX_BLOCKS);
         check_tree(root.blocks, choice);
     }
     check_tree(choice % VERITY_MAX_BLOCKS + 1, choice * 0x9e3779b97f4a7c15ull);

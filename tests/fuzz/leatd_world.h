@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* leatd for fuzzers: one database in memory with one of each object, in which what has been made stays; no TLS, no argon2, a
-   clock that stands; files come into a folder that is gone at the end. */
+   clock that stands; files come into a folder in the one that the fuzzer runs in, which is gone at the end. */
 #ifndef LEATD_WORLD_H
 #define LEATD_WORLD_H
 
@@ -13,7 +13,8 @@
 #define WORLD_UUID "00000000-0000-0000-0000-000000000001"
 
 extern struct leatd world;
-extern char world_admin[TOKEN_BYTES], world_session[TOKEN_BYTES], world_export[TOKEN_BYTES];
+extern char world_admin[TOKEN_BYTES], world_session[TOKEN_BYTES], world_export[TOKEN_BYTES],
+    world_tree[TOKEN_BYTES];
 
 void require(int truth); /* aborts */
 

@@ -17,8 +17,8 @@ LINE_LIMIT = 130
 ARROWS = {
     "kernel/": ["kernel/", "arch/"],
     "arch/": ["kernel/", "arch/"],
-    "boot/": ["boot/", "lib/config/", "lib/elf.h"],
-    "lib/config/": ["lib/config/"],
+    "boot/": ["boot/", "lib/config/", "lib/elf.h", "lib/text.h"],
+    "lib/config/": ["lib/config/", "lib/text.h"],
     "lib/": ["lib/"],
     "drivers/": ["drivers/", "lib/assert.h"],
     "vdisk/service/": ["vdisk/", "lib/"],
@@ -27,7 +27,7 @@ ARROWS = {
     "vmm/": ["vmm/", "lib/"],
     "services/net/": ["services/net/", "drivers/net/", "lib/", "lwip/", "netif/", "arch/"],
     "services/storage/": ["services/storage/", "drivers/block/", "lib/"],
-    "client/": ["client/"],
+    "client/": ["client/", "lib/text.h"],
     # The connections and TLS are those of vdisk's service.
     "services/client/": ["services/client/", "client/", "vdisk/net/", "vdisk/tls/", "lib/"],
     "services/console/": ["services/console/", "drivers/input/", "lib/"],

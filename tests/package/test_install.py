@@ -5,11 +5,9 @@ the user that the package has made; a client gets its disk; and a removal leaves
 import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import types
 import unittest
@@ -19,23 +17,19 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "server")]
 
-from package import make  # noqa: E402
-from server import Client, free_port  # noqa: E402
+from package import PackageCase  # noqa: E402
+from server import PASSWORD, Client, free_port  # noqa: E402
 
-PASSWORD = "a long enough password"
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 
 
-class Install(unittest.TestCase):
+class Install(PackageCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = Path(tempfile.mkdtemp(prefix="leat-install-"))
-        cls.folder.chmod(0o755)
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        deb = make(cls.folder)
+        super().setUpClass()
         cls.root = cls.folder / "root"
         # apt in the new root has the network's names from the host for so long.
-        install = f'cp {deb} "$1/leat.deb" && chroot "$1" apt-get -qq install -y --no-install-recommends /leat.deb'
+        install = f'cp {cls.deb} "$1/leat.deb" && chroot "$1" apt-get -qq install -y --no-install-recommends /leat.deb'
         run = subprocess.run(["mmdebstrap", "--variant=minbase", f"--customize-hook={install}", "bookworm", cls.root],
                              capture_output=True, text=True, timeout=600)
         if run.returncode:
@@ -59,7 +53,7 @@ class Install(unittest.TestCase):
     def unit(self, name):
         """The words of the unit's ExecStart."""
         text = (self.root / "lib/systemd/system" / name).read_text().replace("\\\n", " ")
-        return re.search(r"^ExecStart=(.*)$", text, re.M)[1].split()
+        return [w for w in re.search(r"^ExecStart=(.*)$", text, re.M)[1].split() if not w.startswith("$")]
 
     def wait_for(self, what, last=60):
         """Until the function answers with something true, or does not fail any more."""

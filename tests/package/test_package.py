@@ -12,12 +12,14 @@ import time
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
 
-from package import TOP, make  # noqa: E402
+from package import TOP, PackageCase  # noqa: E402
+from ports import free_port  # noqa: E402
 
 NEEDED = """
-    etc/leat/leatd.conf lib/systemd/system/leatd.service lib/systemd/system/leat-nbdkit.service
+    etc/leat/leatd.conf etc/default/leat-nbdkit lib/systemd/system/leatd.service lib/systemd/system/leat-nbdkit.service
     usr/sbin/leatd usr/bin/leatctl usr/bin/leat-difference usr/bin/leat-nbd usr/share/leat/leatctl usr/share/leat/leatapi.py
     usr/share/leat/leat.efi usr/share/leat/mkverity usr/lib/x86_64-linux-gnu/nbdkit/plugins/nbdkit-leat-plugin.so
     usr/lib/sysusers.d/leat.conf usr/lib/tmpfiles.d/leat.conf
@@ -28,23 +30,12 @@ NEEDED = """
 """.split()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Package(unittest.TestCase):
+class Package(PackageCase):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="leat-package-")
-        cls.deb = make(cls.folder.name)
-        cls.root = Path(cls.folder.name) / "root"
+        super().setUpClass()
+        cls.root = cls.folder / "root"
         subprocess.run(["dpkg-deb", "-x", cls.deb, cls.root], check=True)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
 
     def field(self, name):
         return subprocess.run(["dpkg-deb", "-f", self.deb, name], check=True, capture_output=True, text=True).stdout.strip()
@@ -66,7 +57,7 @@ class Package(unittest.TestCase):
             self.assertIn(name, needs)
         with tempfile.TemporaryDirectory() as control:
             subprocess.run(["dpkg-deb", "-e", self.deb, control], check=True)
-            self.assertEqual("/etc/leat/leatd.conf\n", (Path(control) / "conffiles").read_text())
+            self.assertEqual("/etc/leat/leatd.conf\n/etc/default/leat-nbdkit\n", (Path(control) / "conffiles").read_text())
             for script in ("postinst", "prerm", "postrm"):
                 subprocess.run(["sh", "-n", Path(control) / script], check=True)
                 self.assertNotIn("/var/lib/leat ", (Path(control) / script).read_text().replace("/var/lib/leat stays", ""))
@@ -102,9 +93,9 @@ class Package(unittest.TestCase):
 
     def test_runs(self):
         """leatd and leatctl as they were packed: an administrator, an image, a client."""
-        state, config = Path(self.folder.name) / "state", Path(self.folder.name) / "leatd.conf"
+        state, config = self.folder / "state", self.folder / "leatd.conf"
         port, listening = free_port(), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notice = Path(self.folder.name) / "notify"
+        notice = self.folder / "notify"
         listening.bind(str(notice))
         listening.settimeout(60)
         text = (self.root / "etc/leat/leatd.conf").read_text()
@@ -116,7 +107,7 @@ class Package(unittest.TestCase):
         config.write_text(text)
         words = [self.root / "usr/sbin/leatd", "--config", config]
         subprocess.run([*words, "add-admin", "anna"], input="a long enough password\n", text=True, check=True, timeout=60)
-        environment = {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{port}", "XDG_CONFIG_HOME": self.folder.name}
+        environment = {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{port}", "XDG_CONFIG_HOME": str(self.folder)}
 
         def leatctl(*words, **more):
             return subprocess.run([self.root / "usr/bin/leatctl", *words, "--json"], check=True, capture_output=True,
@@ -125,7 +116,7 @@ class Package(unittest.TestCase):
             try:
                 self.assertEqual(b"READY=1", listening.recv(100))  # and it serves from then on
                 leatctl("login", "anna", input="a long enough password\n")
-                image = Path(self.folder.name) / "image"
+                image = self.folder / "image"
                 image.write_bytes(b"x" * 8192)
                 self.assertEqual("published", json.loads(leatctl("image", "import", "debian", image, "--publish"))["state"])
                 leatctl("client", "add", "lab-01", "4c4c4544-0000-2010-8020-80c04f202020")

@@ -236,8 +236,8 @@ static uint64_t whole_blocks(uint64_t sectors)
    what is in the client's layer. */
 static void choose_layers(struct sim_profile *p)
 {
-    p->has_root = false;
-    p->lie_data = p->lie_tree = p->lie_other = 0;
+    p->lie_other =
+        0; /* lies are told of the image alone: what a client has written has no hashes */
     p->has_depth = sim_random() % 8;
     p->by_holes = sim_random() % 4 == 0;
     if (sim_random() % 4)

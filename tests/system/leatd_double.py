@@ -19,6 +19,7 @@ class Double:
         self.lock = threading.Lock()
         self.goes_on = threading.Event()  # cleared: it takes requests, and answers none
         self.goes_on.set()
+        self.late = {}  # token -> an event that its open waits for
         self.start()
 
     def start(self):
@@ -63,6 +64,8 @@ class Double:
         assert len(line) <= 4096, len(line)
         request = json.loads(line)
         self.goes_on.wait()
+        if request.get("token") in self.late:
+            self.late[request["token"]].wait()
         with self.lock:
             self.asked.append(request)
             what = getattr(self, "do_" + request["op"])(request)

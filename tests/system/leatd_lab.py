@@ -72,11 +72,11 @@ class Control(leatd.Server):
         return [s for s in self.items("sessions") if not s.get("ended")]
 
 
-def stick(lab, control, key=None, machine="when_idle = power_off"):
+def stick(lab, control, key=None, machine="when_idle = power_off", servers=None):
     """The image of a stick for a machine with that key (UUID:HEX); without one it has what its firmware keeps. machine: its
-    section of that name."""
+    section of that name. servers: others than this one."""
     file = lab.folder / "leat.psk"
-    text = f"[leatd]\nservers = {HOST}:{control.client_port}\n" + ("psk_file = leat.psk\n" if key else "")
+    text = f"[leatd]\nservers = {servers or f'{HOST}:{control.client_port}'}\n" + ("psk_file = leat.psk\n" if key else "")
     file.write_text(f"{key}\n")
     return lab.image(lab.config(text + f"[console]\nview = all\n[machine]\n{machine}\n"),
                      files={"leat.psk": str(file)} if key else {})

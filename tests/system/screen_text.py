@@ -27,8 +27,8 @@ def glyphs():
     return known
 
 
-def command(run, name, **arguments):
-    run.qmp.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+def command(run, what, **arguments):
+    run.qmp.sendall(json.dumps({"execute": what, "arguments": arguments}).encode() + b"\n")
 
 
 def press(run, keys):

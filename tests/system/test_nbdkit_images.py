@@ -2,14 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_nbdkit_images.py PLUGIN [TestClass.test_name ...]: images that are no raw files, by nbdkit with Leat's plugin:
 each from a real server of its kind."""
+import argparse
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+import unittest.mock
+from pathlib import Path
 
 import tls_files
 import vdisk_case
@@ -17,11 +22,46 @@ from ceph_cluster import Bucket, Ceph
 from nbdkit_case import OTHER, TOKEN, Plugin, content_of
 from vdisk_case import MIB, free_port, wait_for
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import leatdisks  # noqa: E402
+import leatsource  # noqa: E402
+
 # Of private memory, of which nbdkit's program alone has 192 MiB that it does not touch (getrlimit(2), RLIMIT_DATA).
 MEMORY, LARGE = 288 * MIB, 320 * MIB
 
 
-class BackEnds(Plugin):
+class Opened(Plugin):
+    """An image while a client has it open."""
+
+    def opened(self, *parameters, **fields):
+        """nbdkit, its child, and the client."""
+        self.grant(size=fields.pop("size", 4 * MIB), **fields)
+        p = self.nbdkit(*parameters)
+        reader = subprocess.Popen(["qemu-io", "-r", "-f", "raw", self.uri()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True)
+        self.processes.append(reader)
+        self.addCleanup(reader.stdout.close)
+        self.addCleanup(reader.stdin.close)
+        reader.stdin.write("read 0 512\n")
+        reader.stdin.flush()
+        self.assertIn("read 512/512", reader.stdout.readline())
+        child, = self.children(p)
+        return p, int(child), reader
+
+    def comes_back(self, p, child, reader, image, restore):
+        """The image is another one, and the child dies: nothing of it is read. With the old one again all goes on."""
+        os.kill(child, signal.SIGKILL)
+        reader.stdin.write(f"read -v {MIB} 512\n")
+        reader.stdin.flush()
+        wait_for(lambda: "has been replaced by another" in self.log_of(p), 60, "it is seen")
+        restore()
+        out = reader.communicate("quit\n", timeout=60)[0]
+        self.assertIn("read 512/512", out)
+        self.assertIn(content_of(image)[MIB:MIB + 16].hex(" "), out)
+        self.assertEqual((1, 1), (self.log_of(p).count("replaced by another"), self.log_of(p).count("is there again")))
+
+
+class BackEnds(Opened):
     """Images that are no raw files: by a child that serves NBD, or a server that is there."""
 
     def qcow2(self):
@@ -52,6 +92,39 @@ class BackEnds(Plugin):
             out = reader.communicate("read -v 0 512\nquit\n", timeout=20)[0]
             self.assertIn("read 512/512", out)
         self.assertIn(content_of(image)[:4].hex(" "), out)
+
+    def test_qcow2_replaced(self):
+        """Another file under the name, when the child has died: not read, until the old one is there again."""
+        image, qcow2 = self.qcow2()
+        p, child, reader = self.opened(path=qcow2, format="qcow2")
+        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", self.path("other"), "4M")
+        os.rename(qcow2, self.path("kept"))
+        os.rename(self.path("other"), qcow2)
+        self.comes_back(p, child, reader, image, lambda: os.rename(self.path("kept"), qcow2))
+
+    def test_qcow2_replaced_at_open(self):
+        """Another file is put in its place when the child has opened it: that is refused, and the next open has the new one."""
+        image, qcow2 = self.qcow2()
+        os.rename(qcow2, self.path("next"))
+        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", qcow2, "4M")
+        script = Path(self.path("qemu-nbd"))
+        script.write_text(f"""#!/bin/sh
+cd {script.parent}
+if [ -e next ]; then
+    mv image.qcow2 opened
+    mv next image.qcow2
+    set -- --read-only --format=qcow2 opened
+fi
+exec {shutil.which('qemu-nbd')} "$@"
+""", encoding="ascii")
+        script.chmod(0o755)
+        self.grant(path=qcow2, format="qcow2", size=4 * MIB)
+        with unittest.mock.patch.dict(os.environ, PATH=f"{script.parent}:{os.environ['PATH']}"):
+            p = self.nbdkit()
+        self.run_tool("nbdinfo", self.uri(), ok=False)  # it asks twice
+        self.assertIn("cannot be opened: the image was replaced or written while it was opened", self.log_of(p))
+        self.run_tool("nbdcopy", self.uri(), self.path("copy"))
+        self.same_files(image, self.path("copy"))
 
     def test_difference_over_qcow2(self):
         image, qcow2 = self.qcow2()
@@ -101,7 +174,7 @@ def is_alive(pid):
         return False
 
 
-class Server(Plugin):
+class Server(Opened):
     """What the tests of images on other servers share."""
 
     def large(self):
@@ -120,21 +193,6 @@ class Server(Plugin):
         self.run_tool("nbdcopy", f"nbd://127.0.0.1:{port}/{TOKEN}", self.path("copy"))
         self.run_tool("cmp", image, self.path("copy"))
         return p
-
-    def opened(self, *parameters, **fields):
-        """nbdkit and its child, while a client has the image open."""
-        self.grant(size=fields.pop("size", 4 * MIB), **fields)
-        p = self.nbdkit(*parameters)
-        reader = subprocess.Popen(["qemu-io", "-r", "-f", "raw", self.uri()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                  text=True)
-        self.processes.append(reader)
-        self.addCleanup(reader.stdout.close)
-        self.addCleanup(reader.stdin.close)
-        reader.stdin.write("read 0 512\n")
-        reader.stdin.flush()
-        self.assertIn("read 512/512", reader.stdout.readline())
-        child, = self.children(p)
-        return p, int(child), reader
 
     def ends_with_nbdkit(self, *parameters, **fields):
         p, child, _ = self.opened(*parameters, **fields)
@@ -270,6 +328,14 @@ class Stores(Server):
         wait_for(lambda: not is_alive(child), 60, "the child ends with its last user")
         self.assertEqual(self.run_tool("nbdinfo", "--size", self.uri()).stdout.strip(), str(4 * MIB))
 
+    def test_s3_replaced(self):
+        """Nor is it mixed with one that is there when the connection, and the child with it, is lost."""
+        image = self.image()
+        self.bucket.put("/images/small", content_of(image))
+        p, child, reader = self.opened(self.settings(), uri="s3://images/small")
+        self.bucket.put("/images/small", bytes(4 * MIB))
+        self.comes_back(p, child, reader, image, lambda: self.bucket.put("/images/small", content_of(image)))
+
     def test_s3_refused(self):
         self.bucket.put("/images/small", bytes(4 * MIB))
         uri = "s3://images/small"
@@ -291,6 +357,22 @@ class Stores(Server):
         image = self.large()
         self.ceph.rbd("large", image)
         self.read_bounded(image, f"ceph={self.ceph.config}", "ceph-user=leat", uri="rbd:rbd/large")
+
+    def test_brought_out(self):
+        """As leatctl image export reads them; of the web and of NBD servers, tests/server/test_elsewhere.py."""
+        image = self.image()
+        self.ceph.rbd("out", image)
+        self.bucket.put("/images/out", content_of(image))
+        args = argparse.Namespace(ceph=self.ceph.config, ceph_user="leat", s3=self.settings().removeprefix("s3="))
+        path = f"{os.path.dirname(vdisk_case.LEAT_NBD)}:{os.environ['PATH']}"
+        self.enterContext(unittest.mock.patch.dict(os.environ, PATH=path))
+        for n, uri in enumerate(("rbd:rbd/out", "s3://images/out")):
+            self.assertEqual(leatsource.size(uri, args), 4 * MIB)
+            with leatsource.opened(uri, args) as source:
+                leatdisks.convert(source, "raw", self.path(f"out{n}"), "raw", "exporting")
+            self.same_files(image, self.path(f"out{n}"))
+        with self.assertRaisesRegex(leatsource.Refused, "rbd:rbd/gone cannot be read: .*No such file"):
+            leatsource.size("rbd:rbd/gone", args)
 
     def test_rbd_snapshot(self):
         image = self.image()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """test_nbdkit_leat.py PLUGIN LEAT_DIFFERENCE [TestClass.test_name ...]: nbdkit with Leat's plugin, a played
 leatd, and NBD clients of others."""
+import errno
 import json
 import os
 import random
@@ -40,6 +41,25 @@ class Shared(Plugin):
         self.run_tool("nbdcopy", self.uri(), self.path("copy"))
         os.truncate(image, 5 * MIB)
         self.same_files(image, self.path("copy"))
+
+    def test_cut(self):
+        """An image that is cut while it is served: an I/O error for what is gone, again and again, and nothing else."""
+        image = self.image()
+        self.grant(path=image, size=4 * MIB)
+        p = self.nbdkit()
+        with open(image, "rb") as f:
+            content = f.read()
+        with RawClient(self.path("nbd"), TOKEN.encode()) as client:
+            for _ in range(2):
+                self.assertEqual(client.read(MIB, 65536), content[MIB:MIB + 65536])
+            os.truncate(image, 65536)
+            for _ in range(20):
+                self.assertEqual(client.command(0, MIB, 65536), errno.EIO)
+                self.assertEqual(client.read(0, 4096), content[:4096])
+            with open(image, "wb") as f:
+                f.write(content)
+            self.assertEqual(client.read(MIB, 65536), content[MIB:MIB + 65536])
+        self.stop(p)
 
     def test_nothing_at_all(self):
         self.grant(size=MIB)
@@ -441,7 +461,7 @@ class Leases(Plugin):
         p = self.nbdkit()
         writer = self.writer()
         self.say(writer, "write -P 1 0 4k")
-        wait_for(lambda: self.leatd.count("renew") > 0, 5, "leases are renewed")
+        wait_for(lambda: self.leatd.count("renew") > 1, 60, "the difference is confirmed, and leases are renewed")
         self.leatd.stop()
         wait_for(lambda: "leatd does not answer" in self.log_of(p), 10, "it is noticed")
         self.qemu_io("read -P 1 0 4k", "write -P 2 4k 4k")  # another connection
@@ -528,6 +548,22 @@ class Leases(Plugin):
                 self.assertNotEqual(other.wait(20), 0)
             self.leatd.goes_on.set()
         wait_for(lambda: "leatd answers again" in self.log_of(p), 10, "it is noticed")
+
+    def test_opens_at_once(self):
+        """One whose answer is late keeps nobody else waiting."""
+        self.server_disk()
+        self.grant(OTHER, path=self.path("image.raw"), size=4 * MIB)
+        late = self.leatd.late[OTHER] = threading.Event()
+        self.nbdkit()
+        other = subprocess.Popen(["nbdinfo", self.uri(OTHER)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes.append(other)
+        try:
+            wait_for(lambda: len(self.leatd.open) > 0, 60, "it is asked for")
+            self.qemu_io("read 0 4k")
+            self.assertIsNone(other.poll())
+        finally:
+            late.set()
+        self.assertEqual(other.wait(60), 0)
 
     def test_slow_image(self):
         """An image that takes its time keeps nobody else waiting."""

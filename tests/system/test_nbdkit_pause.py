@@ -9,6 +9,7 @@ import struct
 import sys
 import threading
 import time
+from pathlib import Path
 
 import vdisk_case
 from nbdkit_case import OTHER, TOKEN, Plugin
@@ -127,6 +128,30 @@ class Handshake(Plugin):
             self.assertEqual(len(client.read(0, 512)), 512)
         self.stop(p)
         self.assertEqual(p.returncode, 0)
+
+    def test_switched_off(self):
+        """A machine without power is found out: the kernel's timer of an idle connection runs (proc(5): /proc/net/tcp, "tr")."""
+        self.grant(path=self.image(), size=4 * MIB)
+        _, port = self.nbdkit_by_tcp()
+
+        def timer():
+            own = f":{client.socket.getsockname()[1]:04X}"
+            lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()
+            return [w[5][:2] for w in map(str.split, lines) if w[1].endswith(f":{port:04X}") and w[2].endswith(own)]
+        with RawClient(("127.0.0.1", port), TOKEN.encode()) as client:
+            self.assertEqual(len(client.read(0, 512)), 512)
+            wait_for(lambda: timer() == ["02"], 60, "keepalive's timer, and no other")
+
+    def test_ended(self):
+        """SIGTERM ends nbdkit while clients are on that say nothing, before and after their handshake."""
+        self.server_disk()
+        p, port = self.nbdkit_by_tcp(parameters=["handshake=0"])
+        where = ("127.0.0.1", port)
+        with RawClient(where, TOKEN.encode()) as client, socket.create_connection(where, 60) as silent:
+            self.assertEqual(len(silent.recv(18, socket.MSG_WAITALL)), 18)
+            self.assertEqual(len(client.read(0, 512)), 512)
+            p.terminate()
+            self.assertEqual(p.wait(60), 0)
 
 
 if __name__ == "__main__":

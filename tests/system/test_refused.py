@@ -129,7 +129,12 @@ def two_writers(lab, control):
         run = lab.boot(stick(lab, control, key), uuid=UUID, guests=("private",))
         lab.wait_for(run, {"waits": writer.beside(said(run, "waits for disk 'private'")),
                            "why": writer.beside(said(run, "client: disk private is in use by lab-02"))}, 120)
-        check_refused(control, "lab-01: disk private is in use by lab-02")
+        refusal = "lab-01: disk private is in use by lab-02"  # the first try of the disk's connection has its time
+        lab.wait_for(run, {"the refusal": writer.beside(lambda: refusal in control.leatctl("log", "--kind", "refused"))}, 120)
+        check_refused(control, refusal)
+        run.send("\x1d1")  # the VM's console says it too
+        lab.wait_for(run, {"why there": writer.beside(said(run, "disk 'private/private': in use by lab-02"))}, 60)
+        run.send("\x1da")
         end = time.monotonic() + 20  # longer than a lease lives
         lab.wait_for(run, {"time": writer.beside(lambda: time.monotonic() > end)}, 120)
         check("vm private: runs" not in run.text(), "two write the same disk")

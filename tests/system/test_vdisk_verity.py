@@ -241,6 +241,87 @@ class Verity(Case):
                 f.write(b"damage")
         self.read_all(self.sealed(server, "--store", store, name="leat2"))
 
+    # -- a disk that is larger than its image --
+
+    def test_larger(self):
+        """The disk's blocks behind the image are zeros, whatever the server has there."""
+        image = self.copy_folder("larger")
+        with open(self.path("larger/image"), "r+b") as f:
+            f.truncate(22 * MIB)
+        leat = self.leat(self.serve_folder(image), "image", "--mode", "ram", "--root-hash", f"{self.root}:{22 * MIB // 4096}")
+        self.run_tool("nbdcopy", leat.uri, self.path("out"))
+        self.same_files(self.path("larger/image"), self.path("out"))
+        self.assertIn("smaller than the root hash says", self.refusal(f"{self.root}:{23 * MIB // 4096}", image))
+        with open(self.path("larger/image"), "r+b") as f:
+            f.seek(21 * MIB + 5)
+            f.write(b"x")
+        server = self.serve("file", f"dir={self.path('larger')}", name="liar.sock")[1]
+        leat = self.leat(server, "image", "--mode", "ram", "--give-up", "3", "--root-hash",
+                         f"{self.root}:{22 * MIB // 4096}", name="leat2")
+        self.assertIn("read failed", self.run_tool("qemu-io", "-r", "-f", "raw", "-c", "read 21M 4k", leat.uri, ok=False).stdout)
+        self.assertIn(f"block {21 * MIB // 4096} from", self.log_of(leat))
+
+    def refusal(self, root, folder):
+        p = self.leat(f"unix:{self.path(folder)}.sock", "image", "--mode", "ram", "--root-hash", root, name="small", wait=False)
+        wait_for(lambda: "smaller" in self.log_of(p), 10, "leat-nbd refuses")
+        return self.log_of(p)
+
+    # -- mode server: the image below a client's layer --
+
+    def layered(self, folder, *options, server=None, wait=True):
+        """leat-nbd with a client's layer over the image; what it reads of the image comes from that folder, or server."""
+        layer = self.path(f"{folder}.qcow2")
+        self.run_tool("qemu-img", "create", "-q", "-f", "qcow2", "-b", self.image, "-F", "raw", layer)
+        socket = self.path(f"{folder}-layer.sock")
+        self.spawn("qemu-nbd", "-t", "-e", "8", "-A", "-f", "qcow2", "-k", socket, "-x", "client", layer)
+        wait_for(lambda: vdisk_case.can_connect(socket), 10, "qemu-nbd serves")
+        uri = f"nbd+unix:///?socket={self.path(f'{folder}-out')}"
+        leat = self.spawn(vdisk_case.LEAT_NBD, "--mode", "server", "--client-server", f"unix:{socket}", "--client",
+                          f"client={self.path(f'{folder}-out')}", "--root-hash", self.root, *options,
+                          server or self.serve_folder(folder), "image")
+        if wait:
+            out = self.path(f"{folder}-out")
+            wait_for(lambda: vdisk_case.can_connect(out), 15, "leat-nbd serves", lambda: self.log_of(leat))
+        leat.uri = uri
+        return leat
+
+    def io(self, leat, *commands, ok=True):
+        return self.run_tool("qemu-io", "-f", "raw", *[x for c in commands for x in ("-c", c)], leat.uri, ok=ok).stdout
+
+    def test_layer(self):
+        """What comes from the image is verified, what the client has written is its own."""
+        self.layered_good()
+        wrong = 3 * MIB
+        leat = self.layered(self.copy_folder("bad", ("image", wrong, b"\xa5\x5a")), "--give-up", "3")
+        self.assertIn("read failed", self.io(leat, f"read {wrong} 4k", ok=False))
+        self.assertIn(f"block {wrong // 4096} from", self.log_of(leat))
+        self.io(leat, f"write -P 7 {wrong - 8192} 4k", f"read {wrong - 4096} 4k", f"read {wrong + 4096} 4k")
+        self.assertIn("read failed", self.io(leat, f"read {wrong - 16384} 64k", ok=False))  # a read of both
+        self.io(leat, f"write -P 7 {wrong} 4k", f"read -P 7 {wrong} 4k", f"read {wrong - 16384} 64k")
+
+    def test_layer_of_smaller_blocks(self):
+        """Reads of less than the image's blocks could not be verified: the two are not put together."""
+        server = self.serve("--filter=blocksize-policy", "file", f"dir={self.path('good')}", "blocksize-minimum=4096",
+                            "blocksize-preferred=4096", name="large.sock")[1]
+        leat = self.layered("good", server=server, wait=False)
+        wait_for(lambda: "smaller reads could not be verified" in self.log_of(leat), 60, "it is refused",
+                 lambda: self.log_of(leat))
+
+    def layered_good(self):
+        leat = self.layered("good")
+        places = [MIB + i * 12288 for i in range(100)] + [3 * MIB + 512, 20 * MIB - 512]
+        self.io(leat, *[f"write -P 3 {at} {512 if at % 4096 else 4096}" for at in places], "read 2M 64k")
+        with open(self.image, "rb") as old, open(self.path("wanted"), "wb") as wanted:
+            wanted.write(old.read())
+            for at in places:
+                wanted.seek(at)
+                wanted.write(b"\3" * (512 if at % 4096 else 4096))
+        self.run_tool("nbdcopy", leat.uri, self.path("out"))
+        self.same_files(self.path("wanted"), self.path("out"))
+        counts = self.counters(leat)["shared"]["verity"]
+        self.assertGreaterEqual(counts["blocks"], 12 * MIB // 4096 - 2000)
+        self.assertEqual(counts["lies"], 0)
+
     # -- what cannot be --
 
     def test_refused(self):

@@ -78,7 +78,7 @@ static void write_cmd(struct ahci_model_port *port, uint32_t value)
         world_require(!port->engine_sticks, "started before it has stopped");
     }
     if (!(value & AHCI_CMD_START)) { /* AHCI 3.3.13, 3.3.14 */
-        port->ci = port->sact = 0;
+        port->ci = port->sact = port->running = 0;
         port->is_in_error = false;
     }
     port->cmd = value & ~(uint32_t)(AHCI_CMD_LIST_RUNS | AHCI_CMD_RECEIVE_RUNS);
@@ -132,7 +132,8 @@ static void port_write(struct ahci_model_port *port, uint32_t reg, uint32_t valu
         break;
     case AHCI_PXCI:
         world_require(port->cmd & AHCI_CMD_START, "PxCI while stopped");
-        world_require(port->is_mad || !(port->ci & value), "a slot that is in use");
+        world_require(port->is_mad || !((port->ci | port->running) & value),
+                      "a slot that is in use");
         port->ci |= value;
         break;
     }
@@ -183,7 +184,7 @@ static void write_ghc(struct ahci_model *model, uint32_t value)
     model->is = 0;
     for (unsigned i = 0; i < 32; i++) {
         struct ahci_model_port *port = &model->ports[i];
-        port->ci = port->sact = port->ie = port->is = port->cmd = 0;
+        port->ci = port->sact = port->running = port->ie = port->is = port->cmd = 0;
         port->is_in_error = false;
         port->tfd = ATA_STATUS_DRDY;
     }

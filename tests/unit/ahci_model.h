@@ -25,6 +25,7 @@ struct ahci_model_port {
     uint8_t fail_status, fail_error, fail_only;
     uint64_t bad_sector; /* if not 0 */
     bool log_is_missing, log_is_wrong;
+    bool log_is_of_another; /* it names the slot behind the one that has failed */
     uint8_t failed_tag;
     uint32_t tfd_failed;
     unsigned hang_count; /* links resets until commands end again */
@@ -46,7 +47,8 @@ struct ahci_model {
     struct ahci_model_port ports[32];
     bool is_gone, reset_hangs, firmware_clings;
     bool loses_interrupts;
-    unsigned order; /* changes which queued command ends first */
+    bool takes_first; /* queued commands, some time before it executes them */
+    unsigned order;   /* changes which queued command ends first */
 };
 
 void ahci_model_init(struct ahci_model *model, struct block_world *world);

@@ -79,6 +79,7 @@ static void end(struct ahci_model_port *port, unsigned slot, bool was_queued)
 {
     port->tfd = ATA_STATUS_DRDY;
     port->ci &= ~(1u << slot);
+    port->running &= ~(1u << slot);
     if (was_queued)
         port->sact &= ~(1u << slot);
     port->is |= was_queued ? AHCI_IS_DEVICE_BITS : AHCI_IS_REGISTERS;
@@ -118,6 +119,8 @@ static void send_log(struct ahci_model *model, struct ahci_model_port *port, uns
             sum = 0;
 
     world_require(tf->count == 1 && tf->lba == AHCI_LOG_QUEUED_ERROR, "which log");
+    if (port->log_is_of_another)
+        log[0] = (log[0] + 1) % 32;
     for (unsigned i = 0; i < 511; i++)
         sum = (uint8_t)(sum + log[i]);
     log[511] = (uint8_t)(port->log_is_wrong ? 1 - sum : -sum);
@@ -193,12 +196,26 @@ static void run_slot(struct ahci_model *model, struct ahci_model_port *port, uns
     }
 }
 
+/* takes_first: a queued command is taken, which PxCI tells, and executed later, which PxSACT tells (AHCI 5.5.1). */
+static bool take(struct ahci_model *model, struct ahci_model_port *port, unsigned slot)
+{
+    uint32_t header[8];
+
+    if (!model->takes_first || port->running >> slot & 1 || port->hang_count ||
+        !is_queued(taskfile_of(model, port, slot, header).command))
+        return false;
+    port->ci &= ~(1u << slot);
+    port->running |= 1u << slot;
+    return true;
+}
+
 void ahci_model_run_one(struct ahci_model *model, unsigned number)
 {
     struct ahci_model_port *port = &model->ports[number];
+    uint32_t waiting = port->ci | port->running;
 
     if (!port->is_there || !(port->cmd & AHCI_CMD_START) || port->is_in_error ||
-        port->has_link_change || !port->ci)
+        port->has_link_change || !waiting)
         return;
     if (port->interface_errors) {
         port->interface_errors--;
@@ -208,9 +225,10 @@ void ahci_model_run_one(struct ahci_model *model, unsigned number)
     }
     for (unsigned i = 0; i < 32; i++) {
         unsigned slot = (i + model->order) % 32;
-        if (port->ci >> slot & 1) {
+        if (waiting >> slot & 1) {
             model->order += 7;
-            run_slot(model, port, slot);
+            if (!take(model, port, slot))
+                run_slot(model, port, slot);
             return;
         }
     }

@@ -76,7 +76,7 @@ static enum client_conn_state conn_state(void *ctx, void *conn, const char **why
 {
     struct conn *c = conn;
     (void)ctx;
-    if (world.now_ns < c->open_ns)
+    if (world.now_ns < c->open_ns || world.servers[c->server] == WORLD_AWAY)
         return CLIENT_CONN_CONNECTING;
     *why = "connection refused or reset";
     if (world.servers[c->server] == WORLD_DOWN)
@@ -146,6 +146,7 @@ static size_t receive_bytes(void *ctx, void *conn, void *data, size_t size)
     if (world.now_ns < c->data_ns || c->out_at == c->out_size)
         return 0;
     size_t n = 1 + (size_t)(splitmix64(&world.seed) % 3000);
+    c->data_ns = world.now_ns + world.piece_ns;
     if (world.servers[c->server] == WORLD_DRIBBLES) {
         n = 1;
         c->data_ns = world.now_ns + 20 * S;
@@ -270,17 +271,41 @@ static void on_want_report(void *ctx)
     world.reports_wanted++;
 }
 
+static void on_progress(void *ctx, const char *text)
+{
+    (void)ctx;
+    snprintf(world.progress, sizeof world.progress, "%s", text);
+}
+
+static void on_busy(void *ctx, const char *text)
+{
+    (void)ctx;
+    snprintf(world.busy, sizeof world.busy, "%s", text);
+}
+
 const struct client_output world_output = {
-    NULL,     on_notice,      on_offer,         on_memory,      on_config,
-    on_ended, on_start_again, on_profile_taken, on_want_report,
+    NULL,           on_notice,        on_offer,       on_memory,   on_config, on_ended,
+    on_start_again, on_profile_taken, on_want_report, on_progress, on_busy,
 };
 
 /* -- the world -- */
 
+void world_plug(void)
+{
+    const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 1};
+    client_set_mac(client, mac);
+    client_network_up(client);
+}
+
 void world_begin(bool may_enrol)
 {
+    world_begin_unplugged(may_enrol);
+    world_plug();
+}
+
+void world_begin_unplugged(bool may_enrol)
+{
     static struct client_config config;
-    const uint8_t mac[6] = {0x52, 0x54, 0, 0, 0, 1};
     const char *why;
     memset(&world, 0, sizeof world);
     memset(conns, 0, sizeof conns);
@@ -294,7 +319,6 @@ void world_begin(bool may_enrol)
     config.may_enrol = may_enrol;
     client = client_create(&config, &world_platform, &world_output, &why);
     assert_non_null(client);
-    client_set_mac(client, mac);
 }
 
 void world_end(void)

@@ -13,7 +13,13 @@
 #define WORLD_KEY "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define WORLD_BYTES (1u << 20)
 
-enum world_server { WORLD_WELL, WORLD_DOWN, WORLD_SILENT, WORLD_DRIBBLES }; /* a byte in 20 s */
+enum world_server {
+    WORLD_WELL,
+    WORLD_DOWN,
+    WORLD_AWAY, /* nobody says no */
+    WORLD_SILENT,
+    WORLD_DRIBBLES, /* a byte in 20 s */
+};
 
 struct world_request {
     char method[8], path[128], token[100];
@@ -27,13 +33,14 @@ struct world_request {
 struct world {
     uint64_t now_ns, seed;
     enum world_server servers[2];
-    bool refuses_own; /* TLS by the machine's own key */
-    bool closes_kept; /* between two requests */
+    bool refuses_own;  /* TLS by the machine's own key */
+    bool closes_kept;  /* between two requests */
+    uint64_t piece_ns; /* from one piece of an answer to the next */
     /* Plays the server: calls world_answer once. */
     void (*serve)(const struct world_request *request);
     unsigned requests, connects;
     /* what the client gave */
-    char notice[300];
+    char notice[300], progress[300], busy[300];
     uint64_t notice_wait_s;
     unsigned notices, offers, configs, endings, reports_wanted, profiles_taken, restarts;
     struct leat_client_offer offer;
@@ -49,8 +56,10 @@ extern struct client *client;
 extern const struct client_platform world_platform;
 extern const struct client_output world_output;
 
-/* The world anew, with a client of two servers, "one" and "two". */
-void world_begin(bool may_enrol);
+/* The world anew, with a client of two servers, "one" and "two"; without a network, until world_plug. */
+void world_begin_unplugged(bool may_enrol);
+void world_plug(void);
+void world_begin(bool may_enrol); /* both */
 void world_end(void);
 /* Runs until condition() or for so much of the world's time; returns condition(). */
 bool world_run(bool (*condition)(void), uint64_t ns);

@@ -35,9 +35,18 @@ static void post(struct nvme_model *model, unsigned qid, uint16_t cid, uint16_t 
         bool is_twice = model->lie == NVME_LIE_TWICE;
         model->lie = NVME_LIE_NONE;
         model->last_cid = cid;
+        model->last_status = status;
         if (is_twice)
             post(model, qid, cid, status);
     }
+}
+
+void nvme_model_repeat(struct nvme_model *model)
+{
+    const struct model_queue *q = &model->queue[1];
+
+    if (q->cq_entries && (q->cq_tail + 1) % q->cq_entries != q->cq_head)
+        post(model, 1, model->last_cid, model->last_status);
 }
 
 /* -- data -- */
@@ -100,7 +109,7 @@ static void identify_controller(const struct nvme_model *model, uint8_t *page)
 
 static void identify_namespace(const struct model_namespace *ns, uint8_t *page)
 {
-    memcpy(page + NVME_NS_SIZE, &ns->blocks, 8);
+    memcpy(page + NVME_NS_SIZE, ns->said_blocks ? &ns->said_blocks : &ns->blocks, 8);
     page[NVME_NS_FORMATS] = 1;
     page[NVME_NS_FORMAT] = 1;
     put32(page, NVME_NS_FORMAT_TABLE, 9u << 16 | 8);

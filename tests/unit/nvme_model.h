@@ -12,7 +12,8 @@
 #define NVME_MODEL_HELD 128u
 
 struct model_namespace {
-    uint64_t blocks; /* 0: not active */
+    uint64_t blocks;      /* 0: not active */
+    uint64_t said_blocks; /* what it says instead, if not 0 */
     uint8_t shift, npwg;
     uint16_t metadata;
     bool is_write_protected;
@@ -52,13 +53,15 @@ struct nvme_model {
         NVME_LIE_QUEUE,
         NVME_LIE_HEAD,
         NVME_LIE_OLD_CID
-    } lie; /* the next one */
-    uint16_t last_cid;
+    } lie;                          /* the next one */
+    uint16_t last_cid, last_status; /* of the I/O queue */
 };
 
 void nvme_model_init(struct nvme_model *model);
 void nvme_model_free(struct nvme_model *model);
 void nvme_model_add(struct nvme_model *model, uint32_t nsid, uint64_t blocks, uint8_t shift);
 int nvme_model_start(struct nvme_model *model);
+/* The last completion of the I/O queue once more, if there is room. */
+void nvme_model_repeat(struct nvme_model *model);
 
 #endif

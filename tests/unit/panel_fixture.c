@@ -42,11 +42,35 @@ enum panel_result panel_tell_menu(const char *const labels[], unsigned count, un
 const char *panel_drawn(bool all, uint64_t now_ns)
 {
     static char out[PAGE_BYTES + 1];
-    size_t count = page_draw(&page, &panel, terminal.columns, terminal.rows, all, now_ns, out);
+    struct page old = page;
+    size_t count;
 
+    page_make(&page, &panel, terminal.columns, terminal.rows, now_ns);
+    count = page_put_alone(all ? NULL : &old, &page, out);
     out[count] = '\0';
     terminal_write(&terminal, out, count);
     return out;
+}
+
+const char *panel_drawn_below(bool is_there, uint64_t now_ns)
+{
+    static char out[PAGE_BYTES + 1];
+    struct page old = page;
+    size_t count;
+
+    page_make(&page, &panel, terminal.columns, terminal.rows, now_ns);
+    count = page_put_below(is_there ? &old : NULL, &page, out);
+    out[count] = '\0';
+    terminal_write(&terminal, out, count);
+    return out;
+}
+
+void panel_lines(const char *lines)
+{
+    char out[PAGE_BYTES];
+
+    terminal_write(&terminal, out, page_take_away(&page, out));
+    terminal_write(&terminal, lines, strlen(lines));
 }
 
 const char *panel_row(unsigned row)

@@ -24,6 +24,12 @@ enum panel_result panel_tell_menu(const char *const labels[], unsigned count, un
 /* Draws, and has the terminal read it; the bytes, terminated. */
 const char *panel_drawn(bool all, uint64_t now_ns);
 
+/* The same below what the terminal shows besides; is_there: it stands there already, right above the cursor. */
+const char *panel_drawn_below(bool is_there, uint64_t now_ns);
+
+/* Takes the panel away from below, and writes these. */
+void panel_lines(const char *lines);
+
 /* A row of the terminal without the spaces at its end; '#' for what is not ASCII. */
 const char *panel_row(unsigned row);
 

@@ -50,7 +50,7 @@ static void parse(void)
     static struct sections_disk disks[LEAT_CLIENT_ENTRIES];
     static char names[LEAT_CLIENT_ENTRIES][3][LEAT_CLIENT_FILE];
     struct leat_config_error error;
-    struct client_text out;
+    struct text out;
     for (unsigned i = 0; i < hello.disk_count; i++) {
         const struct client_disk *disk = &hello.disks[i];
         sections_file_name(disk, "kernel", names[i][0]);
@@ -59,7 +59,7 @@ static void parse(void)
         disks[i] = (struct sections_disk){disk, names[i][0], disk->initrd.size ? names[i][1] : "",
                                           disk->profile.size ? names[i][2] : ""};
     }
-    put_begin(&out, text, sizeof text);
+    text_begin(&out, text, sizeof text);
     assert_true(sections_put(&out, &hello, PSK, disks, hello.disk_count));
     if (leat_config_parse(text, out.used, &config, &error))
         fail_msg("%s\n%s", error.text, text);
@@ -109,6 +109,79 @@ static void all_modes_become_sections(void **state)
     assert_string_equal(v[4].initrd, "e.initrd");
     assert_string_equal(v[4].disk_name[0], "e");
     assert_true(hello.disks[4].always && hello.first == 4 && !strcmp(hello.disks[4].label, "L"));
+}
+
+#define TREE(blocks, size)                                                                         \
+    "\"root_hash\":\"" SUM "\",\"root_blocks\":" blocks ",\"tree\":\"x.tree\",\"size\":" size ","
+
+/* Each mode that can be verified; a disk as large as its image, or larger. */
+static void trees_become_root_hashes(void **state)
+{
+    (void)state;
+    assert_null(take(
+        "{\"name\":\"a\",\"content\":\"c\"," TREE("3", "12288") GOOD
+        "},"
+        "{\"name\":\"b\",\"mode\":\"read-only\",\"export\":\"x.1\"," TREE("3", "16384") KERNEL
+        "},"
+        "{\"name\":\"c\",\"mode\":\"local\",\"export\":\"x.2\"," TREE("1", "4096") KERNEL
+        "},"
+        "{\"name\":\"d\",\"mode\":\"server\",\"export\":\"x.3\",\"base\":\"x.4\"," TREE(
+            "7", "9007199254736896") KERNEL "},"
+                                            "{\"name\":\"e\",\"content\":\"c\",\"root_hash\":\"" SUM
+                                            "\",\"root_blocks\":7,\"tree\":null," GOOD "}",
+        ""));
+    assert_string_equal(notes, "");
+    parse();
+    const struct leat_config_disk *d = config.disks;
+    assert_string_equal(d[0].root_hash, SUM ":3");
+    assert_string_equal(d[1].root_hash, SUM ":3:4");
+    assert_string_equal(d[2].root_hash, SUM ":1");
+    assert_string_equal(d[3].root_hash, SUM ":7:2199023255551");
+    for (unsigned i = 0; i < 4; i++) {
+        assert_string_equal(d[i].hash_export, "x.tree");
+        assert_string_equal(d[i].content, "");
+    }
+    assert_true(!d[4].root_hash[0] && !d[4].hash_export[0] && !strcmp(d[4].content, "c"));
+}
+
+/* It is left out, with its sentence: nobody goes on without a tree that he was promised. */
+static void a_tree_that_makes_no_sense_is_no_disk(void **state)
+{
+    static const struct {
+        const char *fields, *words;
+    } bad[] = {
+        {TREE("3", "12288") "\"mode\":\"private\",\"export\":\"x.1\"," KERNEL, "and is written"},
+        {TREE("4", "12288") GOOD, "do not fit each other"},
+        {TREE("3", "12800") GOOD, "do not fit each other"},
+        {TREE("0", "12288") GOOD, "do not fit each other"},
+        {TREE("2.5", "12288") GOOD, "do not fit each other"},
+        {TREE("-1", "12288") GOOD, "do not fit each other"},
+        {TREE("1e300", "1e300") GOOD, "do not fit each other"},
+        {TREE("null", "12288") GOOD, "do not fit each other"},
+        {TREE("\"3\"", "12288") GOOD, "do not fit each other"},
+        {TREE("3", "null") GOOD, "do not fit each other"},
+        {"\"tree\":\"x.t\",\"root_blocks\":3,\"size\":12288," GOOD, "no SHA-256"},
+        {"\"tree\":\"x.t\",\"root_hash\":\"" SUM "0\",\"root_blocks\":3,\"size\":12288," GOOD,
+         "no SHA-256"},
+        {"\"tree\":\"x.t\",\"root_hash\":\"\\n" SUM "\",\"root_blocks\":3,\"size\":12288," GOOD,
+         "no SHA-256"},
+        {"\"tree\":7,\"root_hash\":\"" SUM "\",\"root_blocks\":3,\"size\":12288," GOOD,
+         "no usable name"},
+        {"\"tree\":\"x.one\",\"root_hash\":\"" SUM "\",\"root_blocks\":3,\"size\":12288," GOOD,
+         "no usable name"},
+        {"\"tree\":\"x.t\\nread_only = no\",\"root_hash\":\"" SUM
+         "\",\"root_blocks\":3,\"size\":12288," GOOD,
+         "no usable name"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char disks[2000];
+        snprintf(disks, sizeof disks, "{\"name\":\"a\",%s},{\"name\":\"good\"," GOOD "}",
+                 bad[i].fields);
+        assert_null(take(disks, ""));
+        if (hello.disk_count != 1 || !strstr(notes, bad[i].words))
+            fail_msg("%s: %s", bad[i].fields, notes);
+    }
 }
 
 /* A value that would be more than one value. */
@@ -332,16 +405,16 @@ static void bad_heads_are_refused(void **state)
 static void requests_are_written(void **state)
 {
     char bytes[500], cut[40];
-    struct client_text out;
+    struct text out;
     struct http_request r = {"GET", "/client/v1/file/a/kernel", "10.0.0.1", "s.x", 77, 0};
     (void)state;
-    put_begin(&out, bytes, sizeof bytes);
+    text_begin(&out, bytes, sizeof bytes);
     http_put_request(&out, &r);
     assert_string_equal(
         bytes,
         "GET /client/v1/file/a/kernel HTTP/1.1\r\nHost: 10.0.0.1\r\nAuthorization: Bearer s.x\r\n"
         "Range: bytes=77-\r\n\r\n");
-    put_begin(&out, cut, sizeof cut);
+    text_begin(&out, cut, sizeof cut);
     http_put_request(&out, &r);
     assert_true(out.is_cut);
 }
@@ -350,6 +423,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_modes_become_sections),
+        cmocka_unit_test(trees_become_root_hashes),
+        cmocka_unit_test(a_tree_that_makes_no_sense_is_no_disk),
         cmocka_unit_test(no_value_becomes_another_key),
         cmocka_unit_test(what_makes_no_sense_is_left_out_or_bounded),
         cmocka_unit_test(as_many_as_there_is_room_for),

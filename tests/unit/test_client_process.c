@@ -76,16 +76,22 @@ static void a_block_without_one_is_told(void **state)
 
 /* -- connections -- */
 
+static bool sends_alert, has_spoken, has_proof; /* what the server does, and how far it is */
+
 static long server_send(void *ctx, const void *data, size_t size)
 {
     (void)ctx;
-    return (long)leat_ring_write(&net_rx, data, (uint32_t)size);
+    has_spoken = true;
+    return has_proof && !sends_alert ? (long)size
+                                     : (long)leat_ring_write(&net_rx, data, (uint32_t)size);
 }
 
 static long server_receive(void *ctx, void *data, size_t size)
 {
     (void)ctx;
-    return (long)leat_ring_read(&net_tx, data, (uint32_t)size);
+    long n = (long)leat_ring_read(&net_tx, data, (uint32_t)size);
+    has_proof |= has_spoken && n > 0;
+    return n;
 }
 
 static struct tls_server *serve(const char *key)
@@ -103,6 +109,8 @@ static int begin(void **state)
 {
     (void)state;
     begin_channel();
+    sends_alert = true;
+    has_spoken = has_proof = false;
     put(0, LEAT_KEY_PSK, "leat:" OWN, strlen("leat:" OWN) + 1);
     assert_null(begin_keys());
     conns_begin(&conns, &keys);
@@ -188,6 +196,31 @@ static void a_key_that_is_not_taken_is_told_apart(void **state)
     tls_server_close(server);
 }
 
+static void without_an_alert_too(void **state)
+{
+    sends_alert = false; /* as leatd */
+    a_key_that_is_not_taken_is_told_apart(state);
+}
+
+/* As one that is full does, or that is killed: before its first word, or before it was asked to prove anything. */
+static void a_server_that_hangs_up_refuses_no_key(void **state)
+{
+    (void)state;
+    for (unsigned with_hello = 0; with_hello < 2; with_hello++) {
+        struct tls_server *server = serve(OWN);
+        const char *why;
+        void *conn = open_one();
+        connect_it();
+        if (with_hello)
+            assert_int_equal(tls_server_handshake(server), 0);
+        tell(LEAT_NET_CLOSED, asked, LEAT_OK);
+        assert_int_equal(conn_state(NULL, conn, &why), CLIENT_CONN_ENDED);
+        assert_null(strstr(why, "key"));
+        conn_close(NULL, conn);
+        tls_server_close(server);
+    }
+}
+
 static void a_server_that_is_not_there_refuses_no_key(void **state)
 {
     const char *why;
@@ -218,6 +251,8 @@ int main(void)
         cmocka_unit_test(a_block_without_one_is_told),
         T(bytes_are_taken_once_the_key_is_proven),
         T(a_key_that_is_not_taken_is_told_apart),
+        T(without_an_alert_too),
+        T(a_server_that_hangs_up_refuses_no_key),
         T(a_server_that_is_not_there_refuses_no_key),
         T(there_are_as_many_as_slots),
     };

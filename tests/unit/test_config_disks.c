@@ -47,10 +47,10 @@ static void test_layers(void **state)
     expect_error(LAYER "client_export=c\nread_only=yes\n", 1,
                  "leat.conf line 1: [disk d] mode = server is for disks that are written: take "
                  "read_only out");
-    expect_error(
-        LAYER "client_export=c\nroot_hash=" HASH ":2\n", 1,
-        "leat.conf line 1: [disk d] root_hash is for images that are not written: not with "
-        "mode = server");
+    assert_int_equal(parse(LAYER "client_export=c\nroot_hash=" HASH ":2:5\n"), 0);
+    assert_string_equal(config.disks[0].root_hash, HASH ":2:5");
+    assert_int_equal(parse(LAYER "client_export=c\nroot_hash=" HASH ":2:1\n"), -1);
+    assert_int_equal(parse(LAYER "client_export=c\nroot_hash=" HASH ":2:\n"), -1);
     expect_error(LAYER "client_export=c\n[disk e]\nserver=s\nmode=server\nclient_export=c\n", 5,
                  "leat.conf line 5: [disk e] another disk has the same client_export, and both "
                  "would write to it");

@@ -55,32 +55,76 @@ static void only_what_changes_is_drawn(void **state)
     assert_string_equal(panel_row(3), "> 2  Windows");
 }
 
+/* Lines of the log take its place, and it comes back below them: nothing of either is lost, and the terminal scrolls. */
+static void lines_come_above_it(void **state)
+{
+    (void)state;
+    panel_begin(80, 12);
+    terminal_write(&terminal, "before\r\n", 8);
+    panel_tell_menu(three, 3, 0, 10, 0);
+    panel_drawn_below(false, 0);
+    assert_string_equal(panel_row(0), "before");
+    assert_string_equal(panel_row(1), "Which one?");
+    assert_string_equal(panel_drawn_below(true, SECOND / 2), "");
+    assert_string_equal(panel_drawn_below(true, SECOND),
+                        "\x1b[2Astarts in 9 s; any key stops the clock\x1b[K\r\n\x1b[1B");
+    assert_string_equal(panel_row(7), "starts in 9 s; any key stops the clock");
+    assert_int_equal(terminal.y, 9);
+    panel_lines("one\r\ntwo\r\n");
+    assert_string_equal(panel_row(1), "one");
+    assert_string_equal(panel_row(3), "");
+    panel_drawn_below(false, 2 * SECOND);
+    assert_string_equal(panel_row(2), "two");
+    assert_string_equal(panel_row(3), "Which one?");
+    assert_string_equal(panel_row(9), "starts in 8 s; any key stops the clock");
+    panel_lines("three\r\nfour\r\n");
+    panel_type_text("\x1b[B");
+    panel_drawn_below(false, 3 * SECOND); /* one row more than there are: the first has gone up */
+    assert_string_equal(panel_row(0), "two");
+    assert_string_equal(panel_row(2), "four");
+    assert_string_equal(panel_row(3), "Which one?");
+    assert_string_equal(panel_row(6), "> 2  Windows");
+    assert_int_equal(terminal.y, 11);
+    panel_type_text("\x1b[B");
+    panel_drawn_below(true, 3 * SECOND);
+    assert_string_equal(panel_row(6), "  2  Windows");
+    assert_string_equal(panel_row(7), "> 3  B#ro # rescue");
+    panel_tell(LEAT_SCREEN_NOTICE, "Leat starts", 0, 0, 0, 0); /* fewer rows: none is left behind */
+    panel_tell(LEAT_SCREEN_LINE, "Windows", 0, 0, 0, 0);
+    panel_tell(LEAT_SCREEN_SHOW, "", 0, 0, 0, 0);
+    panel_drawn_below(true, 4 * SECOND);
+    assert_string_equal(panel_row(3), "Leat starts");
+    assert_string_equal(panel_row(5), "Windows");
+    assert_string_equal(panel_row(6), "");
+    assert_int_equal(terminal.y, 6);
+}
+
 static void keys_move_the_mark(void **state)
 {
     (void)state;
     panel_begin(80, 25);
     panel_tell_menu(NULL, 64, 0, 0, 0);
     panel_drawn(true, 0);
-    assert_int_equal(panel.window, 18);
+    assert_int_equal(panel.window, 13);
     assert_int_equal(panel_type_text("\x1b[A"), PANEL_SAME); /* no way up */
     panel_type_text("\x1b[B\x1bOB\x1b[B");
     assert_int_equal(panel.marked, 3);
     panel_type_text("\x1b[6~");
-    assert_int_equal(panel.marked, 21);
+    assert_int_equal(panel.marked, 16);
     panel_drawn(false, 0);
     assert_string_equal(panel_row(2), "  5  entry 5");
-    assert_string_equal(panel_row(19), ">    entry 22");
+    assert_string_equal(panel_row(14), ">    entry 17");
     panel_type_text("\x1b[F");
     assert_int_equal(panel.marked, 63);
     panel_drawn(false, 0);
-    assert_string_equal(panel_row(2), "     entry 47");
-    assert_string_equal(panel_row(19), ">    entry 64");
-    assert_string_equal(panel_row(22), "64 of 64; arrow keys and Enter, or a digit");
+    assert_string_equal(panel_row(2), "     entry 52");
+    assert_string_equal(panel_row(14), ">    entry 64");
+    assert_string_equal(panel_row(17), "64 of 64; arrow keys and Enter, or a digit");
     assert_int_equal(panel_type_text("\x1b[6~"), PANEL_SAME); /* no way down */
     panel_type_text("\x1b[5;2~");
-    assert_int_equal(panel.marked, 45);
+    assert_int_equal(panel.marked, 50);
     panel_drawn(false, 0);
-    assert_string_equal(panel_row(2), ">    entry 46");
+    assert_string_equal(panel_row(2), ">    entry 51");
     panel_type_text("\x1b[1~");
     assert_int_equal(panel.marked, 0);
     panel_drawn(false, 0);
@@ -297,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_menu_is_drawn),
         cmocka_unit_test(only_what_changes_is_drawn),
+        cmocka_unit_test(lines_come_above_it),
         cmocka_unit_test(keys_move_the_mark),
         cmocka_unit_test(enter_and_digits_choose_once),
         cmocka_unit_test(the_clock_chooses_the_default),

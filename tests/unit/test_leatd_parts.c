@@ -121,7 +121,12 @@ static void test_places(void **state)
         assert_false(check_relative_path(bad[i]));
     assert_true(check_uri("nbd://h/x") && check_uri("https://h/") && check_uri("rbd:pool/image"));
     assert_false(check_uri("nbd://") || check_uri("file:///etc/passwd") ||
-                 check_uri("http://a b") || check_uri("x"));
+                 check_uri("http://a b") || check_uri("x") || check_uri("nbd+unix://"));
+    assert_true(check_uri("nbd+unix:///?socket=/s") && check_uri("nbds+unix:///e?socket=/s"));
+    assert_true(check_socket("nbd+unix:///?socket=/run/s") && check_socket("nbd://h/e") &&
+                check_socket("nbds+unix:///e?tls-certificates=/c&socket=/s"));
+    assert_false(check_socket("nbd+unix:///?socket=s") || check_socket("nbd+unix:///socket=/s") ||
+                 check_socket("nbds+unix:///?nosocket=/s"));
 }
 
 static void test_secrets(void **state)
@@ -195,6 +200,25 @@ static void test_limit_full(void **state)
     assert_true(limit_take(&limit, a, "name", 1, 240));
 }
 
+static void test_limit_clients(void **state)
+{
+    (void)state;
+    static struct limit limit = {.key = {1, 2}};
+    char name[16];
+    for (unsigned turn = 0; turn < 3; turn++)
+        for (unsigned i = 0; i < LIMIT_CLIENTS; i++) {
+            snprintf(name, sizeof name, "%u", i);
+            assert_int_equal(limit_take(&limit, LIMIT_HELLO_CLIENT, name, 2, 100), turn < 2);
+        }
+    assert_false(limit_take(&limit, LIMIT_HELLO_CLIENT, "one more", 2, 159));
+    limit_clear(&limit, LIMIT_HELLO_CLIENT, "nobody");
+    limit_clear(&limit, LIMIT_HELLO_CLIENT, "7");
+    assert_true(limit_take(&limit, LIMIT_HELLO_CLIENT, "7", 1, 159));
+    assert_false(limit_take(&limit, LIMIT_HELLO_CLIENT, "8", 2, 159));
+    assert_true(limit_take(&limit, LIMIT_CHOSEN, "one more", 2, 159));
+    assert_true(limit_take(&limit, LIMIT_HELLO_CLIENT, "one more", 2, 160));
+}
+
 static void test_limit_networks(void **state)
 {
     (void)state;
@@ -260,11 +284,12 @@ static void test_config(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),           cmocka_unit_test(test_json_numbers),
-        cmocka_unit_test(test_texts),          cmocka_unit_test(test_places),
-        cmocka_unit_test(test_secrets),        cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_limit),          cmocka_unit_test(test_limit_full),
-        cmocka_unit_test(test_limit_networks), cmocka_unit_test(test_config),
+        cmocka_unit_test(test_json),          cmocka_unit_test(test_json_numbers),
+        cmocka_unit_test(test_texts),         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_secrets),       cmocka_unit_test(test_passwords),
+        cmocka_unit_test(test_limit),         cmocka_unit_test(test_limit_full),
+        cmocka_unit_test(test_limit_clients), cmocka_unit_test(test_limit_networks),
+        cmocka_unit_test(test_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the supervisor makes of a server's offer, and the JSON of its report. */
+/* What the supervisor makes of a server's offer, and of the JSON of a service. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/supervisor/json_array.h"
 #include "services/supervisor/offer.h"
-#include "services/supervisor/report_text.h"
 
 static struct leat_client_offer given;
 static struct offer offer;
@@ -85,30 +85,6 @@ static void test_refused(void **state)
     assert_non_null(offer_take(&offer, &given));
 }
 
-static void test_json(void **state)
-{
-    char buffer[64];
-    struct report_text text;
-    size_t used;
-
-    (void)state;
-    report_text_begin(&text, buffer, sizeof(buffer));
-    report_text_put(&text, "[");
-    report_text_string(&text, "a\"b\\c\n\xc3\xa4");
-    report_text_put(&text, ",");
-    report_text_number(&text, 18446744073709551615ull);
-    used = text.used;
-    assert_string_equal(buffer, "[\"a\\u0022b\\u005cc\\u000a\xc3\xa4\",18446744073709551615");
-    report_text_put(&text, "01234567890123456");
-    assert_true(text.is_full);
-    assert_int_equal(text.used, used);
-    report_text_put(&text, "]"); /* nothing goes behind a gap */
-    assert_int_equal(text.used, used);
-    report_text_back(&text, used);
-    report_text_put(&text, "]");
-    assert_true(report_text_is_array(buffer));
-}
-
 static void test_arrays(void **state)
 {
     static const char *const good[] = {"[]", "[{\"a\": [1,2]},3]", "[\"]\\\"]\"]", "[\"[\"]"};
@@ -117,15 +93,15 @@ static void test_arrays(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        assert_true(report_text_is_array(good[i]));
+        assert_true(json_is_array(good[i]));
     }
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_false(report_text_is_array(bad[i]));
+        assert_false(json_is_array(bad[i]));
     }
     memset(deep, '[', 40);
     memset(deep + 40, ']', 40);
     deep[80] = 0;
-    assert_false(report_text_is_array(deep));
+    assert_false(json_is_array(deep));
 }
 
 int main(void)
@@ -133,7 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choices),     cmocka_unit_test(test_no_choice),
         cmocka_unit_test(test_all_entries), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_json),        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

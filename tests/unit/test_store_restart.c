@@ -165,14 +165,20 @@ static void nothing_is_lost(void **state)
     free(back);
 }
 
-static void another_disk(void **state)
+/* The driver has died, and the next one is there; the disk does not know of it yet. */
+static void another_life(void)
 {
-    struct store_io io = {.type = STORE_IO_FLUSH, .done = done};
-    (void)state;
     step();
     store_disk_pause(&disk);
     die();
     live();
+}
+
+static void another_disk(void **state)
+{
+    struct store_io io = {.type = STORE_IO_FLUSH, .done = done};
+    (void)state;
+    another_life();
     life->channel->info.size_bytes -= 512;
     store_disk_submit(&disk, &io);
     store_disk_resume(&disk, life->channel);
@@ -185,10 +191,7 @@ static void not_ready_yet(void **state)
 {
     struct store_io io = {.type = STORE_IO_FLUSH, .done = done};
     (void)state;
-    step();
-    store_disk_pause(&disk);
-    die();
-    live();
+    another_life();
     life->channel->info.state = LEAT_BLK_CONNECTING;
     store_disk_submit(&disk, &io);
     store_disk_resume(&disk, life->channel);

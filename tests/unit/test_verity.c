@@ -205,8 +205,21 @@ static void test_root_text(void **state)
     (void)state;
     struct verity_root root;
     char text[100];
-    static const char *const bad[] = {
-        ":", "", ":0", ":-1", ":1x", ":2251799813685249", "1:1", ":99999999999999999999999"};
+    static const char *const bad[] = {":",
+                                      "",
+                                      ":0",
+                                      ":-1",
+                                      ":1x",
+                                      ":2251799813685249",
+                                      "1:1",
+                                      ":99999999999999999999999",
+                                      ":8:7",
+                                      ":8:",
+                                      ":8::9",
+                                      ":8:9:",
+                                      ":8:9:10",
+                                      ":8:x",
+                                      ":8:2251799813685249"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         snprintf(text, sizeof text, "%064d%s", 0, bad[i]);
         assert_non_null(verity_root_parse(text, &root));
@@ -218,6 +231,11 @@ static void test_root_text(void **state)
     assert_int_equal(root.hash[0], 0xab);
     assert_int_equal(root.hash[31], 1);
     assert_int_equal(root.blocks, VERITY_MAX_BLOCKS);
+    assert_int_equal(root.all, VERITY_MAX_BLOCKS);
+    snprintf(text, sizeof text, "%064d:8:2251799813685248", 0);
+    assert_null(verity_root_parse(text, &root));
+    assert_int_equal(root.blocks, 8);
+    assert_int_equal(root.all, VERITY_MAX_BLOCKS);
 }
 
 int main(void)

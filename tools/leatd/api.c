@@ -26,6 +26,7 @@ static enum db_result body(void *context)
 {
     struct job *job = context;
     job->request->who[0] = 0;
+    request_repeat(job->request);
     return job->run(job->request);
 }
 
@@ -33,7 +34,7 @@ static void in_transaction(struct request *request, handler run)
 {
     struct job job = {request, run};
     enum db_result result = care_transact(request->leatd, body, &job);
-    if (result == DB_OK || (result == DB_UNDONE && request->status >= 400))
+    if (result == DB_OK || (result == DB_UNDONE && (request->status >= 400 || request->waits)))
         return;
     leatd_log("%s: %s", request->segments[2] ? request->segments[2] : "api",
               db_error(request->leatd->db));
@@ -102,6 +103,8 @@ static enum db_result dispatch(struct request *request)
         return manage_key(request, s[1]);
     if (s[1] && !s[2] && !strcmp(s[0], "files"))
         return file(request, s[1]);
+    if (method == REQUEST_POST && !s[1] && !strcmp(s[0], "files"))
+        return upload_claim(request);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "status"))
         return manage_status(request);
     if (method == REQUEST_GET && !s[1] && !strcmp(s[0], "online"))
@@ -128,7 +131,8 @@ void api_admin(struct request *request)
         auth_login(request);
     else
         in_transaction(request, admin);
-    if (request->method != REQUEST_GET && request->status >= 200 && request->status < 300)
+    if (request->method != REQUEST_GET && request->status >= 200 && request->status < 300 &&
+        !strcmp(s[0], "clients"))
         request->leatd->keys_changed = true;
 }
 

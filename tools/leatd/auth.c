@@ -11,12 +11,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOGGED_IN "%s has logged in"
+#define TOO_MANY "too many attempts: wait a minute"
+
+/* An attempt, and what becomes of it: argon2 takes a thread's time, not the loop's. */
 struct login {
+    struct work work;
     struct request *request;
-    const char *name;
+    char name[NAME_BYTES], password[PASSWORD_MOST + 1];
     char hash[PASSWORD_HASH_BYTES]; // "" when there is no such account, or it is disabled
-    bool good;
+    bool is_known;                  // it has logged in from this address before
+    bool is_right;                  // the password, for that hash
+    bool good;                      // and the account still has that hash
 };
+
+static void check_password(struct work *work)
+{
+    struct login *login = (struct login *)work;
+    login->is_right = password_is(login->hash[0] ? login->hash : NULL, login->password);
+}
+
+static void wipe_password(struct work *work)
+{
+    struct login *login = (struct login *)work;
+    secret_wipe(login->password, sizeof login->password);
+}
 
 static enum db_result find_account(void *context)
 {
@@ -30,7 +49,13 @@ static enum db_result find_account(void *context)
         return result;
     snprintf(login->hash, sizeof login->hash, "%s", rows.count ? db_text(&rows, 0, 0) : "");
     db_rows_free(&rows);
-    return DB_OK;
+    char message[NAME_BYTES + 20];
+    snprintf(message, sizeof message, LOGGED_IN, login->name);
+    struct db_value values[] = {db_str(login->request->address), db_str(message)};
+    return db_finds(login->request->leatd->db,
+                    "SELECT 1 FROM event WHERE kind = 'login' AND address = $1 AND message = $2"
+                    " LIMIT 1",
+                    values, 2, &login->is_known);
 }
 
 static enum db_result give_token(struct request *request, const char *name)
@@ -55,14 +80,28 @@ static enum db_result give_token(struct request *request, const char *name)
                   values, 6, NULL);
 }
 
+/* The password may have been changed, or the account disabled, while the thread compared. */
+static enum db_result look_again(struct login *login)
+{
+    struct db_value values[] = {db_str(login->name), db_str(login->hash)};
+    return db_finds(login->request->leatd->db,
+                    "SELECT 1 FROM admin WHERE name = $1 AND password = $2 AND enabled = 1", values,
+                    2, &login->good);
+}
+
 static enum db_result finish(void *context)
 {
     struct login *login = context;
     struct request *request = login->request;
+    if (login->is_right) {
+        enum db_result result = look_again(login);
+        if (result != DB_OK)
+            return result;
+    }
     if (login->good) {
         enum db_result result = give_token(request, login->name);
         return result == DB_OK ? journal_event(request->leatd, "login", NULL, request->address,
-                                               "%s has logged in", login->name)
+                                               LOGGED_IN, login->name)
                                : result;
     }
     request_refuse(request, 401, "the name or the password is wrong");
@@ -71,14 +110,13 @@ static enum db_result finish(void *context)
                          login->hash[0] ? login->name : "an unknown account");
 }
 
-static bool within_limits(struct request *request, const char *name)
+/* What its attempts are counted by: whoever tries an account elsewhere shall not keep out the one whose it is. */
+static enum limit_kind find_limit(const struct login *login,
+                                  char name[NAME_BYTES + INET6_ADDRSTRLEN])
 {
-    struct limit *limit = &request->leatd->limit;
-    int64_t now = leatd_monotonic();
-    // An address that is over its limit takes no place of an account: it could fill them all.
-    return limit_take_address(limit, LIMIT_LOGIN_ADDRESS, request->address, AUTH_ADDRESS_ATTEMPTS,
-                              now) &&
-           limit_take(limit, LIMIT_LOGIN_NAME, name, AUTH_ACCOUNT_ATTEMPTS, now);
+    snprintf(name, NAME_BYTES + INET6_ADDRSTRLEN, "%s%s%s", login->name, login->is_known ? " " : "",
+             login->is_known ? login->request->address : "");
+    return login->is_known ? LIMIT_LOGIN_KNOWN : LIMIT_LOGIN_NAME;
 }
 
 static void refuse_failed(struct request *request)
@@ -87,29 +125,49 @@ static void refuse_failed(struct request *request)
     request_refuse(request, 503, "the database cannot be used now");
 }
 
-void auth_login(struct request *request)
+static void begin_login(struct request *request)
 {
     const char *name = request->body ? json_text(request->body, "name") : NULL;
     const char *password = request->body ? json_text(request->body, "password") : NULL;
-    struct login login = {.request = request, .name = name};
     if (!name || !password || !check_name(name) || strlen(password) > PASSWORD_MOST) {
         request_refuse(request, 400, "a login needs name and password");
         return;
     }
-    if (!within_limits(request, name)) {
-        request_refuse(request, 429, "too many attempts: wait a minute");
+    // An address that is over its limit takes no place of an account: it could fill them all.
+    struct limit *limit = &request->leatd->limit;
+    int64_t now = leatd_monotonic();
+    if (!limit_take_address(limit, LIMIT_LOGIN_ADDRESS, request->address, AUTH_ADDRESS_ATTEMPTS,
+                            now)) {
+        request_refuse(request, 429, TOO_MANY);
         return;
     }
-    struct db *db = request->leatd->db;
-    if (db_transact(db, find_account, &login) != DB_OK) {
+    struct login *login = request_wait(request, WORK_PASSWORD, sizeof *login, check_password);
+    if (!login)
+        return;
+    login->work.drop = wipe_password;
+    login->request = request;
+    snprintf(login->name, sizeof login->name, "%s", name);
+    snprintf(login->password, sizeof login->password, "%s", password);
+    if (db_transact(request->leatd->db, find_account, login) != DB_OK) {
         refuse_failed(request);
         return;
     }
-    login.good = password_is(login.hash[0] ? login.hash : NULL, password);
-    if (db_transact(db, finish, &login) != DB_OK)
+    char account[NAME_BYTES + INET6_ADDRSTRLEN];
+    enum limit_kind kind = find_limit(login, account);
+    if (!limit_take(limit, kind, account, AUTH_ACCOUNT_ATTEMPTS, now))
+        request_refuse(request, 429, TOO_MANY);
+}
+
+void auth_login(struct request *request)
+{
+    struct login *login = request_done(request, check_password);
+    char account[NAME_BYTES + INET6_ADDRSTRLEN];
+    if (!login)
+        begin_login(request);
+    else if (db_transact(request->leatd->db, finish, login) != DB_OK)
         refuse_failed(request);
-    else if (login.good)
-        limit_clear(&request->leatd->limit, LIMIT_LOGIN_NAME, name);
+    else if (login->good)
+        limit_clear(&request->leatd->limit, find_limit(login, account), account);
 }
 
 enum db_result auth_check(struct request *request, bool *found)

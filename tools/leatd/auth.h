@@ -9,7 +9,7 @@
 #define AUTH_ACCOUNT_ATTEMPTS 5u
 #define AUTH_ADDRESS_ATTEMPTS 20u
 
-/* POST /api/v1/login. Makes its own transactions, since hashing a password takes long. */
+/* POST /api/v1/login. Makes its own transactions: the password is hashed between them, by a thread. */
 void auth_login(struct request *request);
 
 /* Sets request->who by the request's token; found false with a refusal. Inside of a transaction. */

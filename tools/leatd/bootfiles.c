@@ -192,7 +192,8 @@ bool bootfiles_open(struct leatd *leatd, char *error)
                  strerror(errno));
         return false;
     }
-    unsigned flags = MHD_USE_EPOLL | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
     leatd->boot_daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, leatd, MHD_OPTION_SOCK_ADDR, address,
         MHD_OPTION_CONNECTION_LIMIT, BOOTFILES_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,

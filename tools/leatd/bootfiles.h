@@ -3,7 +3,8 @@
  * The boot folder over plain HTTP, for UEFI HTTP boot: [boot] of the configuration. Everybody on the network may read it, so
  * there are no secrets in it, and nothing else is given out: GET and HEAD of regular files that all users of this host may
  * read, one level or more below the folder, through no symbolic link and nothing whose name begins with a dot. A machine has
- * no key yet when it asks; what it loads is as trustworthy as the network between (docs/netboot.md).
+ * no key yet when it asks; what it loads is as trustworthy as the network between (docs/netboot.md). A thread of its own serves
+ * it, which shares nothing with the rest but the configuration: nobody else waits for the folder's disk.
  */
 #ifndef LEATD_BOOTFILES_H
 #define LEATD_BOOTFILES_H

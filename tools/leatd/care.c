@@ -2,11 +2,12 @@
 #include "tools/leatd/care.h"
 
 #include "tools/leatd/auth.h"
+#include "tools/leatd/brought.h"
+#include "tools/leatd/clean.h"
 #include "tools/leatd/enrol.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/lease.h"
 #include "tools/leatd/leatd.h"
-#include "tools/leatd/manage.h"
 #include "tools/leatd/servers.h"
 #include "tools/leatd/session.h"
 #include "tools/leatd/tls.h"
@@ -43,12 +44,15 @@ static enum db_result look_after(struct leatd *leatd, bool away)
         result = auth_trim(leatd);
     if (result == DB_OK)
         result = enrol_trim(leatd);
+    if (result == DB_OK)
+        result = brought_trim(leatd);
     return result == DB_OK ? journal_trim(leatd) : result;
 }
 
 static enum db_result careful(void *context)
 {
     struct job *job = context;
+    limit_undo(&job->leatd->limit, 0); // of a try before this one
     // Here and not before the transaction: it may have waited long for the database.
     job->wall = leatd_now();
     job->monotonic = leatd_monotonic();
@@ -62,7 +66,10 @@ static enum db_result careful(void *context)
 
 static enum db_result transact(struct job *job)
 {
+    limit_begin(&job->leatd->limit);
     enum db_result result = db_transact(job->leatd->db, careful, job);
+    if (result != DB_OK)
+        limit_undo(&job->leatd->limit, LIMIT_EVENTS);
     if (result == DB_OK && job->cared) {
         job->leatd->cared_wall = job->wall;
         job->leatd->cared_monotonic = job->monotonic;
@@ -86,6 +93,6 @@ void care_tick(struct leatd *leatd)
         return;
     }
     leatd->next_tick = leatd_monotonic() + (step ? step : 1);
-    manage_clean(leatd);
+    clean_begin(leatd);
     tls_write_keys(leatd);
 }

@@ -12,7 +12,8 @@ struct leatd;
 
 /*
  * db_transact for all that judges what has expired. When sessions and leases were last looked after longer ago than
- * servers_away, by either clock, that comes first, in the same transaction: what lived then gets a whole term more.
+ * servers_away, by either clock, that comes first, in the same transaction: what lived then gets a whole term more. What body
+ * counts by limit_take is counted once, however often it is repeated, and its events only if they are kept.
  */
 enum db_result care_transact(struct leatd *leatd, enum db_result (*body)(void *context),
                              void *context);

@@ -119,10 +119,21 @@ bool check_has_password(const char *uri)
     return at && memchr(host + 3, ':', (size_t)(at - host - 3));
 }
 
+bool check_socket(const char *uri)
+{
+    if (strncmp(uri, "nbd+unix://", 11) && strncmp(uri, "nbds+unix://", 12))
+        return true;
+    const char *query = strchr(uri, '?');
+    for (; query; query = strchr(query + 1, '&'))
+        if (!strncmp(query + 1, "socket=/", 8))
+            return true;
+    return false;
+}
+
 bool check_uri(const char *text)
 {
-    static const char *const kinds[] = {"nbd://",   "nbds://", "http://",
-                                        "https://", "s3://",   "rbd:"};
+    static const char *const kinds[] = {"nbd://",  "nbds://",  "nbd+unix://", "nbds+unix://",
+                                        "http://", "https://", "s3://",       "rbd:"};
     if (strlen(text) > 1023 || !printable(text))
         return false;
     for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++)

@@ -31,8 +31,14 @@ bool check_mac(char *out, const char *text);
 /* A path without "..", without "/" at its start or end, of printable ASCII. */
 bool check_relative_path(const char *text);
 
-/* nbd://, nbds://, http://, https://, s3://, rbd: and something of printable ASCII without blanks behind it. */
+/*
+ * nbd://, nbds://, nbd+unix://, nbds+unix://, http://, https://, s3://, rbd: and something of printable ASCII without blanks
+ * behind it.
+ */
 bool check_uri(const char *text);
+
+/* Whether a URI of a Unix socket has its absolute path as "socket=" in its query (nbd_connect_uri(3)); true for others. */
+bool check_socket(const char *uri);
 
 /* Whether a URI's authority is USER:PASSWORD@HOST (RFC 3986, 3.2.1). */
 bool check_has_password(const char *uri);

@@ -3,8 +3,6 @@
 
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
-#include "tools/leatd/source.h"
-#include "tools/leatd/startfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,15 +10,12 @@
 bool complete_client(struct request *request, struct record *record, bool is_new,
                      enum db_result *result)
 {
-    uint8_t key[KEY_BYTES];
     (void)request;
     (void)result;
     if (!is_new)
         return true;
     char *text = record_buffer(record);
-    secret_random(key, sizeof key);
-    secret_hex(text, key, sizeof key);
-    secret_wipe(key, sizeof key);
+    secret_key(text);
     *record_value(record, &object_clients, "psk") = db_str(text);
     *record_value(record, &object_clients, "chosen") = db_str("");
     return true;
@@ -39,95 +34,16 @@ enum db_result created_client(struct request *request, const char *key)
     return DB_OK;
 }
 
-/* The number behind the highest that the image has. False: there is no such image. */
-static bool next_number(struct request *request, struct record *record, enum db_result *result)
-{
-    struct db_rows rows;
-    struct db_value *image = record_value(record, &object_versions, "image");
-    *result = db_query(request->leatd->db,
-                       "SELECT (SELECT COALESCE(MAX(number), 0) FROM image_version"
-                       " WHERE image = image.name) FROM image WHERE name = $1",
-                       image, 1, &rows);
-    if (*result != DB_OK)
-        return false;
-    bool found = rows.count;
-    if (found)
-        *record_value(record, &object_versions, "number") = db_int(db_number(&rows, 0, 0) + 1);
-    else
-        request_refuse(request, 404, "there is no image %.64s", image->data);
-    db_rows_free(&rows);
-    return found;
-}
-
-static bool is_hash(const struct db_value *value)
-{
-    uint8_t hash[32];
-    return value->kind == DB_NULL || secret_unhex(hash, sizeof hash, value->data);
-}
-
-/* A kernel or an initrd that was given: its size and hash as the file has them now. False with a refusal. */
-static bool take_file(struct request *request, struct record *record, const char *name)
-{
-    const struct object *o = &object_versions;
-    char column[24], why[CONFIG_ERROR_BYTES], *hash = record_buffer(record);
-    const struct db_value *file = record_value(record, o, name);
-    int64_t bytes = 0;
-    if (!record->given[object_field(o, name)])
-        return true;
-    bool is_there = file->kind != DB_NULL;
-    if (is_there && !startfile_take(&request->leatd->config, file->data, &bytes, hash, why)) {
-        request_refuse(request, 422, "%s %s", name, why);
-        return false;
-    }
-    snprintf(column, sizeof column, "%s_size", name);
-    *record_value(record, o, column) = is_there ? db_int(bytes) : db_str(NULL);
-    record->given[object_field(o, column)] = true;
-    snprintf(column, sizeof column, "%s_sha256", name);
-    *record_value(record, o, column) = db_str(is_there ? hash : NULL);
-    record->given[object_field(o, column)] = true;
-    return true;
-}
-
-bool complete_version(struct request *request, struct record *record, bool is_new,
-                      enum db_result *result)
-{
-    if (!take_file(request, record, "kernel") || !take_file(request, record, "initrd"))
-        return false;
-    if (!is_new)
-        return true;
-    const struct object *o = &object_versions;
-    const char *source = record_value(record, o, "source")->data;
-    struct db_value *size = record_value(record, o, "size");
-    const struct db_value *root = record_value(record, o, "root_hash");
-    const struct db_value *blocks = record_value(record, o, "root_blocks");
-    char why[REQUEST_SENTENCE];
-    if (!source_check(&request->leatd->config, source, record_value(record, o, "format")->data,
-                      &size->number, why)) {
-        request_refuse(request, 422, "source %s", why);
-        return false;
-    }
-    if (!is_hash(root) || (root->kind == DB_NULL) != (blocks->kind == DB_NULL)) {
-        request_refuse(request, 422,
-                       "root_hash has to be 64 small hexadecimal digits, with root_blocks");
-        return false;
-    }
-    return next_number(request, record, result);
-}
-
 /* A version that the disk names has to be there. */
 static bool check_version(struct request *request, const struct db_value *image,
                           const struct db_value *version, enum db_result *result)
 {
-    struct db_rows rows;
+    bool found;
     struct db_value values[] = {*image, *version};
-    *result = db_query(request->leatd->db,
-                       "SELECT number FROM image_version WHERE image = $1 AND number = $2", values,
-                       2, &rows);
-    if (*result != DB_OK)
-        return false;
-    bool found = rows.count;
-    db_rows_free(&rows);
-    if (!found)
+    *result =
+        db_finds(request->leatd->db, "SELECT 1 FROM image_version WHERE image = $1 AND number = $2",
+                 values, 2, &found);
+    if (*result == DB_OK && !found)
         request_refuse(request, 422, "there is no version %d of image %.64s", (int)version->number,
                        image->data);
     return found;
@@ -224,15 +140,4 @@ enum db_result created_token(struct request *request, const char *key)
     cJSON_AddStringToObject(request->answer, "token", token);
     secret_wipe(token, sizeof token);
     return result;
-}
-
-enum db_result changed_admin(struct request *request, const struct record *record, const char *key)
-{
-    char hash[HASH_BYTES];
-    if (!record->given[object_field(&object_admins, "password")])
-        return DB_OK;
-    secret_hash(hash, request->token);
-    struct db_value values[] = {db_str(key), db_str(hash)};
-    return db_run(request->leatd->db, "DELETE FROM api_token WHERE admin = $1 AND hash <> $2",
-                  values, 2, NULL);
 }

@@ -21,6 +21,10 @@ bool complete_enrolment(struct request *request, struct record *record, bool is_
 bool complete_token(struct request *request, struct record *record, bool is_new,
                     enum db_result *result);
 
+/* A password that was given becomes its hash, which a thread makes: the lane of logins, WORK_PASSWORD. */
+bool complete_admin(struct request *request, struct record *record, bool is_new,
+                    enum db_result *result);
+
 enum db_result created_client(struct request *request, const char *key);
 enum db_result created_token(struct request *request, const char *key);
 

@@ -41,6 +41,7 @@ static enum db_result once(struct db *db, enum db_result (*body)(void *), void *
     if (result != DB_OK)
         return result;
     db->in_transaction = true;
+    db->may_lag = false;
     result = body(context);
     if (result == DB_OK)
         result = db->backend->commit(db);
@@ -62,6 +63,22 @@ enum db_result db_transact(struct db *db, enum db_result (*body)(void *context),
     return DB_FAILED;
 }
 
+void db_may_lag(struct db *db)
+{
+    db->may_lag = true;
+}
+
+bool db_lags(const struct db *db)
+{
+    return db->lags;
+}
+
+void db_settle(struct db *db)
+{
+    if (db->lags)
+        db->backend->settle(db);
+}
+
 enum db_result db_run(struct db *db, const char *sql, const struct db_value *values, unsigned count,
                       uint64_t *changed)
 {
@@ -75,6 +92,16 @@ enum db_result db_query(struct db *db, const char *sql, const struct db_value *v
     enum db_result result = db->backend->run(db, sql, values, count, rows, NULL);
     if (result != DB_OK)
         db_rows_free(rows);
+    return result;
+}
+
+enum db_result db_finds(struct db *db, const char *sql, const struct db_value *values,
+                        unsigned count, bool *found)
+{
+    struct db_rows rows;
+    enum db_result result = db_query(db, sql, values, count, &rows);
+    *found = rows.count;
+    db_rows_free(&rows);
     return result;
 }
 

@@ -53,12 +53,26 @@ const char *db_error(const struct db *db);
  */
 enum db_result db_transact(struct db *db, enum db_result (*body)(void *context), void *context);
 
+/*
+ * Inside of a transaction: nobody relies on it after a power cut, so that it need not be synced before it is answered. It is
+ * when the next transaction is that does not say so, or by db_settle; until then db_lags. What ends the process loses nothing
+ * of it. PostgreSQL syncs all the same. When SQLite's files cannot be synced, here or by db_transact, the process ends with a
+ * sentence and status 1: what is done is not answered, and nothing is relied on that the disk may not have.
+ */
+void db_may_lag(struct db *db);
+bool db_lags(const struct db *db);
+void db_settle(struct db *db);
+
 /* count parameters in values. *changed (may be NULL) is the number of rows inserted, updated or deleted. */
 enum db_result db_run(struct db *db, const char *sql, const struct db_value *values, unsigned count,
                       uint64_t *changed);
 enum db_result db_query(struct db *db, const char *sql, const struct db_value *values,
                         unsigned count, struct db_rows *rows);
 void db_rows_free(struct db_rows *rows);
+
+/* Whether the query finds a row. */
+enum db_result db_finds(struct db *db, const char *sql, const struct db_value *values,
+                        unsigned count, bool *found);
 
 static inline const struct db_value *db_at(const struct db_rows *rows, uint32_t row,
                                            uint32_t column)

@@ -7,8 +7,9 @@
 
 struct db_backend {
     enum db_result (*begin)(struct db *db);
-    enum db_result (*commit)(struct db *db);
-    void (*rollback)(struct db *db); /* also when there is no transaction */
+    enum db_result (*commit)(struct db *db); /* synced, unless db->may_lag; sets db->lags */
+    void (*settle)(struct db *db);           /* syncs, and clears db->lags; of one that sets it */
+    void (*rollback)(struct db *db);         /* also when there is no transaction */
     /* rows or changed may be NULL. On an error rows holds what db_rows_free frees. */
     enum db_result (*run)(struct db *db, const char *sql, const struct db_value *values,
                           unsigned count, struct db_rows *rows, uint64_t *changed);
@@ -17,8 +18,10 @@ struct db_backend {
 
 struct db {
     const struct db_backend *backend;
-    void *connection; /* sqlite3 or PGconn */
+    void *connection; /* the backend's own */
     bool in_transaction;
+    bool may_lag; /* this transaction */
+    bool lags;    /* some that are over */
     char error[DB_ERROR_BYTES];
 };
 

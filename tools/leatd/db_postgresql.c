@@ -46,9 +46,10 @@ static enum db_result simple(struct db *db, const char *sql)
 static enum db_result begin(struct db *db)
 {
     enum db_result result = simple(db, "BEGIN ISOLATION LEVEL SERIALIZABLE");
-    if (result == DB_OK || PQstatus(db->connection) == CONNECTION_OK)
+    if (result == DB_OK)
         return result;
-    // The server was restarted: nothing of this transaction has begun, so a new connection will do.
+    // The server was restarted: nothing of this transaction has begun, so a new connection will do. libpq may still call the
+    // old one good.
     PQreset(db->connection);
     return PQstatus(db->connection) == CONNECTION_OK
                ? simple(db, "BEGIN ISOLATION LEVEL SERIALIZABLE")
@@ -166,20 +167,16 @@ struct db *db_postgresql_open(const char *where, char *error)
         return NULL;
     }
     db->backend = &backend;
-    // What where says of the same comes later, and so holds (libpq, "Database Connection Control Functions").
-    // Keepalives: of a host that died between its acknowledgement and its answer nothing is outstanding.
-    const char *const words[] = {"connect_timeout",
-                                 "tcp_user_timeout",
-                                 "keepalives_idle",
-                                 "keepalives_interval",
-                                 "keepalives_count",
-                                 "dbname",
-                                 NULL};
-    const char *const values[] = {CONNECT_SECONDS, LOST_MS, "5", "2", "3", where, NULL};
+    // What comes later holds (libpq, "Database Connection Control Functions"): what where says of the same, but of the
+    // encoding. PQreset connects by these too. Keepalives: of a host that died between its acknowledgement and its answer
+    // nothing is outstanding.
+    const char *const words[] = {
+        "connect_timeout",  "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "dbname",           "client_encoding", NULL};
+    const char *const values[] = {CONNECT_SECONDS, LOST_MS, "5", "2", "3", where, "UTF8", NULL};
     db->connection = PQconnectdbParams(words, values, 1);
     if (PQstatus(db->connection) == CONNECTION_OK) {
         PQsetNoticeReceiver(db->connection, ignore_notice, NULL);
-        PQsetClientEncoding(db->connection, "UTF8");
         return db;
     }
     say(db, PQerrorMessage(db->connection));

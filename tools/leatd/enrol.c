@@ -36,31 +36,22 @@ static enum db_result find_window(struct request *request, const struct applican
                     values, 4, window);
 }
 
-static enum db_result name_is_free(struct db *db, const char *name, bool *is_free)
-{
-    struct db_rows rows;
-    struct db_value value = db_str(name);
-    enum db_result result = db_query(db, "SELECT 1 FROM client WHERE name = $1", &value, 1, &rows);
-    if (result == DB_OK)
-        *is_free = !rows.count;
-    if (result == DB_OK)
-        db_rows_free(&rows);
-    return result;
-}
-
 /* "pc-" and the first MAC address; the UUID where there is none, or somebody has that name. */
 static enum db_result make_name(struct request *request, const struct applicant *a,
                                 char name[NAME_BYTES])
 {
-    bool is_free = false;
+    bool is_taken = true;
     size_t used = (size_t)snprintf(name, NAME_BYTES, "pc-");
     for (const char *c = a->greeting.macs; *c && *c != ' '; c++)
         if (*c != ':')
             name[used++] = *c;
     name[used] = 0;
+    struct db_value value = db_str(name);
     enum db_result result =
-        a->greeting.macs[0] ? name_is_free(request->leatd->db, name, &is_free) : DB_OK;
-    if (!is_free)
+        a->greeting.macs[0] ? db_finds(request->leatd->db, "SELECT 1 FROM client WHERE name = $1",
+                                       &value, 1, &is_taken)
+                            : DB_OK;
+    if (is_taken)
         snprintf(name, NAME_BYTES, "%s", a->greeting.uuid);
     return result;
 }

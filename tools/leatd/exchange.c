@@ -7,7 +7,7 @@
 #include "tools/leatd/peer.h"
 #include "tools/leatd/reply.h"
 #include "tools/leatd/secret.h"
-#include "tools/leatd/upload.h"
+#include "tools/leatd/tls.h"
 #include "tools/leatd/web.h"
 
 #include <gnutls/gnutls.h>
@@ -20,8 +20,9 @@ struct exchange {
     char path[512];
     char *body; // from malloc, grows with what arrives
     size_t used, most;
-    bool too_large;
+    bool too_large, is_read;
     cJSON *json;
+    struct MHD_Connection *connection;
     const struct web_file *file; // what is asked for, if it is one of these
 };
 
@@ -145,22 +146,43 @@ static enum MHD_Result take_query(void *context, enum MHD_ValueKind kind, const 
     return MHD_YES;
 }
 
-static void go_on(void *connection)
+static void go_on(void *exchange)
 {
-    MHD_resume_connection(connection);
+    struct exchange *e = exchange;
+    e->request.waits = false;
+    peer_goes_on(e->connection);
+    MHD_resume_connection(e->connection);
 }
 
-/* The connection rests while a piece is written; then libmicrohttpd calls again. */
-static enum MHD_Result write_first(struct MHD_Connection *connection, struct request *request)
+/* The connection rests until the work is done, as long as that takes; then libmicrohttpd calls again. */
+static enum MHD_Result wait_first(struct exchange *e)
 {
-    MHD_suspend_connection(connection);
-    if (!upload_begin(request->upload, go_on, connection)) {
-        request_refuse(request, 503, "the piece cannot be written now");
-        free(request->upload);
-        request->upload = NULL;
-        MHD_resume_connection(connection);
+    struct request *request = &e->request;
+    MHD_suspend_connection(e->connection);
+    peer_rests(e->connection);
+    if (!work_begin(request->lane, request->work, go_on, e)) {
+        request_refuse(request, 503, "the server has too much to do for it now: try again later");
+        go_on(e);
     }
     return MHD_YES;
+}
+
+/* Nobody has shown who he is: a machine that would be enrolled, or no administrator. */
+static bool is_stranger(const struct request *request)
+{
+    return request->identity ? !strcmp(request->identity, TLS_ENROL_IDENTITY) : !request->who[0];
+}
+
+/* Query and body, once. */
+static void read_all(struct exchange *e)
+{
+    struct request *request = &e->request;
+    if (e->is_read)
+        return;
+    e->is_read = true;
+    MHD_get_connection_values(e->connection, MHD_GET_ARGUMENT_KIND, take_query, request);
+    if (!request->status && read_body(e))
+        request_page(request);
 }
 
 static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e,
@@ -169,13 +191,15 @@ static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e
     struct request *request = &e->request;
     if (e->file)
         return web_answer(connection, e->file);
-    if (request->upload)
-        upload_answer(request);
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, request);
-    if (!request->status && read_body(e) && request_page(request))
+    e->connection = connection;
+    read_all(e);
+    if (!request->status)
         api(request);
-    if (request->upload && !request->status)
-        return write_first(connection, request);
+    if (request->waits && !request->status)
+        return wait_first(e);
+    struct peer *peer = peer_of(connection);
+    if (peer && !is_stranger(request))
+        peer->is_trusted |= request->status < 400;
     return reply(connection, request);
 }
 
@@ -184,9 +208,11 @@ static enum MHD_Result handle(struct leatd *leatd, struct MHD_Connection *connec
                               void **exchange, const char *identity, void (*api)(struct request *))
 {
     struct exchange *e = *exchange;
+    leatd->progress++;
     if (!e) {
         const struct peer *peer = peer_of(connection);
         e = *exchange = peer ? begin(leatd, connection, url, method, peer, identity) : NULL;
+        peer_asks(connection);
         return e ? MHD_YES : MHD_NO;
     }
     if (*size) {
@@ -225,7 +251,7 @@ void exchange_done(void *leatd, struct MHD_Connection *connection, void **exchan
                    enum MHD_RequestTerminationCode code)
 {
     struct exchange *e = *exchange;
-    (void)leatd;
+    ((struct leatd *)leatd)->progress++;
     (void)code;
     peer_answered(connection);
     if (!e)

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// In a minute. A client that is refused asks six times; many may be behind one address.
+// In a minute. A client that is refused asks six times; many that are not known may be behind one address.
 #define HELLOS_OF_CLIENT 30u
 #define HELLOS_OF_ADDRESS 600u
 
@@ -95,6 +95,7 @@ static enum db_result open_session(struct request *request, const struct greetin
     char id[ID_BYTES], token[TOKEN_BYTES];
     secret_id(id);
     secret_token(token, 's');
+    db_may_lag(request->leatd->db);
     enum db_result result = insert_session(request, hello, id, token);
     if (result != DB_OK)
         return result;
@@ -184,15 +185,15 @@ static enum db_result hello_checked(struct request *request, const struct greeti
     return result;
 }
 
-/* The identity of enrolment is everybody's, so there the address alone counts. */
+/* The identity of enrolment is everybody's, so there the address counts; who has shown a key is not kept out by others. */
 static bool within_limits(struct request *request)
 {
     struct limit *limit = &request->leatd->limit;
     int64_t now = leatd_monotonic();
-    return limit_take_address(limit, LIMIT_HELLO_ADDRESS, request->address, HELLOS_OF_ADDRESS,
-                              now) &&
-           (!strcmp(request->identity, TLS_ENROL_IDENTITY) ||
-            limit_take(limit, LIMIT_HELLO_CLIENT, request->identity, HELLOS_OF_CLIENT, now));
+    return strcmp(request->identity, TLS_ENROL_IDENTITY)
+               ? limit_take(limit, LIMIT_HELLO_CLIENT, request->identity, HELLOS_OF_CLIENT, now)
+               : limit_take_address(limit, LIMIT_HELLO_ADDRESS, request->address, HELLOS_OF_ADDRESS,
+                                    now);
 }
 
 enum db_result session_hello(struct request *request)

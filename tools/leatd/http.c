@@ -8,7 +8,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/peer.h"
 #include "tools/leatd/tls.h"
-#include "tools/leatd/upload.h"
+#include "tools/leatd/work.h"
 
 #include <gnutls/gnutls.h>
 #include <linux/tcp.h> // glibc's struct tcp_info ends before tcpi_bytes_received
@@ -71,8 +71,10 @@ static enum db_result note_failure(void *context)
 static void say_failure(struct leatd *leatd, const struct peer *peer)
 {
     struct failure f = {.leatd = leatd, .peer = peer};
-    if (limit_take_address(&leatd->limit, LIMIT_TLS_EVENT, peer->address, 10, leatd_monotonic()))
-        db_transact(leatd->db, note_failure, &f);
+    limit_begin(&leatd->limit);
+    if (limit_take_address(&leatd->limit, LIMIT_TLS_EVENT, peer->address, 10, leatd_monotonic()) &&
+        db_transact(leatd->db, note_failure, &f) != DB_OK)
+        limit_undo(&leatd->limit, LIMIT_EVENTS);
 }
 
 /* Has the peer of the clients' API said anything that was no TLS with a key? One that has only connected has done nothing. */
@@ -94,6 +96,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
                           enum MHD_ConnectionNotificationCode code)
 {
     struct peer *peer = *slot;
+    ((struct leatd *)context)->progress++;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *slot = peer_begin(context, connection);
         return;
@@ -172,20 +175,18 @@ static bool open_admin(struct leatd *leatd, unsigned connections, char *error)
 
 static bool open_client(struct leatd *leatd, unsigned connections, char *error)
 {
-    const struct sockaddr *address = (const struct sockaddr *)&leatd->config.client;
-    unsigned flags = FLAGS | MHD_USE_TLS | (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0u);
+    unsigned flags = FLAGS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET;
     leatd->client_daemon = MHD_start_daemon(
-        flags, 0, peer_may_connect, leatd, exchange_client, leatd, MHD_OPTION_EXTERNAL_LOGGER,
-        on_log, leatd, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_HTTPS_CRED_TYPE, GNUTLS_CRD_PSK,
+        flags, 0, peer_client_may_connect, leatd, exchange_client, leatd,
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, leatd, MHD_OPTION_HTTPS_CRED_TYPE, GNUTLS_CRD_PSK,
         MHD_OPTION_GNUTLS_PSK_CRED_HANDLER, find_key, leatd, MHD_OPTION_HTTPS_PRIORITIES,
         TLS_PRIORITIES, MHD_OPTION_NOTIFY_CONNECTION, on_connection, leatd,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_done, leatd, MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!leatd->client_daemon)
-        snprintf(error, CONFIG_ERROR_BYTES,
-                 "the clients' API cannot be served: is its port in use?");
-    return leatd->client_daemon;
+        snprintf(error, CONFIG_ERROR_BYTES, "the clients' API cannot be served: no TLS");
+    return leatd->client_daemon && listen_open(leatd, error);
 }
 
 /* How many connections of each API there are descriptors for; the rest stays for the control socket and the database. */
@@ -210,7 +211,7 @@ static unsigned find_connections(const struct leatd *leatd, char *error)
 
 bool http_open(struct leatd *leatd, char *error)
 {
-    unsigned connections = find_connections(leatd, error);
+    unsigned connections = leatd->connections = find_connections(leatd, error);
     return connections && open_admin(leatd, connections, error) &&
            open_client(leatd, connections, error) && bootfiles_open(leatd, error);
 }
@@ -218,47 +219,33 @@ bool http_open(struct leatd *leatd, char *error)
 void http_close(struct leatd *leatd)
 {
     bootfiles_close(leatd);
-    upload_stop(); // no connection may rest when its daemon ends
+    work_stop(); // no connection may rest when its daemon ends
     if (leatd->admin_daemon)
         MHD_stop_daemon(leatd->admin_daemon);
     if (leatd->client_daemon)
         MHD_stop_daemon(leatd->client_daemon);
     leatd->admin_daemon = leatd->client_daemon = NULL;
-}
-
-static int file_of(struct MHD_Daemon *daemon)
-{
-    const union MHD_DaemonInfo *info =
-        daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    return info ? info->epoll_fd : -1;
+    listen_close(leatd);
 }
 
 void http_files(const struct leatd *leatd, int files[HTTP_FILES])
 {
-    files[0] = file_of(leatd->admin_daemon);
-    files[1] = file_of(leatd->client_daemon);
-    files[2] = file_of(leatd->boot_daemon);
-    files[3] = upload_file();
+    files[0] = pace_file(leatd->admin_daemon);
+    files[1] = pace_file(leatd->client_daemon);
+    files[2] = work_file();
+    files[3] = listen_file(leatd);
 }
 
 int http_timeout(const struct leatd *leatd, int most)
 {
-    struct MHD_Daemon *const daemons[] = {leatd->admin_daemon, leatd->client_daemon,
-                                          leatd->boot_daemon};
-    for (unsigned i = 0; i < sizeof daemons / sizeof daemons[0]; i++) {
-        MHD_UNSIGNED_LONG_LONG wait;
-        if (daemons[i] && MHD_get_timeout(daemons[i], &wait) == MHD_YES && wait < (unsigned)most)
-            most = (int)wait;
-    }
-    return most;
+    most = pace_timeout(&leatd->admin_pace, leatd->admin_daemon, most);
+    return pace_timeout(&leatd->client_pace, leatd->client_daemon, most);
 }
 
 void http_run(struct leatd *leatd)
 {
     peer_expire(leatd);
-    upload_finish();
-    MHD_run(leatd->admin_daemon);
-    MHD_run(leatd->client_daemon);
-    if (leatd->boot_daemon)
-        MHD_run(leatd->boot_daemon);
+    work_finish();
+    pace_run(&leatd->admin_pace, leatd->admin_daemon, &leatd->progress);
+    pace_run(&leatd->client_pace, leatd->client_daemon, &leatd->progress);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The HTTP servers (bootfiles.h has the third), by libmicrohttpd in its epoll mode: no thread of its own, everything happens
- * in http_run.
+ * The HTTP servers of both APIs, by libmicrohttpd in its epoll mode: everything happens in http_run, but what work.h's threads
+ * do for them. bootfiles.h has the third server.
  */
 #ifndef LEATD_HTTP_H
 #define LEATD_HTTP_H

@@ -7,11 +7,13 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
 #include "tools/leatd/source.h"
+#include "tools/leatd/tree.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define RENEW_SHARED 5 // seconds
+#define RENEW_SHARED 5   // seconds
+#define EXPORT_NOTES 20u // events in a minute about names from one address
 #define CLOCKS                                                                                     \
     2 // that another server's clock may be apart: what it gave is its own for so long more
 
@@ -30,15 +32,21 @@ enum {
     SOURCE,
     FORMAT,
     IMAGE,
-    MADE
+    MADE,
+    OUSTED
 };
+
+/* Whether another process has this server's name, $3, and not this one, $4: then that one gives leases. */
+#define ANOTHER "SELECT COUNT(*) FROM server WHERE name = $3 AND instance <> $4"
 
 static const char find_export[] =
     "SELECT session.id, session.client, client.name, address,"
     " CASE WHEN ended IS NULL AND session.expires > $2 THEN 1 ELSE 0 END,"
     " CASE WHEN enabled = 1 AND (client.expires = 0 OR client.expires > $2) THEN 1 ELSE 0 END,"
-    " disk, mode, export.size, difference, source, format, export.image,"
-    " COALESCE((SELECT made FROM difference AS d WHERE d.id = export.difference), 1)"
+    " disk, mode, export.size, difference,"
+    " CASE WHEN mode = '" TREE_MODE "' THEN hash_source ELSE source END,"
+    " CASE WHEN mode = '" TREE_MODE "' THEN 'raw' ELSE format END, export.image,"
+    " COALESCE((SELECT made FROM difference AS d WHERE d.id = export.difference), 1), (" ANOTHER ")"
     " FROM export JOIN session ON export.session = session.id"
     " JOIN client ON session.client = client.uuid"
     " LEFT JOIN image_version ON export.image = image_version.image"
@@ -82,7 +90,8 @@ static enum db_result refuse_open(struct leatd *leatd, cJSON *answer, const char
     const char *address = peer[0] ? peer : "local";
     refuse(answer, reason, "there is no such export for this client");
     // Who tries names at random shall not fill the log.
-    if (!limit_take_address(&leatd->limit, LIMIT_EXPORT_EVENT, address, 20, leatd_monotonic()))
+    if (!limit_take_address(&leatd->limit, LIMIT_EXPORT_EVENT, address, EXPORT_NOTES,
+                            leatd_monotonic()))
         return DB_OK;
     return journal_event(leatd, "refused", found->count ? db_text(found, 0, CLIENT) : NULL, address,
                          "%s: an export name that %s",
@@ -144,9 +153,10 @@ static enum db_result insert_lease(struct leatd *leatd, const char *target, cons
     if (result == DB_OK) // the target of a read-only export is no difference
         result =
             db_run(leatd->db, "UPDATE difference SET session = $2 WHERE id = $1", writer, 2, NULL);
+    const char *what = strcmp(db_text(found, 0, MODE), TREE_MODE) ? "" : "the hash tree of ";
     return result == DB_OK ? journal_event(leatd, "lease", db_text(found, 0, CLIENT),
-                                           db_text(found, 0, ADDRESS), "%s opens disk %s",
-                                           db_text(found, 0, NAME), db_text(found, 0, DISK))
+                                           db_text(found, 0, ADDRESS), "%s opens %sdisk %s",
+                                           db_text(found, 0, NAME), what, db_text(found, 0, DISK))
                            : result;
 }
 
@@ -204,6 +214,8 @@ static enum db_result take(struct leatd *leatd, const struct db_rows *found, con
     struct db_rows held;
     const char *difference = db_text(found, 0, DIFFERENCE), *own = leatd->config.server;
     const char *target = difference[0] ? difference : hash;
+    if (!difference[0]) // a lease that keeps nobody out
+        db_may_lag(leatd->db);
     struct db_value value = db_str(target);
     enum db_result result = db_query(leatd->db, find_holder, &value, 1, &held);
     id[0] = 0;
@@ -256,11 +268,14 @@ enum db_result lease_open(struct leatd *leatd, const cJSON *request, cJSON *answ
     }
     bool read_only = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(request, "read_only"));
     secret_hash(hash, token);
-    struct db_value values[] = {db_str(hash), db_int(leatd_now())};
-    enum db_result result = db_query(leatd->db, find_export, values, 2, &found);
+    struct db_value values[] = {db_str(hash), db_int(leatd_now()), db_str(leatd->config.server),
+                                db_str(leatd->instance)};
+    enum db_result result = db_query(leatd->db, find_export, values, 4, &found);
     if (result != DB_OK)
         return result;
-    result = open_found(leatd, &found, hash, peer, read_only, answer);
+    leatd->is_ousted |= found.count && db_number(&found, 0, OUSTED);
+    result =
+        leatd->is_ousted ? DB_UNDONE : open_found(leatd, &found, hash, peer, read_only, answer);
     db_rows_free(&found);
     return result;
 }
@@ -269,25 +284,23 @@ enum db_result lease_open(struct leatd *leatd, const cJSON *request, cJSON *answ
 static bool find_lease(struct leatd *leatd, const cJSON *request, cJSON *answer, const char **id,
                        enum db_result *result)
 {
-    struct db_rows rows;
+    bool found;
     *id = json_text(request, "lease");
     *result = DB_OK;
     if (!*id) {
         refuse(answer, CONTROL_REASON_REQUEST, "the request needs a lease");
         return false;
     }
-    struct db_value values[] = {db_str(*id), db_int(leatd_now())};
-    *result = db_query(leatd->db,
-                       "SELECT lease.id FROM lease JOIN session ON lease.session = session.id"
+    struct db_value values[] = {db_str(*id), db_int(leatd_now()), db_str(leatd->config.server),
+                                db_str(leatd->instance)};
+    *result = db_finds(leatd->db,
+                       "SELECT 1 FROM lease JOIN session ON lease.session = session.id"
                        " JOIN client ON session.client = client.uuid WHERE lease.id = $1"
                        " AND ended IS NULL AND session.expires > $2 AND enabled = 1"
-                       " AND (client.expires = 0 OR client.expires > $2)",
-                       values, 2, &rows);
-    if (*result != DB_OK)
-        return false;
-    bool found = rows.count;
-    db_rows_free(&rows);
-    if (!found)
+                       " AND (client.expires = 0 OR client.expires > $2)"
+                       " AND (" ANOTHER ") = 0",
+                       values, 4, &found);
+    if (*result == DB_OK && !found)
         refuse(answer, CONTROL_REASON_GONE, "the lease has been taken away");
     return found;
 }

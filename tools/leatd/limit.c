@@ -21,40 +21,63 @@ static uint64_t name_of(const struct limit *limit, const char *name)
     return hash ? hash : 1;
 }
 
-static struct limit_entry *find(struct limit_entry *entries, uint64_t name)
+static bool is_over(const struct limit_entry *entry, int64_t now)
 {
-    for (size_t i = 0; i < LIMIT_NAMES; i++)
-        if (entries[i].name == name)
-            return &entries[i];
-    return NULL;
+    return !entry->name || now - entry->since >= LIMIT_WINDOW;
 }
 
-/* A place that is free, or whose window is over; NULL if there is none. */
-static struct limit_entry *find_free(struct limit_entry *entries, int64_t now)
+/*
+ * The name's entry; else a place for it, which was never used or whose window is over; else NULL. Names are looked for from where
+ * their hash says up to a place that was never used: no place becomes so again, and most are found at once in a large table.
+ */
+static struct limit_entry *find(struct limit *limit, enum limit_kind kind, uint64_t name,
+                                int64_t now)
 {
-    for (size_t i = 0; i < LIMIT_NAMES; i++)
-        if (!entries[i].name || now - entries[i].since >= LIMIT_WINDOW)
-            return &entries[i];
-    return NULL;
+    bool is_client = kind < LIMIT_CLIENT_KINDS;
+    struct limit_entry *entries =
+        is_client ? limit->clients[kind] : limit->others[kind - LIMIT_CLIENT_KINDS];
+    size_t most = is_client ? LIMIT_CLIENTS : LIMIT_NAMES;
+    struct limit_entry *place = NULL;
+    for (size_t i = 0; i < most; i++) {
+        struct limit_entry *entry = &entries[(name + i) % most];
+        if (entry->name == name)
+            return entry;
+        if (!place && is_over(entry, now))
+            place = entry;
+        if (!entry->name)
+            break;
+    }
+    return place;
 }
 
 bool limit_take(struct limit *limit, enum limit_kind kind, const char *name, uint32_t most,
                 int64_t now)
 {
     uint64_t hash = name_of(limit, name);
-    struct limit_entry *entry = find(limit->entries[kind], hash);
-    if (!entry) {
-        entry = find_free(limit->entries[kind], now);
-        if (!entry)
-            return false;
-        entry->name = 0;
-    }
-    if (!entry->name || now - entry->since >= LIMIT_WINDOW)
+    struct limit_entry *entry = find(limit, kind, hash, now);
+    if (!entry)
+        return false;
+    if (is_over(entry, now))
         *entry = (struct limit_entry){.name = hash, .since = now};
     if (entry->count >= most)
         return false;
     entry->count++;
+    if (limit->take_count < LIMIT_TAKES)
+        limit->takes[limit->take_count++] = (struct limit_taking){kind, entry};
     return true;
+}
+
+void limit_begin(struct limit *limit)
+{
+    limit->take_count = 0;
+}
+
+void limit_undo(struct limit *limit, enum limit_kind from)
+{
+    for (unsigned i = 0; i < limit->take_count; i++)
+        if (limit->takes[i].kind >= from && limit->takes[i].entry->count)
+            limit->takes[i].entry->count--;
+    limit->take_count = 0;
 }
 
 void limit_network(char network[INET6_ADDRSTRLEN], const char *address)
@@ -77,7 +100,8 @@ bool limit_take_address(struct limit *limit, enum limit_kind kind, const char *a
 
 void limit_clear(struct limit *limit, enum limit_kind kind, const char *name)
 {
-    struct limit_entry *entry = find(limit->entries[kind], name_of(limit, name));
-    if (entry)
-        entry->name = 0;
+    uint64_t hash = name_of(limit, name);
+    struct limit_entry *entry = find(limit, kind, hash, 0);
+    if (entry && entry->name == hash)
+        entry->since = INT64_MIN / 2; // so its window is over
 }

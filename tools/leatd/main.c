@@ -4,6 +4,7 @@
 #include "tools/leatd/care.h"
 #include "tools/leatd/control.h"
 #include "tools/leatd/http.h"
+#include "tools/leatd/identity.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"
 #include "tools/leatd/password.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnutls/crypto.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,17 +53,31 @@ static void make_folder(const char *path, mode_t mode)
  * One leatd serves a state folder: a second would take the control socket away from the first, and each would give leases
  * that the other knows nothing of until it asks. The lock ends with the process, however that ends; the file stays.
  */
-static void lock_folder(const struct config *config)
+static int lock_folder(const struct config *config)
 {
     char path[CONFIG_PATH_BYTES + 16], sentence[CONFIG_PATH_BYTES + 100];
     snprintf(path, sizeof path, "%s/leatd.lock", config->folder);
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (file >= 0 && !flock(file, LOCK_EX | LOCK_NB))
-        return; // kept open, and so locked, until the process ends
+        return file; // kept open, and so locked, until the process ends
     if (file >= 0 && errno == EWOULDBLOCK)
         snprintf(sentence, sizeof sentence, "another leatd serves the folder %s", config->folder);
     else
         snprintf(sentence, sizeof sentence, "%s cannot be locked: %s", path, strerror(errno));
+    fail(sentence);
+}
+
+// Files that root makes in another user's folder would stop the leatd that runs as that user: root becomes it.
+static void become_owner(const char *folder)
+{
+    char sentence[CONFIG_ERROR_BYTES];
+    struct stat about;
+    if (geteuid() || stat(folder, &about) || !about.st_uid)
+        return;
+    if (!setgroups(0, NULL) && !setgid(about.st_gid) && !setuid(about.st_uid))
+        return;
+    snprintf(sentence, sizeof sentence, "the user who owns %.150s cannot be taken on: %s", folder,
+             strerror(errno));
     fail(sentence);
 }
 
@@ -108,6 +124,20 @@ static int add_admin(struct leatd *leatd, const char *name)
     return !ok;
 }
 
+/* What the database has not synced is synced when the second after the one in which that was seen begins. Returns how many
+   milliseconds the loop may sleep. */
+static int settle(struct leatd *leatd, int most)
+{
+    int64_t now = leatd_monotonic();
+    if (leatd->lags_since && leatd->lags_since < now)
+        db_settle(leatd->db);
+    if (!db_lags(leatd->db))
+        leatd->lags_since = 0;
+    else if (!leatd->lags_since)
+        leatd->lags_since = now;
+    return leatd->lags_since && most > 1000 ? 1000 : most;
+}
+
 static void serve(struct leatd *leatd, int signals)
 {
     struct pollfd polls[CONTROL_POLLS + 1 + HTTP_FILES];
@@ -116,26 +146,29 @@ static void serve(struct leatd *leatd, int signals)
         int files[HTTP_FILES];
         if (left <= 0)
             care_tick(leatd);
-        if (leatd->keys_changed)
+        if (leatd->keys_changed && !tls_keys_wait(leatd, 1))
             tls_write_keys(leatd);
         http_files(leatd, files);
         polls[0] = (struct pollfd){.fd = signals, .events = POLLIN};
         for (unsigned i = 0; i < HTTP_FILES; i++)
             polls[1 + i] = (struct pollfd){.fd = files[i], .events = POLLIN};
         control_polls(leatd->control, polls + 1 + HTTP_FILES);
-        int most = left > 0 ? (int)left * 1000 : 1000;
+        int most = settle(leatd, tls_keys_wait(leatd, left > 0 ? (int)left * 1000 : 1000));
         poll(polls, CONTROL_POLLS + 1 + HTTP_FILES, http_timeout(leatd, most));
-        if (polls[0].revents)
+        if (polls[0].revents || leatd->is_ousted)
             return;
         http_run(leatd);
         control_serve(leatd->control, polls + 1 + HTTP_FILES);
+        listen_take(leatd); // last: all who were there before have had their turn
     }
 }
 
-static int run(struct leatd *leatd)
+static int run(struct leatd *leatd, int lock)
 {
     char error[CONFIG_ERROR_BYTES];
     sigset_t set;
+    if (!identity_claim(leatd, lock, error))
+        fail(error);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
@@ -153,15 +186,16 @@ static int run(struct leatd *leatd)
     serve(leatd, signals);
     http_close(leatd);
     control_close(leatd->control);
+    identity_end(leatd);
     db_close(leatd->db);
     close(signals);
     leatd_log("ended");
-    return 0;
+    return leatd->is_ousted;
 }
 
 int main(int count, char **arguments)
 {
-    static struct leatd leatd;
+    static struct leatd leatd = {.listen = {.file = -1}};
     const char *file = "/etc/leat/leatd.conf";
     char error[CONFIG_ERROR_BYTES];
     int at = 1;
@@ -181,8 +215,8 @@ int main(int count, char **arguments)
     if (!config_read(&leatd.config, file, error))
         fail(error);
     make_folder(leatd.config.folder, 0700);
-    if (!adds)
-        lock_folder(&leatd.config);
+    become_owner(leatd.config.folder);
+    int lock = adds ? -1 : lock_folder(&leatd.config);
     open_database(&leatd);
-    return adds ? add_admin(&leatd, arguments[at + 1]) : run(&leatd);
+    return adds ? add_admin(&leatd, arguments[at + 1]) : run(&leatd, lock);
 }

@@ -7,11 +7,8 @@
 #include "tools/leatd/servers.h"
 #include "tools/leatd/session.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 bool manage_knows(const char *path)
 {
@@ -26,16 +23,14 @@ static enum db_result done(struct request *request, const char *action, const ch
 
 static enum db_result end_session(struct request *request, const char *id)
 {
-    struct db_rows rows;
+    bool found;
     char object[64], why[100];
     struct db_value value = db_str(id);
     enum db_result result =
-        db_query(request->leatd->db, "SELECT id FROM session WHERE id = $1 AND ended IS NULL",
-                 &value, 1, &rows);
+        db_finds(request->leatd->db, "SELECT 1 FROM session WHERE id = $1 AND ended IS NULL",
+                 &value, 1, &found);
     if (result != DB_OK)
         return result;
-    bool found = rows.count;
-    db_rows_free(&rows);
     if (!found) {
         request_refuse(request, 404, "there is no session %.40s that lives", id);
         return DB_OK;
@@ -89,12 +84,10 @@ static enum db_result forget_silent(struct db *db, const char *uuid)
 /* With DELETE it has none from now on: it may be enrolled. */
 static enum db_result set_key(struct request *request, const char *uuid, const char *session)
 {
-    uint8_t key[KEY_BYTES];
     char text[KEY_TEXT_BYTES] = "", object[96];
     bool is_new = request->method == REQUEST_POST;
-    secret_random(key, sizeof key);
     if (is_new)
-        secret_hex(text, key, sizeof key);
+        secret_key(text);
     struct db_value values[] = {db_str(uuid), db_str(text)};
     enum db_result result =
         db_run(request->leatd->db, "UPDATE client SET psk = $2 WHERE uuid = $1", values, 2, NULL);
@@ -109,7 +102,6 @@ static enum db_result set_key(struct request *request, const char *uuid, const c
         result = done(request, is_new ? "new key" : "no key", object);
     if (result == DB_OK && is_new)
         cJSON_AddStringToObject(request->answer, "key", text);
-    secret_wipe(key, sizeof key);
     secret_wipe(text, sizeof text);
     return result;
 }
@@ -158,63 +150,4 @@ enum db_result manage_status(struct request *request)
         cJSON_AddNumberToObject(counts, names[i], (double)db_number(&rows, 0, i));
     db_rows_free(&rows);
     return result;
-}
-
-struct cleaning {
-    struct leatd *leatd;
-    struct db_rows rows;
-    const char *gone;
-};
-
-static enum db_result find_dropped(void *context)
-{
-    struct cleaning *c = context;
-    return db_query(c->leatd->db, "SELECT id FROM difference WHERE dropped = 1", NULL, 0, &c->rows);
-}
-
-static enum db_result forget(void *context)
-{
-    struct cleaning *c = context;
-    struct db_value value = db_str(c->gone);
-    return db_run(c->leatd->db, "DELETE FROM difference WHERE id = $1 AND dropped = 1", &value, 1,
-                  NULL);
-}
-
-static bool remove_file(const char *folder, const char *id, const char *end)
-{
-    char path[CONFIG_PATH_BYTES + 64];
-    snprintf(path, sizeof path, "%s/%s%s", folder, id, end);
-    if (!unlink(path) || errno == ENOENT)
-        return true;
-    leatd_log("%s cannot be removed: %s", path, strerror(errno));
-    return false;
-}
-
-/* What was removed stays so after a loss of power. */
-static bool sync_folder(const char *folder)
-{
-    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = file >= 0 && !fsync(file);
-    if (!ok)
-        leatd_log("%s cannot be synced: %s", folder, strerror(errno));
-    if (file >= 0)
-        close(file);
-    return ok;
-}
-
-void manage_clean(struct leatd *leatd)
-{
-    struct cleaning c = {.leatd = leatd};
-    const char *folder = leatd->config.differences;
-    if (db_transact(leatd->db, find_dropped, &c) != DB_OK)
-        return;
-    // The file first, and what the plugin was making: a row without a file is forgotten at the next try, a file without a
-    // row never.
-    for (uint32_t i = 0; i < c.rows.count; i++) {
-        c.gone = db_text(&c.rows, i, 0);
-        if (remove_file(folder, c.gone, "") && remove_file(folder, c.gone, ".new") &&
-            sync_folder(folder))
-            db_transact(leatd->db, forget, &c);
-    }
-    db_rows_free(&c.rows);
 }

@@ -14,7 +14,4 @@ enum db_result manage_key(struct request *request, const char *client);
 
 enum db_result manage_status(struct request *request);
 
-/* Removes the files of differences that were dropped, then their rows. Not inside of a transaction. */
-void manage_clean(struct leatd *leatd);
-
 #endif

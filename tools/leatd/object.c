@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void say_columns(struct statement *s, const struct object *object)
+/* Those that a flag does not leave out; the first field has none. */
+static void say_columns(struct statement *s, const struct object *object, unsigned without)
 {
     for (unsigned i = 0; object->fields[i].name; i++)
-        statement_say(s, "%s%s", i ? ", " : "", object->fields[i].column);
+        if (!(object->fields[i].flags & without))
+            statement_say(s, "%s%s", i ? ", " : "", object->fields[i].column);
 }
 
 static struct db_value key_value(const struct object *object, const char *key)
@@ -52,7 +54,7 @@ static cJSON *load(struct request *request, const struct object *object, const c
     struct statement s = {.used = 0};
     struct db_rows rows;
     statement_say(&s, "SELECT ");
-    say_columns(&s, object);
+    say_columns(&s, object, 0);
     statement_say(&s, " FROM %s", object->table);
     say_where(&s, object, parent, key);
     *result = db_query(request->leatd->db, s.text, s.values, s.count, &rows);
@@ -112,7 +114,7 @@ static enum db_result list(struct request *request, const struct object *object,
     struct statement s = {.used = 0};
     struct db_rows rows;
     statement_say(&s, "SELECT ");
-    say_columns(&s, object);
+    say_columns(&s, object, 0);
     statement_say(&s, " FROM %s", object->table);
     if (object->parent) {
         statement_where(&s);
@@ -152,9 +154,11 @@ static enum db_result insert(struct request *request, const struct object *objec
 {
     struct statement s = {.used = 0};
     statement_say(&s, "INSERT INTO %s (", object->table);
-    say_columns(&s, object);
+    say_columns(&s, object, FIELD_MADE);
     statement_say(&s, ") VALUES (");
     for (unsigned i = 0; object->fields[i].name; i++) {
+        if (object->fields[i].flags & FIELD_MADE)
+            continue;
         statement_say(&s, "%s", i ? ", " : "");
         statement_parameter(&s, record->values[i]);
     }

@@ -15,8 +15,8 @@ enum field_kind {
     FIELD_TRUTH,
     FIELD_CHOICE,
     FIELD_UUID,
-    FIELD_MACS,   /* an array of addresses; a text with blanks in the table */
-    FIELD_SECRET, /* a password: stored as its hash, never shown */
+    FIELD_MACS, /* an array of addresses; a text with blanks in the table */
+    FIELD_SECRET, /* a password: the record has it until `complete` puts its hash there; never shown */
     FIELD_SHOWN,  /* never from outside: as the table has it */
     FIELD_JSON,   /* the same, of a text that is JSON */
     FIELD_HIDDEN, /* neither from outside nor shown */
@@ -29,6 +29,7 @@ enum field_flag {
     FIELD_IS_TRUTH = 8, /* FIELD_SHOWN: 0 and 1 are false and true */
     FIELD_FILTER = 16,  /* a list can be asked for those with this text in it alone: ?NAME=TEXT */
     FIELD_FOUND = 32,   /* ?find=TEXT looks into it */
+    FIELD_MADE = 64,    /* FIELD_SHOWN: column is a query, not one of the table */
 };
 
 struct field {
@@ -49,11 +50,11 @@ struct field {
     }
 #define FIELDS_END FIELD(NULL, NULL, FIELD_NAME)
 
-/* The values of one object's fields, in their order. Texts belong to the JSON, or to buffers. */
+/* The values of one object's fields, in their order. Texts belong to the request (its JSON, its work), or to buffers. */
 struct record {
     struct db_value values[OBJECT_FIELDS];
     bool given[OBJECT_FIELDS];
-    char buffers[4][MACS_BYTES]; /* uuid, addresses, a hash, what a reference was resolved to */
+    char buffers[4][MACS_BYTES]; /* uuid, addresses, what a reference was resolved to */
     unsigned buffers_used;
 };
 
@@ -68,7 +69,8 @@ struct object {
     bool is_numbered;          /* the key is a number */
     bool newest_first;         /* the order of a list */
     const char *what_needs_it; /* what stands in the way of removing it, in words */
-    /* Before an insert or update: checks across fields, fills in; false with a refusal, or with *result other than DB_OK. */
+    /* Before an insert or update: checks across fields, fills in; false with a refusal, or with *result other than DB_OK
+     * (DB_UNDONE when it has asked for work: request_wait). */
     bool (*complete)(struct request *request, struct record *record, bool is_new,
                      enum db_result *result);
     /* In the same transaction, after an insert: adds to the answer what is shown only now. */

@@ -49,7 +49,15 @@ const struct object object_clients = {.path = "clients",
                                       .created = created_client};
 
 static const struct field image_fields[] = {
-    FIELD("name", "name", FIELD_NAME, .flags = FIELD_NEEDED | FIELD_FIXED), NOTE, CREATED,
+    FIELD("name", "name", FIELD_NAME, .flags = FIELD_NEEDED | FIELD_FIXED),
+    NOTE,
+    CREATED,
+    FIELD("versions", "(SELECT COUNT(*) FROM image_version AS v WHERE v.image = image.name)",
+          FIELD_SHOWN, .flags = FIELD_MADE),
+    FIELD("published",
+          "(SELECT MAX(number) FROM image_version AS v WHERE v.image = image.name AND"
+          " v.state = 'published')",
+          FIELD_SHOWN, .flags = FIELD_MADE),
     FIELDS_END};
 static const struct object images = {.path = "images",
                                      .word = "image",
@@ -149,6 +157,7 @@ const struct object object_admins = {.path = "admins",
                                      .key = "name",
                                      .fields = admin_fields,
                                      .what_needs_it = "something uses it",
+                                     .complete = complete_admin,
                                      .changed = changed_admin};
 
 static const struct field token_fields[] = {FIELD("id", "id", FIELD_SHOWN),

@@ -5,6 +5,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/secret.h"
 #include "tools/leatd/start.h"
+#include "tools/leatd/tree.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct disk {
     const char *name, *mode, *label, *start;
     struct db_value image, version; // NULL: none
     int64_t size, iops, bandwidth, memory, cpus;
+    int64_t root_blocks; // of its image's hash tree; 0: it has none that it can be verified by
     bool is_default;
     char difference[ID_BYTES]; // "" none
     char profile[HASH_BYTES];  // likewise
@@ -124,24 +126,30 @@ static enum db_result note_missing(struct request *request, const char *client,
                          "disk %s has no published version", disk->name);
 }
 
+enum { THE_DISK, ITS_BASE, ITS_TREE };
+
 /* An export of the session; its name goes into the object under the key. */
 static enum db_result insert_export(struct db *db, const char *session, const struct disk *disk,
-                                    bool is_base, cJSON *shown)
+                                    unsigned what, cJSON *shown)
 {
+    static const char *const keys[] = {"export", "base", "tree"};
+    const char *const modes[] = {disk->mode, "read-only", TREE_MODE};
     char token[TOKEN_BYTES], hash[HASH_BYTES];
     secret_token(token, 'x');
     secret_hash(hash, token);
-    bool has_difference = !is_base && disk->difference[0];
-    struct db_value values[] = {db_str(hash),
-                                db_str(session),
-                                db_str(disk->name),
-                                db_str(is_base ? "read-only" : disk->mode),
-                                disk->image,
-                                disk->version,
-                                db_int(disk->size),
-                                db_str(has_difference ? disk->difference : NULL),
-                                db_str(disk->profile[0] ? disk->profile : NULL)};
-    cJSON_AddStringToObject(shown, is_base ? "base" : "export", token);
+    bool has_difference = what == THE_DISK && disk->difference[0];
+    bool has_profile = what != ITS_TREE && disk->profile[0];
+    struct db_value values[] = {
+        db_str(hash),
+        db_str(session),
+        db_str(disk->name),
+        db_str(modes[what]),
+        disk->image,
+        disk->version,
+        db_int(what == ITS_TREE ? tree_bytes(disk->root_blocks) : disk->size),
+        db_str(has_difference ? disk->difference : NULL),
+        db_str(has_profile ? disk->profile : NULL)};
+    cJSON_AddStringToObject(shown, keys[what], token);
     return db_run(db,
                   "INSERT INTO export (hash, session, disk, mode, image, version, size, difference,"
                   " profile) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -154,18 +162,20 @@ static enum db_result add_version(struct db *db, struct disk *disk, cJSON *shown
     struct db_rows rows;
     struct db_value values[] = {disk->image, disk->version};
     enum db_result result = db_query(db,
-                                     "SELECT content, root_hash, root_blocks FROM"
+                                     "SELECT content, root_hash, root_blocks, hash_source FROM"
                                      " image_version WHERE image = $1 AND number = $2",
                                      values, 2, &rows);
     if (result != DB_OK)
         return result;
-    bool known = rows.count;
+    bool known = rows.count, has_tree = known && db_text(&rows, 0, 3)[0];
+    int64_t blocks = has_tree ? db_number(&rows, 0, 2) : 0;
+    if (has_tree && tree_is_for(disk->mode, disk->size, blocks))
+        disk->root_blocks = blocks;
     json_add_text(shown, "content", known ? db_at(&rows, 0, 0)->data : NULL);
-    json_add_text(shown, "root_hash", known ? db_at(&rows, 0, 1)->data : NULL);
-    if (known && db_at(&rows, 0, 2)->kind == DB_INT)
-        cJSON_AddNumberToObject(shown, "root_blocks", (double)db_number(&rows, 0, 2));
-    else
-        cJSON_AddNullToObject(shown, "root_blocks");
+    json_add_text(shown, "root_hash", disk->root_blocks ? db_at(&rows, 0, 1)->data : NULL);
+    cJSON_AddItemToObject(shown, "root_blocks",
+                          disk->root_blocks ? cJSON_CreateNumber((double)blocks)
+                                            : cJSON_CreateNull());
     db_rows_free(&rows);
     return DB_OK;
 }
@@ -200,11 +210,15 @@ static enum db_result offer(struct request *request, const char *session, const 
     if (result == DB_OK)
         result = start_add_files(request->leatd, disk->name, version, shown, disk->profile);
     if (result == DB_OK)
-        result = insert_export(db, session, disk, false, shown);
+        result = insert_export(db, session, disk, THE_DISK, shown);
     if (result == DB_OK && !strcmp(disk->mode, "server"))
-        result = insert_export(db, session, disk, true, shown);
+        result = insert_export(db, session, disk, ITS_BASE, shown);
     else
         cJSON_AddNullToObject(shown, "base");
+    if (result == DB_OK && disk->root_blocks)
+        result = insert_export(db, session, disk, ITS_TREE, shown);
+    else
+        cJSON_AddNullToObject(shown, "tree");
     add_rest(disk, shown);
     return result;
 }

@@ -15,7 +15,12 @@
 
 struct leatd;
 
-#define PEER_CONNECTIONS 64u /* of one IPv4 address, or one IPv6 network of 64 bits, to both APIs */
+/* Strangers of one IPv4 address, or one IPv6 network of 64 bits, to both APIs. */
+#define PEER_CONNECTIONS 64u
+
+/* So many of an API's leatd->connections are kept free. For a new one a stranger goes, else a machine or an administrator who has
+   nothing under way: the one that has been idle longest, of the network that has most of them. */
+#define PEER_SPARE(connections) ((connections) / 8 + 1)
 
 /* Kept with a connection from its first moment to its last: MHD_CONNECTION_INFO_SOCKET_CONTEXT. */
 struct peer {
@@ -27,20 +32,34 @@ struct peer {
         [64]; /* of the clients' API: whom TLS was started for; "" before it has named one */
     char key_hash[HASH_BYTES]; /* of the key that TLS was started with, as text */
     bool known, served;
+    bool is_client; /* connected to the clients' API */
+    bool is_asking; /* a request of it is under way */
+    bool
+        is_trusted; /* has shown a client's key, or an administrator's token: not in the way of others */
 };
 
 /* NULL before the connection has begun, or without memory. */
 struct peer *peer_of(const struct MHD_Connection *connection);
 
-/* MHD_AcceptPolicyCallback; its context is struct leatd. */
+/* MHD_AcceptPolicyCallback of the administrators' API, and of the clients'; the context is struct leatd. */
 enum MHD_Result peer_may_connect(void *leatd, const struct sockaddr *address, socklen_t size);
+enum MHD_Result peer_client_may_connect(void *leatd, const struct sockaddr *address,
+                                        socklen_t size);
 
 /* For MHD_NotifyConnectionCallback: to begin with, and at the end. */
 struct peer *peer_begin(struct leatd *leatd, struct MHD_Connection *connection);
 void peer_end(struct peer *peer);
 
-/* A request of it has been answered. */
+/* A request of it has begun, and was answered. */
+void peer_asks(struct MHD_Connection *connection);
 void peer_answered(struct MHD_Connection *connection);
+
+/* It waits for leatd itself: its time does not run until it goes on. One that is under way gets its time again then. */
+void peer_rests(struct MHD_Connection *connection);
+void peer_goes_on(struct MHD_Connection *connection);
+
+/* How many are connected to the clients' API and have shown nothing yet. */
+unsigned peer_strangers(const struct leatd *leatd);
 
 /* Ends the connections whose time is over. */
 void peer_expire(struct leatd *leatd);

@@ -6,6 +6,7 @@
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/merge.h"
 #include "tools/leatd/session.h"
+#include "tools/leatd/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,7 +174,7 @@ enum db_result profile_of_session(struct request *request)
     struct db_value values[] = {db_str(session.id), db_str(request->segments[3])};
     result = db_query(request->leatd->db,
                       "SELECT image, version, size FROM export WHERE session = $1 AND disk = $2 AND"
-                      " image IS NOT NULL",
+                      " image IS NOT NULL AND mode <> '" TREE_MODE "'",
                       values, 2, &rows);
     if (result != DB_OK)
         return result;

@@ -65,17 +65,6 @@ static const char *read_choice(const struct field *field, const char *text, stru
     return "is none of the words that it can be";
 }
 
-static const char *read_password(struct record *record, const char *text, struct db_value *value)
-{
-    char *buffer = record_buffer(record);
-    if (strlen(text) < PASSWORD_LEAST || strlen(text) > PASSWORD_MOST)
-        return "has to have 10 to 200 bytes";
-    if (!password_hash(buffer, text))
-        return "cannot be taken now";
-    *value = db_str(buffer);
-    return NULL;
-}
-
 static const char *read_text(struct record *record, const struct field *field, const char *text,
                              struct db_value *value)
 {
@@ -95,7 +84,9 @@ static const char *read_text(struct record *record, const struct field *field, c
     case FIELD_CHOICE:
         return read_choice(field, text, value);
     case FIELD_SECRET:
-        return read_password(record, text, value);
+        return strlen(text) < PASSWORD_LEAST || strlen(text) > PASSWORD_MOST
+                   ? "has to have 10 to 200 bytes"
+                   : NULL;
     default:
         return strlen(text) > (size_t)field->max ? "is too long" : NULL;
     }

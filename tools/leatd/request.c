@@ -148,11 +148,42 @@ bool request_page(struct request *request)
     return !request->status;
 }
 
+void *request_wait(struct request *request, enum work_lane lane, size_t size,
+                   void (*run)(struct work *work))
+{
+    work_free(request->work);
+    request->work = calloc(1, size);
+    request->lane = lane;
+    request->waits = request->work;
+    if (request->work)
+        request->work->run = run;
+    else
+        request_refuse(request, 503, "there is no memory for it");
+    return request->work;
+}
+
+void request_repeat(struct request *request)
+{
+    if (request->waits)
+        work_free(request->work);
+    if (request->waits)
+        request->work = NULL;
+    request->waits = false;
+    forget_answer(request);
+    request->status = 0;
+}
+
+void *request_done(const struct request *request, void (*run)(struct work *work))
+{
+    bool is_done = request->work && !request->waits && request->work->run == run;
+    return is_done ? request->work : NULL;
+}
+
 void request_free(struct request *request)
 {
     forget_answer(request);
     secret_wipe(request->joined, sizeof request->joined);
     secret_wipe(request->cookie, sizeof request->cookie);
-    free(request->upload);
-    request->upload = NULL;
+    work_free(request->work);
+    request->work = NULL;
 }

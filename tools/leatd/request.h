@@ -6,11 +6,11 @@
 #include "tools/leatd/db.h"
 #include "tools/leatd/json.h"
 #include "tools/leatd/secret.h"
+#include "tools/leatd/work.h"
 
 #include <netinet/in.h>
 
 struct leatd;
-struct upload;
 
 #define REQUEST_SEGMENTS 8u
 #define REQUEST_SENTENCE 256u
@@ -56,8 +56,9 @@ struct request {
     int64_t range_from;  /* 206: where the answer begins */
     int64_t range_total; /* 206 and 416: bytes of the whole */
     char cookie[128];    /* that the browser is to keep; "" if there is none */
-    struct upload
-        *upload; /* a piece that has to be written first; from malloc, owned by the request */
+    struct work *work;   /* that the answer needs, or needed; from malloc, owned by the request */
+    enum work_lane lane;
+    bool waits; /* the work has to be done first: then the request is handled once more */
     char sentence[REQUEST_SENTENCE]; /* an error's; "" if there is none */
 };
 
@@ -83,6 +84,23 @@ void request_query(struct request *request, const char *name, const char *value)
 
 /* limit, after and filters; false with a refusal when they make no sense. */
 bool request_page(struct request *request);
+
+/*
+ * For a handler whose answer needs work that a thread does: so many bytes, zeros but for `run`, that begin with struct work. The
+ * handler fills them in and returns without an answer (DB_UNDONE, or DB_OK for what is to be kept), and is called again when the
+ * work is done. NULL with a refusal if there is no memory.
+ */
+void *request_wait(struct request *request, enum work_lane lane, size_t size,
+                   void (*run)(struct work *work));
+
+/*
+ * Before a handler is called, perhaps once more because its transaction is repeated: the answer that it gave, and work that it
+ * asked for and that was not begun, are forgotten.
+ */
+void request_repeat(struct request *request);
+
+/* The work of that function, when it is done; NULL: it is still to be asked for, by request_wait. */
+void *request_done(const struct request *request, void (*run)(struct work *work));
 
 /* Frees what the request owns. */
 void request_free(struct request *request);

@@ -126,7 +126,45 @@ static const char *const fourth[] = {
     "ALTER TABLE server ADD COLUMN exports TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE server ADD COLUMN lost BIGINT NOT NULL DEFAULT 0", NULL};
 
-static const char *const *const migrations[SCHEMA_VERSION] = {first, second, third, fourth};
+// Which process has a server's name, and how often it has noted that it is alive. And what is looked for by something else than
+// its key, also when rows that others refer to are removed.
+static const char *const fifth[] = {
+    "ALTER TABLE server ADD COLUMN instance TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE server ADD COLUMN beat BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE server ADD COLUMN place TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX client_in_group ON client (client_group)",
+    "CREATE INDEX assignment_client ON assignment (client)",
+    "CREATE INDEX assignment_group ON assignment (client_group)",
+    "CREATE INDEX assignment_disk ON assignment (disk)",
+    "CREATE INDEX session_client ON session (client)",
+    "CREATE INDEX session_ended ON session (ended)",
+    "CREATE INDEX difference_client ON difference (client)",
+    "CREATE INDEX difference_version ON difference (image, version)",
+    "CREATE INDEX export_difference ON export (difference)",
+    "CREATE INDEX export_disk ON export (disk)",
+    "CREATE INDEX export_version ON export (image, version)",
+    "CREATE INDEX lease_session ON lease (session)",
+    "CREATE INDEX lease_export ON lease (export)",
+    "CREATE INDEX disk_version ON disk (image, version)",
+    "CREATE INDEX profile_part_client ON profile_part (client)",
+    "CREATE INDEX enrolment_client ON enrolment (client)",
+    "CREATE INDEX api_token_admin ON api_token (admin)",
+    "CREATE INDEX event_kind ON event (kind, id)",
+    "CREATE INDEX event_client ON event (client, id)",
+    NULL};
+
+// Files of the image folder that no version has yet (brought.h).
+static const char *const sixth[] = {
+    "CREATE TABLE brought (name TEXT PRIMARY KEY, since BIGINT NOT NULL, dropping BIGINT NOT NULL)",
+    NULL};
+
+// Which process removes one (server.instance), and whether a whole file of that name is the import's own.
+static const char *const seventh[] = {
+    "ALTER TABLE brought ADD COLUMN remover TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE brought ADD COLUMN whole BIGINT NOT NULL DEFAULT 0", NULL};
+
+static const char *const *const migrations[SCHEMA_VERSION] = {first, second, third,  fourth,
+                                                              fifth, sixth,  seventh};
 
 struct preparation {
     struct db *db;

@@ -5,7 +5,7 @@
 
 #include "tools/leatd/db.h"
 
-#define SCHEMA_VERSION 4
+#define SCHEMA_VERSION 7
 
 /*
  * Brings the database to SCHEMA_VERSION, in one transaction for all steps. False with a sentence in error (DB_ERROR_BYTES):

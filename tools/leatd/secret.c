@@ -12,6 +12,7 @@
 #define TOKEN_RANDOM 32u
 #define TOKEN_DIGITS 43u // of base64url for 32 bytes
 
+static const char hex[] = "0123456789abcdef";
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 void secret_random(void *data, size_t size)
@@ -69,18 +70,28 @@ void secret_hash(char hash[HASH_BYTES], const char *text)
     secret_hash_data(hash, text, strlen(text));
 }
 
+void secret_key(char text[KEY_TEXT_BYTES])
+{
+    uint8_t key[KEY_BYTES];
+    secret_random(key, sizeof key);
+    secret_hex(text, key, sizeof key);
+    secret_wipe(key, sizeof key);
+}
+
 void secret_hex(char *text, const void *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        snprintf(text + 2 * i, 3, "%02x", ((const uint8_t *)data)[i]);
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < size; i++) {
+        text[2 * i] = hex[bytes[i] >> 4];
+        text[2 * i + 1] = hex[bytes[i] & 15];
+    }
     text[2 * size] = 0;
 }
 
 static int digit(char c)
 {
-    const char *digits = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
+    const char *at = c ? strchr(hex, c) : NULL;
+    return at ? (int)(at - hex) : -1;
 }
 
 bool secret_unhex(void *data, size_t size, const char *text)

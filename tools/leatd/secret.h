@@ -15,6 +15,9 @@
 
 void secret_random(void *data, size_t size);
 
+/* A new key of a client. */
+void secret_key(char text[KEY_TEXT_BYTES]);
+
 /* An id as in docs/server.md, "Objects": microseconds since 1970 and random digits. */
 void secret_id(char id[ID_BYTES]);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/servers.h"
 
+#include "tools/leatd/identity.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
 
@@ -11,9 +12,10 @@
 #define CLOCKS 2           // seconds that two servers' clocks may be apart
 
 /* The columns of known. */
-enum { NAME, ALIVE, LOST, EXPORTS };
+enum { NAME, ALIVE, LOST, EXPORTS, INSTANCE, BEAT };
 
-static const char known[] = "SELECT name, alive, lost, exports FROM server ORDER BY name";
+static const char known[] = "SELECT name, alive, lost, exports, instance, beat FROM server"
+                            " ORDER BY name";
 
 static const char sessions_longer[] = "UPDATE session SET expires = $3 WHERE ended IS NULL AND"
                                       " expires > $2 AND (server = $1 OR $1 = '')";
@@ -52,12 +54,16 @@ static enum db_result note(struct leatd *leatd, bool is_new)
     for (uint32_t i = 0; i < leatd->config.server_count; i++)
         used += (size_t)snprintf(exports + used, sizeof exports - used, "%s%s", i ? "," : "",
                                  leatd->config.servers[i]);
-    struct db_value values[] = {db_str(leatd->config.server), db_int(now), db_str(exports)};
+    struct db_value values[] = {
+        db_str(leatd->config.server), db_int(now),         db_str(exports), db_int(leatd->beat),
+        db_str(leatd->instance),      db_str(leatd->place)};
     return db_run(leatd->db,
-                  is_new ? "INSERT INTO server (name, started, alive, exports, lost)"
-                           " VALUES ($1, $2, $2, $3, 0)"
-                         : "UPDATE server SET alive = $2, exports = $3, lost = 0 WHERE name = $1",
-                  values, 3, NULL);
+                  is_new
+                      ? "INSERT INTO server (name, started, alive, exports, lost, beat, instance,"
+                        " place) VALUES ($1, $2, $2, $3, 0, $4, $5, $6)"
+                      : "UPDATE server SET alive = $2, exports = $3, lost = 0, beat = $4"
+                        " WHERE name = $1",
+                  values, is_new ? 6 : 4, NULL);
 }
 
 static enum db_result set_lost(struct leatd *leatd, const char *name, int64_t alive)
@@ -107,7 +113,7 @@ static enum db_result look(struct leatd *leatd, const struct db_rows *rows, bool
 {
     const char *own = leatd->config.server;
     int64_t now = leatd_now(), most = servers_away(&leatd->config), mine = 0, newest = 0;
-    bool is_known = false, was_lost = false;
+    bool is_known = false, was_lost = false, holds = true;
     for (uint32_t i = 0; i < rows->count; i++) {
         int64_t alive = db_number(rows, i, ALIVE);
         newest = alive > newest ? alive : newest;
@@ -116,7 +122,10 @@ static enum db_result look(struct leatd *leatd, const struct db_rows *rows, bool
         is_known = true;
         mine = alive;
         was_lost = db_number(rows, i, LOST);
+        holds = identity_holds(leatd, db_text(rows, i, INSTANCE), db_number(rows, i, BEAT));
     }
+    if (!holds)
+        return DB_UNDONE;
     enum db_result result = DB_OK;
     if (rows->count && now - newest > most)
         result = prolong(leatd, "", newest);

@@ -4,6 +4,7 @@
 #include "tools/leatd/busy.h"
 #include "tools/leatd/journal.h"
 #include "tools/leatd/leatd.h"
+#include "tools/leatd/lies.h"
 #include "tools/leatd/secret.h"
 #include "tools/leatd/tls.h"
 
@@ -173,10 +174,13 @@ static enum db_result prolong(struct request *request, const struct session *ses
     struct db_value values[] = {db_str(session->id), db_int(now),
                                 db_int(now + request->leatd->config.session_term), db_str(report),
                                 db_str(request->leatd->config.server)};
-    enum db_result result = db_run(request->leatd->db,
-                                   "UPDATE session SET renewed = $2, expires = $3,"
-                                   " report = COALESCE($4, report), server = $5 WHERE id = $1",
-                                   values, 5, NULL);
+    const cJSON *told = cJSON_GetObjectItemCaseSensitive(request->body, "report");
+    enum db_result result = report ? lies_note(request, session, told) : DB_OK;
+    if (result == DB_OK)
+        result = db_run(request->leatd->db,
+                        "UPDATE session SET renewed = $2, expires = $3,"
+                        " report = COALESCE($4, report), server = $5 WHERE id = $1",
+                        values, 5, NULL);
     cJSON_free(report);
     return result;
 }

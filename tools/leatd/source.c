@@ -74,6 +74,8 @@ bool source_check(const struct config *config, const char *source, const char *f
                      "the source has a password: keys belong into files of nbdkit's server");
             return false;
         }
+        if (!check_socket(source))
+            reason = "has to name its socket by an absolute path: ?socket=/PATH";
     } else {
         source_path(config, source, path, sizeof path);
         int64_t found = file_size(path, format, &reason);

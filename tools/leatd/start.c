@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CHOSEN 64u // disks of one start: LEAT_CLIENT_ENTRIES of include/leat/client.h
 #define CHOSEN_BYTES (CHOSEN * NAME_BYTES)
@@ -111,11 +112,54 @@ enum db_result start_add_menu(struct leatd *leatd, const char *client, cJSON *an
     return DB_OK;
 }
 
+/* A kernel or initrd that is opened. */
+struct opening {
+    struct work work;
+    const struct config *config;
+    char path[256];
+    int64_t size;
+    int file; // -1: it is not there
+};
+
+static void open_start(struct work *work)
+{
+    struct opening *o = (struct opening *)work;
+    o->file = startfile_open(o->config, o->path, o->size);
+}
+
+static void close_start(struct work *work)
+{
+    const struct opening *o = (const struct opening *)work;
+    if (o->file >= 0)
+        close(o->file);
+}
+
+/* NULL: it is begun, or the request refused. If the version was changed meanwhile, the other file is opened. */
+static struct opening *find_opened(struct request *request, const char *path, int64_t size)
+{
+    struct opening *o = request_done(request, open_start);
+    if (o && o->size == size && !strcmp(o->path, path))
+        return o;
+    o = request_wait(request, WORK_LOOK, sizeof *o, open_start);
+    if (!o)
+        return NULL;
+    o->config = &request->leatd->config;
+    snprintf(o->path, sizeof o->path, "%s", path);
+    o->size = size;
+    o->file = -1;
+    o->work.drop = close_start;
+    return NULL;
+}
+
 static void send_file(struct request *request, const char *path, int64_t size)
 {
-    int file = startfile_open(&request->leatd->config, path, size);
-    if (file >= 0) {
-        request_answer_file(request, file, size);
+    struct opening *opened = find_opened(request, path, size);
+    if (!opened)
+        return;
+    if (opened->file >= 0) {
+        request_answer_file(request, opened->file, size);
+        opened->file = -1;
+        opened->path[0] = 0; // if the transaction is repeated, it is opened once more
         return;
     }
     leatd_log("%s of the image folder is not there any more, or is another file now", path);
@@ -175,6 +219,7 @@ static enum db_result keep_chosen(struct request *request, const struct session 
                                   const char *chosen)
 {
     struct db_value values[] = {db_str(session->client), db_str(chosen)};
+    db_may_lag(request->leatd->db);
     enum db_result result = db_run(
         request->leatd->db, "UPDATE client SET chosen = $2 WHERE uuid = $1", values, 2, NULL);
     cJSON *answer = request_answer(request, 200);

@@ -8,7 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+// Times as long as writing took, if that was long: adding thousands of clients one by one shall not be slow.
+#define KEYS_REST 9
+#define KEYS_LONG 10 // ms
 
 struct search {
     struct leatd *leatd;
@@ -94,7 +99,7 @@ static bool write_file(const struct leatd *leatd, const char *text, size_t size)
     return ok && !rename(fresh, path);
 }
 
-void tls_write_keys(struct leatd *leatd)
+static void write_keys(struct leatd *leatd)
 {
     struct listing l = {.leatd = leatd};
     char hash[HASH_BYTES];
@@ -117,4 +122,26 @@ void tls_write_keys(struct leatd *leatd)
     leatd->keys_changed = false;
     secret_wipe(text, size);
     free(text);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+void tls_write_keys(struct leatd *leatd)
+{
+    int64_t begun = now_ms();
+    write_keys(leatd);
+    int64_t ended = now_ms(), failed = leatd->keys_changed ? 1000 : 0;
+    leatd->keys_rest =
+        ended + failed + (ended - begun < KEYS_LONG ? 0 : KEYS_REST * (ended - begun));
+}
+
+int tls_keys_wait(const struct leatd *leatd, int most)
+{
+    int64_t left = leatd->keys_changed ? leatd->keys_rest - now_ms() : most;
+    return left < 0 ? 0 : left < most ? (int)left : most;
 }

@@ -22,7 +22,10 @@ bool tls_find_key(struct leatd *leatd, const char *identity, uint8_t key[KEY_BYT
 /* Is the client's key, as the database has it now, the one that its TLS connection was let in with? It may have changed. */
 bool tls_is_key(const struct request *request, const char *key);
 
-/* Writes nbd.psk anew if what it has to have has changed. */
+/* Writes nbd.psk anew if what it has to have has changed; then it rests for nine times as long as that took, if it took long. */
 void tls_write_keys(struct leatd *leatd);
+
+/* Milliseconds until keys that have changed are to be written, at most so many. */
+int tls_keys_wait(const struct leatd *leatd, int most);
 
 #endif

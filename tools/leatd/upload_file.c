@@ -3,14 +3,12 @@
 
 #include "tools/leatd/upload.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define KEPT_FREE 64 // one part of so many of the file system stays free
@@ -30,9 +28,8 @@ static bool open_folder(struct names *names, const char *folder, const char *nam
 static bool exists(const struct names *names, const char *name, int64_t *size)
 {
     struct stat about;
-    bool is_there =
-        !fstatat(names->folder, name, &about, AT_SYMLINK_NOFOLLOW) && S_ISREG(about.st_mode);
-    *size = is_there ? about.st_size : 0;
+    bool is_there = !fstatat(names->folder, name, &about, AT_SYMLINK_NOFOLLOW);
+    *size = is_there && S_ISREG(about.st_mode) ? about.st_size : 0;
     return is_there;
 }
 
@@ -62,6 +59,16 @@ static int put(const struct upload *u, int file)
     return fdatasync(file) ? errno : 0;
 }
 
+/* Where finish() was ended between link and unlink, a file has both names. */
+static void drop_second_name(const struct names *names, const char *name)
+{
+    struct stat part, whole;
+    if (!fstatat(names->folder, names->part, &part, AT_SYMLINK_NOFOLLOW) &&
+        !fstatat(names->folder, name, &whole, AT_SYMLINK_NOFOLLOW) && part.st_dev == whole.st_dev &&
+        part.st_ino == whole.st_ino && !unlinkat(names->folder, names->part, 0))
+        fsync(names->folder);
+}
+
 /* 0 or errno: the name is given by link, which never takes another file's place. */
 static int finish(struct upload *u, const struct names *names, int file)
 {
@@ -69,13 +76,20 @@ static int finish(struct upload *u, const struct names *names, int file)
         linkat(names->folder, names->part, names->folder, u->name, 0))
         return errno;
     u->whole = true;
-    return unlinkat(names->folder, names->part, 0) || fsync(names->folder) ? errno : 0;
+    if (unlinkat(names->folder, names->part, 0) && errno != ENOENT)
+        return errno;
+    return fsync(names->folder) ? errno : 0;
 }
 
 static void fail(struct upload *u, int error)
 {
-    u->outcome = error == EEXIST ? UPLOAD_EXISTS : UPLOAD_FAILED;
+    u->outcome = UPLOAD_FAILED;
     u->error = error;
+}
+
+static bool is_last(const struct upload *u)
+{
+    return u->at + u->count == u->total;
 }
 
 static void write_piece(struct upload *u, const struct names *names, int file)
@@ -86,42 +100,51 @@ static void write_piece(struct upload *u, const struct names *names, int file)
         return;
     }
     u->received = about.st_size;
-    if (about.st_size != u->at) {
+    // All is there but the name: leatd was killed before it could be given.
+    bool is_written = is_last(u) && about.st_size == u->total;
+    if (!is_written && about.st_size != u->at) {
         u->outcome = UPLOAD_ELSEWHERE;
         return;
     }
-    if (u->data && !has_room(file, u->count)) {
+    if (!is_written && u->data && !has_room(file, u->count)) {
         u->outcome = UPLOAD_FULL;
         return;
     }
-    int error = put(u, file);
+    int error = is_written ? 0 : put(u, file);
     if (error && ftruncate(file, (off_t)u->at)) // what has arrived before stays
         error = errno;
     if (!error)
         u->received = u->at + u->count;
-    if (!error && u->received == u->total)
+    if (!error && is_last(u))
         error = finish(u, names, file);
     if (error)
         fail(u, error);
 }
 
-/* Of those that nobody has gone on with for a day. */
-static void remove_stale(const struct names *names)
+static void open_and_write(struct upload *u, const struct names *names)
 {
-    struct stat about;
-    int copy = dup(names->folder);
-    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
-    for (struct dirent *entry; list && (entry = readdir(list));) {
-        size_t size = strlen(entry->d_name), end = strlen(UPLOAD_SUFFIX);
-        if (size > end && !strcmp(entry->d_name + size - end, UPLOAD_SUFFIX) &&
-            !fstatat(names->folder, entry->d_name, &about, AT_SYMLINK_NOFOLLOW) &&
-            about.st_mtime < time(NULL) - UPLOAD_STALE)
-            unlinkat(names->folder, entry->d_name, 0);
-    }
-    if (list)
-        closedir(list);
-    else if (copy >= 0)
-        close(copy);
+    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (u->at ? 0 : O_CREAT);
+    int file = openat(names->folder, names->part, flags, 0640);
+    if (file >= 0)
+        write_piece(u, names, file);
+    else if (errno == ENOENT)
+        u->outcome = UPLOAD_ELSEWHERE; // nothing has arrived yet
+    else
+        fail(u, errno);
+    if (file >= 0)
+        close(file);
+}
+
+/* If a whole file has the name: the upload's own if its last piece came twice at once, else somebody else's. */
+static void meet_whole(struct upload *u, const struct names *names)
+{
+    int64_t size;
+    if (!exists(names, u->name, &size))
+        return;
+    u->received = size;
+    drop_second_name(names, u->name);
+    u->whole = is_last(u) && u->received == u->total && !exists(names, names->part, &size);
+    u->outcome = u->whole ? UPLOAD_DONE : UPLOAD_EXISTS;
 }
 
 void upload_file_write(struct upload *u)
@@ -131,22 +154,11 @@ void upload_file_write(struct upload *u)
         fail(u, errno);
         return;
     }
-    if (exists(&names, u->name, &u->received)) {
-        u->outcome = UPLOAD_EXISTS;
-    } else {
-        if (!u->at)
-            remove_stale(&names);
-        int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (u->at ? 0 : O_CREAT);
-        int file = openat(names.folder, names.part, flags, 0640);
-        if (file >= 0)
-            write_piece(u, &names, file);
-        else if (errno == ENOENT)
-            u->outcome = UPLOAD_ELSEWHERE; // nothing has arrived yet
-        else
-            fail(u, errno);
-        if (file >= 0)
-            close(file);
-    }
+    int64_t size;
+    if (!exists(&names, u->name, &size))
+        open_and_write(u, &names);
+    if (!u->whole)
+        meet_whole(u, &names);
     close(names.folder);
 }
 
@@ -156,17 +168,34 @@ bool upload_file_look(const char *folder, const char *name, int64_t *received, b
     if (!open_folder(&names, folder, name))
         return false;
     *whole = exists(&names, name, received);
+    if (*whole)
+        drop_second_name(&names, name);
     bool found = *whole || exists(&names, names.part, received);
     close(names.folder);
     return found;
 }
 
-bool upload_file_drop(const char *folder, const char *name)
+/* 0 or errno; none there is fine. */
+static int remove_one(const struct names *names, const char *name, bool *found)
+{
+    if (!unlinkat(names->folder, name, 0)) {
+        *found = true;
+        return 0;
+    }
+    return errno == ENOENT ? 0 : errno;
+}
+
+int upload_file_drop(const char *folder, const char *name, bool also_whole, bool *found)
 {
     struct names names = {.folder = -1};
+    *found = false;
     if (!open_folder(&names, folder, name))
-        return false;
-    bool found = !unlinkat(names.folder, names.part, 0);
+        return errno;
+    int error = remove_one(&names, names.part, found);
+    if (!error && also_whole)
+        error = remove_one(&names, name, found);
+    if (!error && fsync(names.folder))
+        error = errno;
     close(names.folder);
-    return found;
+    return error;
 }

@@ -4,6 +4,7 @@
 #define LEATD_UPLOAD_FILE_H
 
 #include "tools/leatd/check.h"
+#include "tools/leatd/work.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,13 +18,11 @@ enum upload_outcome {
 };
 
 struct upload {
-    struct upload *next;
+    struct work work;
     const char *folder;
     char name[NAME_BYTES];
-    const void *data;            /* NULL: so many zeros, as a hole */
-    int64_t at, count, total;    /* bytes */
-    void (*done)(void *context); /* upload.c's */
-    void *context;
+    const void *data;         /* NULL: so many zeros, as a hole */
+    int64_t at, count, total; /* bytes */
 
     enum upload_outcome outcome;
     int error;        /* errno */
@@ -31,13 +30,20 @@ struct upload {
     bool whole;
 };
 
-/* Writes and syncs the piece, and gives the file its name if it was the last. After a failure the file is as before. */
+/*
+ * Writes and syncs the piece, and gives the file its name if it was the last. After a failure the file is as before. The last
+ * piece may come again: to a file that has all of its bytes but not its name, whose bytes stay as they are, and while another one
+ * makes the file whole.
+ */
 void upload_file_write(struct upload *upload);
 
-/* How much of the file is there. False: nothing. */
+/*
+ * How much of the file is there; whole is whatever has the name, also a folder or a link, with no bytes. False: nothing. Of a
+ * whole file that is still NAME.part besides, that name goes.
+ */
 bool upload_file_look(const char *folder, const char *name, int64_t *received, bool *whole);
 
-/* Removes a file that is not whole. False: there is none. */
-bool upload_file_drop(const char *folder, const char *name);
+/* Removes a file that is not whole, or also one that is, and syncs the folder. 0 or errno; *found: there was one. */
+int upload_file_drop(const char *folder, const char *name, bool also_whole, bool *found);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -11,24 +10,35 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CONNECTIONS 8u /* leatd takes four times as many */
+
+struct connection {
+    int fd; /* -1: none */
+    bool is_busy;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t freed = PTHREAD_COND_INITIALIZER;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static int fd = -1;
-static atomic_uint failures;
+static struct connection connections[CONNECTIONS];
+static unsigned answers, failures; /* failures: those that have found leatd away */
+static struct control_state common;
 
 bool control_init(const char *path)
 {
     if (strlen(path) >= sizeof address.sun_path)
         return false;
     strcpy(address.sun_path, path);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        connections[i].fd = -1;
     return true;
 }
 
-static void hang_up(void)
+static void hang_up(struct connection *c)
 {
-    if (fd >= 0)
-        close(fd);
-    fd = -1;
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
 }
 
 static int64_t milliseconds(void)
@@ -39,26 +49,26 @@ static int64_t milliseconds(void)
 }
 
 /* For each call on the socket. */
-static bool bound(int64_t until)
+static bool bound(const struct connection *c, int64_t until)
 {
     int64_t left = until - milliseconds();
     struct timeval limit = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
-    return left > 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) &&
-           !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    return left > 0 && !setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) &&
+           !setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
-static bool dial(int64_t until)
+static bool dial(struct connection *c, int64_t until)
 {
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd < 0)
         return false;
-    if (bound(until) && !connect(fd, (struct sockaddr *)&address, sizeof address))
+    if (bound(c, until) && !connect(c->fd, (struct sockaddr *)&address, sizeof address))
         return true;
-    hang_up();
+    hang_up(c);
     return false;
 }
 
-static bool send_all(const char *line, size_t length)
+static bool send_all(int fd, const char *line, size_t length)
 {
     while (length) {
         ssize_t n = send(fd, line, length, MSG_NOSIGNAL);
@@ -73,7 +83,7 @@ static bool send_all(const char *line, size_t length)
 }
 
 /* Nothing follows a line: leatd speaks only when it is asked. */
-static bool take_line(char answer[GRANT_LINE])
+static bool take_line(int fd, char answer[GRANT_LINE])
 {
     size_t length = 0;
     while (length < GRANT_LINE) {
@@ -92,27 +102,60 @@ static bool take_line(char answer[GRANT_LINE])
     return false;
 }
 
-static bool ask_within(int64_t until, const char *line, size_t length, char answer[GRANT_LINE])
+static bool ask_within(struct connection *c, int64_t until, const char *line, size_t length,
+                       char answer[GRANT_LINE])
 {
     /* A connection from before may be one to a leatd that has ended: then a new one decides. */
-    for (int tries = fd >= 0 ? 2 : 1; tries; tries--) {
-        if ((fd >= 0 || dial(until)) && bound(until) && send_all(line, length) && take_line(answer))
+    for (int tries = c->fd >= 0 ? 2 : 1; tries; tries--) {
+        if ((c->fd >= 0 || dial(c, until)) && bound(c, until) && send_all(c->fd, line, length) &&
+            take_line(c->fd, answer))
             return true;
-        hang_up();
+        hang_up(c);
     }
     return false;
 }
 
-bool control_ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE])
+/* With the lock. One that stands rather than one that is to be made; NULL: all are in use. */
+static struct connection *free_one(void)
 {
-    bool answered = false;
-    unsigned before = atomic_load(&failures);
+    struct connection *found = NULL;
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        if (!connections[i].is_busy && (!found || (found->fd < 0 && connections[i].fd >= 0)))
+            found = &connections[i];
+    return found;
+}
+
+/* With the lock. */
+static void note(bool answered, unsigned answers_before)
+{
+    if (!answered && answers != answers_before)
+        return; /* this one alone is late */
+    answers += answered;
+    failures += !answered;
+    common.changes += common.is_away == answered;
+    common.is_away = !answered;
+}
+
+bool control_ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE],
+                 struct control_state *state)
+{
+    struct connection *c;
+    bool answered = false, is_vain;
     pthread_mutex_lock(&lock);
-    if (before == atomic_load(&failures)) {
-        answered = ask_within(milliseconds() + seconds * 1000, line, length, answer);
-        if (!answered)
-            atomic_fetch_add(&failures, 1);
+    unsigned before = failures;
+    while (!(is_vain = common.is_away && before != failures) && !(c = free_one()))
+        pthread_cond_wait(&freed, &lock);
+    if (!is_vain) {
+        unsigned answers_before = answers;
+        c->is_busy = true;
+        pthread_mutex_unlock(&lock);
+        answered = ask_within(c, milliseconds() + seconds * 1000, line, length, answer);
+        pthread_mutex_lock(&lock);
+        c->is_busy = false;
+        note(answered, answers_before);
     }
+    *state = common;
+    pthread_cond_broadcast(&freed);
     pthread_mutex_unlock(&lock);
     return answered;
 }
@@ -120,6 +163,7 @@ bool control_ask(const char *line, size_t length, unsigned seconds, char answer[
 void control_close(void)
 {
     pthread_mutex_lock(&lock);
-    hang_up();
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        hang_up(&connections[i]);
     pthread_mutex_unlock(&lock);
 }

@@ -4,10 +4,14 @@
 #include <pthread.h>
 #include <string.h>
 
-/* One that is being opened: whoever wants the same waits, and nobody else. */
+/* One that is being opened: whoever wants the same waits, and nobody else. When it cannot be, it cannot be for all of them:
+   a server that does not answer is not waited for by one after the other. */
 struct opening {
     const char *name;
     enum grant_format format;
+    unsigned waiting;
+    bool is_over, has_failed;
+    char error[IMAGE_ERROR];
     struct opening *next;
 };
 
@@ -24,18 +28,19 @@ static struct image *find(const char *name, enum grant_format format)
     return NULL;
 }
 
-static bool is_opening(const char *name, enum grant_format format)
+static struct opening *find_opening(const char *name, enum grant_format format)
 {
-    for (struct opening *o = openings; o; o = o->next)
-        if (o->format == format && !strcmp(o->name, name))
-            return true;
-    return false;
+    struct opening *o = openings;
+    while (o && (o->format != format || strcmp(o->name, name)))
+        o = o->next;
+    return o;
 }
 
 static void add(struct image *image, const char *name, enum grant_format format)
 {
     strcpy(image->name, name);
     image->format = format;
+    image->users = 1;
     image->next = images;
     images = image;
 }
@@ -44,33 +49,55 @@ static void add(struct image *image, const char *name, enum grant_format format)
 static struct image *open_new(const char *name, bool is_uri, enum grant_format format,
                               char error[IMAGE_ERROR])
 {
-    struct opening mine = {name, format, openings}, **at = &openings;
+    struct opening mine = {.name = name, .format = format, .next = openings}, **at = &openings;
     openings = &mine;
     pthread_mutex_unlock(&lock);
     bool is_raw = !is_uri && format == GRANT_RAW;
-    struct image *image =
-        is_raw ? image_raw_open(name, error) : image_nbd_open(name, is_uri, format, error);
+    struct image *image = is_raw ? image_raw_open(name, mine.error)
+                                 : image_nbd_open(name, is_uri, format, mine.error);
     pthread_mutex_lock(&lock);
     while (*at != &mine)
         at = &(*at)->next;
     *at = mine.next;
     if (image)
         add(image, name, format);
+    else
+        memcpy(error, mine.error, IMAGE_ERROR);
+    mine.is_over = true;
+    mine.has_failed = !image;
     pthread_cond_broadcast(&opened);
+    while (mine.waiting)
+        pthread_cond_wait(&opened, &lock);
     return image;
+}
+
+/* With the lock, which is let go meanwhile. False: it has failed. */
+static bool await(struct opening *other, char error[IMAGE_ERROR])
+{
+    other->waiting++;
+    while (!other->is_over)
+        pthread_cond_wait(&opened, &lock);
+    bool has_failed = other->has_failed;
+    if (has_failed)
+        memcpy(error, other->error, IMAGE_ERROR);
+    if (!--other->waiting)
+        pthread_cond_broadcast(&opened);
+    return !has_failed;
 }
 
 struct image *image_open(const char *name, bool is_uri, enum grant_format format,
                          char error[IMAGE_ERROR])
 {
     struct image *image;
+    struct opening *other = NULL;
+    bool is_vain = false;
     pthread_mutex_lock(&lock);
-    while (!(image = find(name, format)) && is_opening(name, format))
-        pthread_cond_wait(&opened, &lock);
-    if (!image)
-        image = open_new(name, is_uri, format, error);
+    while (!(image = find(name, format)) && (other = find_opening(name, format)) && !is_vain)
+        is_vain = !await(other, error);
     if (image)
         image->users++;
+    else if (!is_vain)
+        image = open_new(name, is_uri, format, error);
     pthread_mutex_unlock(&lock);
     return image;
 }

@@ -31,11 +31,13 @@ struct image { /* a back-end's first member */
     struct image *next;
 };
 
-/* name: an absolute path, or a URI; one that is open already is shared. NULL: error has one sentence. */
+/* name: an absolute path, or a URI; one that is open already is shared. NULL: error has one sentence, for all who wanted it at
+   the same time. Waits as image_read does. */
 struct image *image_open(const char *name, bool is_uri, enum grant_format format,
                          char error[IMAGE_ERROR]);
 void image_release(struct image *image);
 
+/* 0 or -errno. Waits for the image's server as image_wait.h says; -ESHUTDOWN: that has been in vain. */
 int image_read(struct image *image, void *to, size_t count, uint64_t offset);
 int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hole, bool *zero,
                  uint64_t *end);
@@ -43,7 +45,7 @@ int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hol
 /* The back-ends. */
 struct image *image_raw_open(const char *path, char error[IMAGE_ERROR]);
 /* By NBD: a qcow2 file by a qemu-nbd of its own, http(s):// by an nbdkit of its own, nbd:// as it is. Made again when it
-   is lost; a read waits up to 30 s for that. */
+   is lost, or a read has waited too long. */
 struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format format,
                              char error[IMAGE_ERROR]);
 

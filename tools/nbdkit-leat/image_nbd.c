@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * An image behind an NBD connection. A thread owns the connection: it makes it, moves its bytes, and makes it again when it is
- * lost. Readers put their requests on it, and wait for their own.
+ * lost. Readers put their requests on it, and wait for their own. One that has waited too long, or in vain, has the connection
+ * given up: until then libnbd may write to its buffer. All others are asked again.
  */
 #include <errno.h>
 #include <libnbd.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tools/nbdkit-leat/image.h"
 #include "tools/nbdkit-leat/image_server.h"
+#include "tools/nbdkit-leat/image_wait.h"
 
-#define AWAY_SECONDS 30 /* that a read waits for a connection */
-#define TRIES 8         /* of one request: one that its server dies of is given up */
-#define RETRY_MS 500    /* between attempts to make one */
-#define REQUEST_BYTES (32u << 20)
-#define STATUS_BYTES (1u << 31) /* the protocol's counts have 32 bits */
+#define TRIES 8                  /* of one request: one that its server dies of is given up */
+#define RETRY_MS 500             /* between attempts to make one */
+#define REQUEST_BYTES (4u << 20) /* what a slow server sends within a try of its child's */
+#define STATUS_BYTES (1u << 31)  /* the protocol's counts have 32 bits */
 
 struct nbd_image {
     struct image image;
@@ -32,9 +32,12 @@ struct nbd_image {
     struct nbd_handle *handle; /* NULL: there is no connection */
     uint64_t lost;             /* how many have been */
     unsigned users;            /* requests on it */
-    bool has_begun, is_stopping;
+    int64_t answered;          /* image_clock: when a request has last succeeded */
+    bool has_begun, is_there;
+    atomic_bool is_given_up; /* the connection */
     char error[IMAGE_ERROR]; /* of the beginning */
-    int wake; /* eventfd: a request was put on the connection, or it is to be ended */
+    struct image_server_stop
+        stop; /* waking: a request was put on the connection, or it is to be ended */
 };
 
 struct request {
@@ -47,59 +50,25 @@ struct request {
 static void wake(struct nbd_image *n)
 {
     uint64_t one = 1;
-    if (write(n->wake, &one, sizeof one) != sizeof one)
+    if (write(n->stop.wake, &one, sizeof one) != sizeof one)
         return; /* the count is full: it is awake */
 }
 
-static void slept(struct nbd_image *n)
-{
-    uint64_t count;
-    if (read(n->wake, &count, sizeof count) != sizeof count)
-        return; /* nothing was there */
-}
-
-/* Moves bytes until the connection ends, or the image is closed. */
+/* Moves bytes until the connection ends, or the image is closed. One that is given up ends here, with all of its requests. */
 static void serve(struct nbd_image *n, struct nbd_handle *h)
 {
-    while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h)) {
-        unsigned wanted = nbd_aio_get_direction(h);
-        struct pollfd fds[2] = {{.fd = nbd_aio_get_fd(h)}, {.fd = n->wake, .events = POLLIN}};
-        fds[0].events = (short)((wanted & LIBNBD_AIO_DIRECTION_READ ? POLLIN : 0) |
-                                (wanted & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0));
-        if (poll(fds, 2, -1) < 0)
-            continue;
-        if (fds[1].revents)
-            slept(n);
-        pthread_mutex_lock(&n->lock);
-        bool stop = n->is_stopping;
-        pthread_mutex_unlock(&n->lock);
-        if (stop)
-            return;
-        wanted = nbd_aio_get_direction(h); /* a reader may have changed it */
-        if (fds[0].revents & (POLLIN | POLLHUP | POLLERR) && wanted & LIBNBD_AIO_DIRECTION_READ)
-            nbd_aio_notify_read(h);
-        else if (fds[0].revents & POLLOUT && wanted & LIBNBD_AIO_DIRECTION_WRITE)
-            nbd_aio_notify_write(h);
+    while (!nbd_aio_is_dead(h) && !nbd_aio_is_closed(h) && !atomic_load(&n->stop.is_wanted)) {
+        image_server_move(h, &n->stop, -1);
+        if (atomic_load(&n->is_given_up))
+            shutdown(nbd_aio_get_fd(h), SHUT_RDWR);
     }
-}
-
-/* The connection again, to the same image. NULL: not yet. */
-static struct nbd_handle *reconnect(struct nbd_image *n)
-{
-    char error[IMAGE_ERROR];
-    struct nbd_handle *h = image_server_connect(&n->server, error);
-    if (h && nbd_get_size(h) != (int64_t)n->image.size) {
-        image_server_hang_up(h); /* another image: never mixed with this one */
-        h = NULL;
-    }
-    return h;
 }
 
 static void *own(void *context)
 {
     struct nbd_image *n = context;
     pthread_mutex_lock(&n->lock);
-    while (!n->is_stopping) {
+    while (!atomic_load(&n->stop.is_wanted)) {
         struct nbd_handle *h = n->handle;
         pthread_mutex_unlock(&n->lock);
         if (h)
@@ -114,9 +83,10 @@ static void *own(void *context)
         image_server_hang_up(h);
         if (!h)
             usleep(RETRY_MS * 1000);
-        h = reconnect(n);
+        h = image_server_connect_again(&n->server, &n->stop);
         pthread_mutex_lock(&n->lock);
         n->handle = h;
+        atomic_store(&n->is_given_up, false);
         pthread_cond_broadcast(&n->changed);
     }
     image_server_hang_up(n->handle);
@@ -129,16 +99,16 @@ static void *own(void *context)
 static void *begin(void *context)
 {
     struct nbd_image *n = context;
-    struct nbd_handle *h = image_server_connect(&n->server, n->error);
+    struct nbd_handle *h = image_server_connect(&n->server, &n->stop, n->error);
     pthread_mutex_lock(&n->lock);
     n->handle = h;
     n->has_begun = true;
-    n->is_stopping = !h;
+    n->is_there = h;
     if (h)
-        n->image.size = (uint64_t)nbd_get_size(h);
+        n->image.size = (uint64_t)n->server.identity.size;
     pthread_cond_broadcast(&n->changed);
     pthread_mutex_unlock(&n->lock);
-    return own(n);
+    return h ? own(n) : NULL;
 }
 
 static int on_extent(void *context, const char *name, uint64_t offset, uint32_t *entries,
@@ -160,53 +130,76 @@ static int on_done(void *context, int *error)
     pthread_mutex_lock(&n->lock);
     r->error = *error;
     r->is_done = true;
+    if (!*error)
+        n->answered = image_clock();
     pthread_cond_broadcast(&n->changed);
     pthread_mutex_unlock(&n->lock);
     return 1; /* libnbd forgets it by itself */
 }
 
-static struct timespec in_seconds(int64_t seconds)
+/* The connection, with one more user; waits for one. NULL: error says why. */
+static struct nbd_handle *take(struct nbd_image *n, struct image_wait *wait, int *error)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
-    return until;
-}
-
-/* The connection, with one more user; waits for one. */
-static struct nbd_handle *take(struct nbd_image *n)
-{
-    struct timespec until = in_seconds(AWAY_SECONDS);
+    *error = 0;
     pthread_mutex_lock(&n->lock);
-    while (!n->handle && pthread_cond_timedwait(&n->changed, &n->lock, &until) != ETIMEDOUT)
-        continue;
+    while (!n->handle && !*error)
+        *error = image_wait_more(wait, n->answered, &n->changed, &n->lock);
     struct nbd_handle *h = n->handle;
     n->users += h != NULL;
     pthread_mutex_unlock(&n->lock);
     return h;
 }
 
-/* One user less; with until_lost when the owner has seen that the connection is lost, too. */
+/* One user less; with until_lost when the owner has seen that the connection is lost, too: it is about to. */
 static void leave(struct nbd_image *n, bool until_lost)
 {
-    struct timespec until = in_seconds(AWAY_SECONDS);
     pthread_mutex_lock(&n->lock);
     uint64_t lost = n->lost;
     n->users--;
     pthread_cond_broadcast(&n->changed);
-    while (until_lost && n->handle && n->lost == lost &&
-           pthread_cond_timedwait(&n->changed, &n->lock, &until) != ETIMEDOUT)
-        continue;
+    while (until_lost && n->handle && n->lost == lost)
+        pthread_cond_wait(&n->changed, &n->lock);
     pthread_mutex_unlock(&n->lock);
 }
 
+/* By one of its users. */
+static void give_up(struct nbd_image *n, int error)
+{
+    char line[IMAGE_SERVER_NAME + 128];
+    if (atomic_exchange(&n->is_given_up, true))
+        return;
+    wake(n);
+    if (error != -EIO)
+        return;
+    snprintf(line, sizeof line, "the image %s: its server does not answer, and is asked anew",
+             n->server.name);
+    image_server_log(line);
+}
+
+/* Until the request is done, or the connection given up. Once that is, its owner ends it in a moment. */
+static int await(struct nbd_image *n, const struct request *r, struct image_wait *wait)
+{
+    int error = 0;
+    pthread_mutex_lock(&n->lock);
+    while (!r->is_done && !error)
+        error = image_wait_more(wait, n->answered, &n->changed, &n->lock);
+    if (error && !r->is_done)
+        give_up(n, error);
+    while (!r->is_done)
+        pthread_cond_wait(&n->changed, &n->lock);
+    pthread_mutex_unlock(&n->lock);
+    return error;
+}
+
 /* One request, again on each new connection. to NULL: for the extent at the offset. */
-static int ask(struct nbd_image *n, struct request *r, void *to, size_t count, uint64_t offset)
+static int ask(struct nbd_image *n, struct request *r, void *to, size_t count, uint64_t offset,
+               struct image_wait *wait)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        struct nbd_handle *h = take(n);
+        int error;
+        struct nbd_handle *h = take(n, wait, &error);
         if (!h)
-            return -EIO;
+            return error;
         *r = (struct request){.of = n};
         nbd_completion_callback done = {.callback = on_done, .user_data = r};
         nbd_extent_callback extent = {.callback = on_extent, .user_data = r};
@@ -214,18 +207,19 @@ static int ask(struct nbd_image *n, struct request *r, void *to, size_t count, u
             to ? nbd_aio_pread(h, to, count, offset, done, 0)
                : nbd_aio_block_status(h, count, offset, extent, done, LIBNBD_CMD_FLAG_REQ_ONE);
         wake(n);
-        pthread_mutex_lock(&n->lock);
-        while (cookie >= 0 && !r->is_done)
-            pthread_cond_wait(&n->changed, &n->lock);
-        pthread_mutex_unlock(&n->lock);
+        error = 0;
+        if (cookie >= 0)
+            error = await(n, r, wait);
+        else
+            give_up(n, 0);
         /* Without our lock: libnbd calls on_done under its own. */
         bool lost =
             cookie < 0 || r->error == ENOTCONN || nbd_aio_is_dead(h) || nbd_aio_is_closed(h);
         leave(n, lost && (cookie < 0 || r->error));
         if (cookie >= 0 && !r->error)
             return 0;
-        if (!lost)
-            return r->error > 0 ? -r->error : -EIO;
+        if (error || !lost)
+            return error ? error : r->error > 0 ? -r->error : -EIO;
     }
     return -EIO;
 }
@@ -234,10 +228,11 @@ static int nbd_read(struct image *image, void *to, size_t count, uint64_t offset
 {
     struct nbd_image *n = (struct nbd_image *)image;
     struct request request;
+    struct image_wait wait = image_wait_begin();
     int error = 0;
     for (char *at = to; count && !error;) {
         size_t part = count < REQUEST_BYTES ? count : REQUEST_BYTES;
-        error = ask(n, &request, at, part, offset);
+        error = ask(n, &request, at, part, offset, &wait);
         at += part;
         offset += part;
         count -= part;
@@ -250,15 +245,17 @@ static int nbd_extent(struct image *image, uint64_t count, uint64_t offset, bool
 {
     struct nbd_image *n = (struct nbd_image *)image;
     struct request request;
+    struct image_wait wait = image_wait_begin();
+    int error;
     *hole = *zero = false;
     *end = offset + count;
-    struct nbd_handle *h = take(n);
+    struct nbd_handle *h = take(n, &wait, &error);
     bool knows = h && nbd_can_meta_context(h, LIBNBD_CONTEXT_BASE_ALLOCATION) > 0;
     if (h)
         leave(n, false);
     if (!knows)
-        return h ? 0 : -EIO;
-    int error = ask(n, &request, NULL, count < STATUS_BYTES ? count : STATUS_BYTES, offset);
+        return error;
+    error = ask(n, &request, NULL, count < STATUS_BYTES ? count : STATUS_BYTES, offset, &wait);
     if (error || !request.length)
         return error;
     if (request.length < count)
@@ -268,15 +265,19 @@ static int nbd_extent(struct image *image, uint64_t count, uint64_t offset, bool
     return 0;
 }
 
+/* Its thread ends, whatever it is doing. */
+static void stop(struct nbd_image *n)
+{
+    atomic_store(&n->stop.is_wanted, true);
+    wake(n);
+    pthread_join(n->thread, NULL);
+}
+
 static void nbd_image_close(struct image *image)
 {
     struct nbd_image *n = (struct nbd_image *)image;
-    pthread_mutex_lock(&n->lock);
-    n->is_stopping = true;
-    pthread_mutex_unlock(&n->lock);
-    wake(n);
-    pthread_join(n->thread, NULL);
-    close(n->wake);
+    stop(n);
+    close(n->stop.wake);
     free(n);
 }
 
@@ -286,18 +287,20 @@ static bool start(struct nbd_image *n, char error[IMAGE_ERROR])
 {
     pthread_mutex_init(&n->lock, NULL);
     pthread_cond_init(&n->changed, NULL);
-    n->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (n->wake < 0 || pthread_create(&n->thread, NULL, begin, n))
+    n->stop.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (n->stop.wake < 0 || pthread_create(&n->thread, NULL, begin, n))
         return false;
+    struct image_wait wait = image_wait_begin();
+    int number = 0;
     pthread_mutex_lock(&n->lock);
-    while (!n->has_begun)
-        pthread_cond_wait(&n->changed, &n->lock);
-    bool is_there = !n->is_stopping;
+    while (!n->has_begun && !number)
+        number = image_wait_more(&wait, 0, &n->changed, &n->lock);
+    bool is_there = n->is_there;
     pthread_mutex_unlock(&n->lock);
     if (is_there)
         return true;
-    pthread_join(n->thread, NULL);
-    memcpy(error, n->error, IMAGE_ERROR);
+    stop(n);
+    snprintf(error, IMAGE_ERROR, "%s", n->error[0] ? n->error : "it is not waited for any more");
     return false;
 }
 
@@ -311,11 +314,11 @@ struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format fo
         return NULL;
     }
     n->image.ops = &nbd_ops;
-    n->wake = -1;
+    n->stop.wake = -1;
     if (start(n, error))
         return (struct image *)n;
-    if (n->wake >= 0)
-        close(n->wake);
+    if (n->stop.wake >= 0)
+        close(n->stop.wake);
     free(n);
     return NULL;
 }

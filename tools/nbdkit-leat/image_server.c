@@ -22,6 +22,12 @@ void image_server_configure(const struct image_server_settings *given)
     settings = *given;
 }
 
+void image_server_log(const char *sentence)
+{
+    if (settings.log)
+        settings.log(sentence);
+}
+
 static bool starts(const char *text, const char *with)
 {
     return !strncmp(text, with, strlen(with));
@@ -89,6 +95,7 @@ static bool serve_qcow2(struct image_server *server, const char *path, char erro
     add_bounds(server);
     add_all(server, words);
     make(server, "%s", path);
+    server->file = server->argv[server->words - 1];
     return !trouble;
 }
 
@@ -96,13 +103,14 @@ static const char *const nbdkit_words[] = {"nbdkit", "-s", "--readonly", "--thre
 
 static bool serve_http(struct image_server *server, const char *uri)
 {
-    /* A server that is away for a moment is no I/O error. */
+    /* A server that is away for a moment is no I/O error. One that says nothing is asked twice in the time that a read waits
+       (image_wait.h). */
     static const char *const words[] = {"--filter=retry-request",
                                         "curl",
                                         "retry-request-retries=25",
                                         "retry-request-delay=1",
                                         "retry-request-open=false",
-                                        "timeout=30",
+                                        "timeout=14",
                                         NULL};
     bool is_safe = starts(uri, "https://");
     server->kind = IMAGE_SERVER_STDIO;
@@ -141,6 +149,7 @@ static bool serve_s3(struct image_server *server, const char *uri, char error[IM
     make(server, "%s/nbdkit-leat-s3-plugin.so", folder);
     make(server, "settings=%s", settings.s3);
     make(server, "url=%s", uri);
+    server->has_tag = true;
     return true;
 }
 
@@ -205,6 +214,7 @@ bool image_server_of(struct image_server *server, const char *name, bool is_uri,
                      enum grant_format format, char error[IMAGE_ERROR])
 {
     memset(server, 0, sizeof *server);
+    snprintf(server->name, sizeof server->name, "%s", name);
     if (is_uri && format == GRANT_RAW)
         return serve_uri(server, name, error);
     if (!is_uri && format == GRANT_QCOW2)

@@ -5,10 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lease_table lease_table = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                                  .changed = PTHREAD_COND_INITIALIZER,
-                                  .due = PTHREAD_COND_INITIALIZER};
-
 void lease_init(const struct lease_hooks *hooks, uint64_t limit)
 {
     lease_table.hooks = *hooks;
@@ -28,17 +24,18 @@ static void unlock(void)
 /* Those that are gone end by themselves. */
 static struct lease *find(const char *name, const char *token)
 {
-    for (struct lease *l = lease_table.first; l; l = l->next)
-        if (!strcmp(l->token, token) && (!name || !strcmp(l->grant.lease, name)) &&
-            !atomic_load(&l->is_gone))
-            return l;
-    return NULL;
+    struct lease *l = lease_table_find(LEASE_BY_TOKEN, token);
+    while (l && ((name && strcmp(l->grant.lease, name)) || atomic_load(&l->is_gone)))
+        l = lease_table_next(LEASE_BY_TOKEN, l);
+    return l;
 }
 
 static struct lease *use(struct lease *lease)
 {
     lease->users++;
     lease->is_close_owed = false;
+    if (lease->renew_at == LEASE_FOR_EVER)
+        lease_due_at(lease, 0);
     return lease;
 }
 
@@ -59,7 +56,7 @@ static struct lease *use_still_good(const char *token, const char *peer, bool is
 static struct lease *add(const struct grant *grant, int64_t until, const char *token,
                          const char *peer)
 {
-    struct lease *lease = lease_table.count < LEASES_MAX ? calloc(1, sizeof *lease) : NULL;
+    struct lease *lease = calloc(1, sizeof *lease);
     if (!lease)
         return NULL;
     lease->grant = *grant;
@@ -67,10 +64,10 @@ static struct lease *add(const struct grant *grant, int64_t until, const char *t
     strcpy(lease->token, token);
     snprintf(lease->peer, sizeof lease->peer, "%s", peer);
     lease->renew_at = lease_seconds(CLOCK_MONOTONIC) + grant->renew;
-    lease->next = lease_table.first;
-    lease_table.first = lease;
-    lease_table.count++;
-    return lease;
+    if (lease_table_add(lease))
+        return lease;
+    free(lease);
+    return NULL;
 }
 
 /* The entry of a new grant: there already when the client has another connection, or had one. */
@@ -89,7 +86,8 @@ static struct lease *use_given(const struct grant *grant, int64_t until, const c
         use(lease);
     unlock();
     if (!lease)
-        lease_say("%s gets no disk: %u are open, and no more are held", grant->client, LEASES_MAX);
+        lease_say("%s gets no disk: %u are open, and no more are held (LimitNOFILE)", grant->client,
+                  lease_table.count);
     return lease;
 }
 
@@ -97,11 +95,11 @@ static struct lease *use_given(const struct grant *grant, int64_t until, const c
 static struct lease *in_the_way(const struct lease *lease)
 {
     const struct grant *g = &lease->grant;
-    for (struct lease *l = lease_table.first; l && g->difference[0]; l = l->next)
-        if (l != lease && (l->is_open || l->is_changing) &&
-            !strcmp(l->grant.difference, g->difference) && !(l->grant.read_only && g->read_only))
-            return l;
-    return NULL;
+    struct lease *l = lease_table_find(LEASE_BY_DIFFERENCE, g->difference);
+    while (l &&
+           (l == lease || (!l->is_open && !l->is_changing) || (l->grant.read_only && g->read_only)))
+        l = lease_table_next(LEASE_BY_DIFFERENCE, l);
+    return l;
 }
 
 static bool is_leaving(const struct lease *lease)
@@ -117,7 +115,7 @@ static void ask_for(const struct lease *lease)
     strcpy(name, lease->grant.lease);
     unlock();
     if (lease_ask_renew(name, read, written))
-        lease_close_unused();
+        lease_close_named(name);
     lock();
 }
 
@@ -182,9 +180,19 @@ struct lease *lease_open(const char *token, const char *peer, bool read_only)
     return NULL;
 }
 
+static void list_ended(struct lease *lease)
+{
+    if (lease->is_listed)
+        return;
+    lease->is_listed = true;
+    lease->next_ended = lease_table.ended;
+    lease_table.ended = lease;
+}
+
 /* The last user has gone: its disk is closed, and the renewing thread tells leatd. */
 static void retire(struct lease *lease)
 {
+    list_ended(lease);
     if (lease->is_changing) /* then whoever closes it already comes by here, or leatd knows */
         return;
     if (lease->is_open)

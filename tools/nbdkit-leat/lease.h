@@ -13,14 +13,15 @@
 
 #include "tools/nbdkit-leat/disk.h"
 
-#define LEASES_MAX 4096u
 #define LEASE_PEER 64u
+#define LEASE_KEYS 3u
 
 struct lease {
     struct grant grant;
     struct disk disk;
     char token[GRANT_TOKEN], peer[LEASE_PEER];
     atomic_uint_fast64_t read, written; /* bytes */
+    struct connection *connections;     /* the caller's */
     /* its own, as the rest: */
     atomic_bool is_gone;       /* taken away by leatd: no request is served any more */
     atomic_bool is_paused;     /* its time is over: the disk is closed until it has more */
@@ -30,8 +31,10 @@ struct lease {
     bool is_open;       /* the disk */
     bool is_changing;   /* somebody opens or closes it, without the table's lock */
     bool is_close_owed; /* leatd has not been told of its end */
+    bool is_listed;     /* as ended */
     int64_t renew_at;   /* seconds of the monotonic clock */
-    struct lease *next;
+    unsigned place;     /* by that */
+    struct lease *next, **at, *same[LEASE_KEYS], *next_ended;
 };
 
 struct lease_hooks {
@@ -41,7 +44,8 @@ struct lease_hooks {
 
 /* Once, before threads; limit: bytes of a difference's file, 0: none. */
 void lease_init(const struct lease_hooks *hooks, uint64_t limit);
-bool lease_start_renewing(void);
+/* most: that are held at the same time, ended ones too until leatd knows. */
+bool lease_start_renewing(unsigned most);
 void lease_stop_renewing(void);
 
 /* NULL: refused; why is in the log. peer: the client's address without port, or "". Blocks while leatd is asked, while
@@ -56,5 +60,10 @@ void lease_close(struct lease *lease);
    not to be used. May wait. */
 bool lease_enter(struct lease *lease);
 void lease_leave(struct lease *lease);
+
+/* Between the two: nothing more is to come of a request, its lease is gone or its time over. */
+bool lease_is_vain(const struct lease *lease);
+/* Between the two, for a request that was in vain: its client is told to look for another server. */
+void lease_give_up(const struct lease *lease);
 
 #endif

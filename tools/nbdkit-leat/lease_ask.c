@@ -50,14 +50,17 @@ static int64_t until_of(const struct asked *asked, int64_t expires, bool pauses)
     return pauses ? asked->monotonic + expires * 1000 - asked->wall : LEASE_FOR_EVER;
 }
 
-/* While leatd is away every lease is due: so it is looked for every second. */
-static void note_away(bool away)
+/* While leatd is away every lease is due: so it is looked for every second. Threads come here in any order. */
+static void note_state(const struct control_state *state)
 {
+    static unsigned changes; /* of the newest */
     pthread_mutex_lock(&lease_table.lock);
-    bool was_away = lease_table.is_away;
+    bool was_away = lease_table.is_away, is_news = (int)(state->changes - changes) > 0;
+    bool away = is_news ? state->is_away : was_away;
+    changes = is_news ? state->changes : changes;
     lease_table.is_away = away;
-    for (struct lease *l = lease_table.first; l && away && !was_away; l = l->next)
-        l->renew_at = 0;
+    if (away && !was_away)
+        lease_all_due();
     pthread_mutex_unlock(&lease_table.lock);
     if (away != was_away)
         lease_say("%s", away ? "leatd does not answer; what is open goes on, nothing new is opened"
@@ -66,8 +69,13 @@ static void note_away(bool away)
 
 static bool ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE])
 {
-    bool answered = length && control_ask(line, length, seconds, answer);
-    note_away(!answered);
+    struct control_state state;
+    if (!length)
+        return false;
+    bool answered = control_ask(line, length, seconds, answer, &state);
+    note_state(&state);
+    if (!answered && !state.is_away)
+        lease_say("leatd has left a request without answer, while it answers others");
     return answered;
 }
 
@@ -142,10 +150,9 @@ static void note_renewed(const char *name, const struct asked *asked, const char
     enum grant_answer result = grant_read_renewed(answer, &expires, &pauses, &refusal);
     bool later = result == GRANT_REFUSED && !strcmp(refusal.reason, "later");
     pthread_mutex_lock(&lease_table.lock);
-    for (struct lease *l = lease_table.first; l; l = l->next) {
-        if (strcmp(l->grant.lease, name))
-            continue;
-        l->renew_at = now + (later || result == GRANT_NONSENSE ? 1 : l->grant.renew);
+    struct lease *l = lease_table_find(LEASE_BY_NAME, name);
+    for (; l; l = lease_table_next(LEASE_BY_NAME, l)) {
+        lease_due_at(l, now + (later || result == GRANT_NONSENSE ? 1 : l->grant.renew));
         if (result == GRANT_GIVEN)
             note_term(l, asked, expires, pauses);
         else if (result == GRANT_REFUSED && !later)

@@ -97,13 +97,23 @@ bool lease_open_disk(struct lease *lease)
 }
 
 /* From the start again after each: the table may have changed meanwhile. */
+void lease_close_named(const char *name)
+{
+    lock();
+    for (struct lease *l = lease_table_find(LEASE_BY_NAME, name), *next; l; l = next) {
+        bool was_open = l->is_open && !l->is_changing;
+        lease_close_if_unused(l);
+        next = was_open && !l->is_open ? lease_table_find(LEASE_BY_NAME, name)
+                                       : lease_table_next(LEASE_BY_NAME, l);
+    }
+    unlock();
+}
+
+/* The calling thread alone forgets leases, so each stays in its place, and new ones come to the front. */
 void lease_close_unused(void)
 {
     lock();
-    for (struct lease *l = lease_table.first, *next; l; l = next) {
-        bool was_open = l->is_open && !l->is_changing;
+    for (struct lease *l = lease_table.first; l; l = l->next)
         lease_close_if_unused(l);
-        next = was_open && !l->is_open ? lease_table.first : l->next;
-    }
     unlock();
 }

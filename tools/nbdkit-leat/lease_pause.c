@@ -12,7 +12,8 @@ bool lease_is_over(struct lease *lease)
 
 bool lease_has_time(const struct lease *lease)
 {
-    return lease_milliseconds(CLOCK_BOOTTIME) < atomic_load(&lease->until);
+    int64_t until = atomic_load(&lease->until);
+    return until == LEASE_FOR_EVER || lease_milliseconds(CLOCK_BOOTTIME) < until;
 }
 
 void lease_pause(void)
@@ -38,12 +39,18 @@ bool lease_resume(struct lease *lease)
     return true;
 }
 
-static bool give_up(struct lease *lease)
+bool lease_is_vain(const struct lease *lease)
 {
+    return atomic_load(&lease->is_gone) || !lease_has_time(lease);
+}
+
+void lease_give_up(const struct lease *lease)
+{
+    if (atomic_load(&lease->is_gone))
+        return;
     lease_say("disk %s of %s: its connections are cut, so that it looks for another server",
               lease->grant.disk, lease->grant.client);
     lease_table.hooks.gone(lease);
-    return false;
 }
 
 bool lease_await(struct lease *lease)
@@ -54,9 +61,10 @@ bool lease_await(struct lease *lease)
     bool has_waited = false, goes_on = true;
     pthread_mutex_lock(&lease_table.lock);
     while (goes_on && !atomic_load(&lease->is_gone) && lease_is_over(lease)) {
-        if (has_waited)
-            goes_on = give_up(lease);
-        else if (lease_has_time(lease) && !lease->is_changing)
+        if (has_waited) {
+            lease_give_up(lease);
+            goes_on = false;
+        } else if (lease_has_time(lease) && !lease->is_changing)
             has_waited = !lease_resume(lease);
         else
             has_waited = pthread_cond_clockwait(&lease_table.changed, &lease_table.lock,

@@ -12,17 +12,17 @@ static pthread_t renewer;
 /* What is to be renewed next: copied, because leatd is asked without the lock. */
 static bool next_due(int64_t now, char name[GRANT_LEASE], uint64_t *read, uint64_t *written)
 {
-    bool found = false;
+    struct lease *l;
     pthread_mutex_lock(&lease_table.lock);
-    for (struct lease *l = lease_table.first; l && !found; l = l->next)
-        if (l->users && !atomic_load(&l->is_gone) && l->renew_at <= now) {
-            strcpy(name, l->grant.lease);
-            *read = l->read;
-            *written = l->written;
-            found = true;
-        }
+    while ((l = lease_due(now)) && (!l->users || atomic_load(&l->is_gone)))
+        lease_due_at(l, LEASE_FOR_EVER);
+    if (l) {
+        strcpy(name, l->grant.lease);
+        *read = l->read;
+        *written = l->written;
+    }
     pthread_mutex_unlock(&lease_table.lock);
-    return found;
+    return l;
 }
 
 static void renew_due(void)
@@ -33,38 +33,34 @@ static void renew_due(void)
     while (next_due(now, name, &read, &written)) {
         if (!lease_ask_renew(name, read, written))
             return; /* again in a second */
-        lease_close_unused();
+        lease_close_named(name);
     }
 }
 
-/* Out of the table, with its lock. */
-static void forget(struct lease **at)
-{
-    struct lease *lease = *at;
-    *at = lease->next;
-    lease_table.count--;
-    free(lease);
-}
-
-/* Forgets what has ended, and is known to leatd or has expired. Returns whether one is left that leatd has to be told
-   of, and its name. */
-static bool sweep(char name[GRANT_LEASE])
+/* Forgets what has ended, and is known to leatd or has expired, as far as the first that leatd has to be told of, or all. Returns
+   whether there is one, and its name. */
+static bool sweep(char name[GRANT_LEASE], bool all)
 {
     int64_t now = lease_seconds(CLOCK_REALTIME);
     bool is_owed = false;
     pthread_mutex_lock(&lease_table.lock);
-    for (struct lease **at = &lease_table.first; *at;) {
-        struct lease *l = *at;
+    for (struct lease **at = &lease_table.ended, *l; (l = *at) && (all || !is_owed);) {
         bool has_ended = !l->users && !l->is_open && !l->is_changing;
-        if (has_ended && (!l->is_close_owed || l->grant.expires <= now)) {
-            forget(at);
-            continue;
-        }
-        if (has_ended && !is_owed) {
+        bool is_done = has_ended && (!l->is_close_owed || l->grant.expires <= now);
+        if (has_ended && !is_done && !is_owed) {
             strcpy(name, l->grant.lease);
             is_owed = true;
         }
-        at = &l->next;
+        if (!is_done && !l->users) {
+            at = &l->next_ended;
+            continue;
+        }
+        *at = l->next_ended;
+        l->is_listed = false;
+        if (is_done) {
+            lease_table_remove(l);
+            free(l);
+        }
     }
     pthread_mutex_unlock(&lease_table.lock);
     return is_owed;
@@ -74,11 +70,10 @@ static bool sweep(char name[GRANT_LEASE])
 static void note_closed(const char *name)
 {
     pthread_mutex_lock(&lease_table.lock);
-    for (struct lease *l = lease_table.first; l; l = l->next) {
-        if (strcmp(l->grant.lease, name))
-            continue;
+    struct lease *l = lease_table_find(LEASE_BY_NAME, name);
+    for (; l; l = lease_table_next(LEASE_BY_NAME, l)) {
         l->is_close_owed = false;
-        l->renew_at = 0;
+        lease_due_at(l, 0);
     }
     pthread_mutex_unlock(&lease_table.lock);
 }
@@ -86,7 +81,7 @@ static void note_closed(const char *name)
 static void close_owed(void)
 {
     char name[GRANT_LEASE];
-    while (sweep(name)) {
+    for (bool all = true; sweep(name, all); all = false) {
         if (!lease_ask_close(name))
             return;
         note_closed(name);
@@ -117,8 +112,9 @@ static void *renew_all(void *unused)
     return NULL;
 }
 
-bool lease_start_renewing(void)
+bool lease_start_renewing(unsigned most)
 {
+    lease_table.most = most;
     is_renewing = !pthread_create(&renewer, NULL, renew_all, NULL);
     return is_renewing;
 }

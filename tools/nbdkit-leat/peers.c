@@ -3,7 +3,11 @@
 
 #include "tools/nbdkit-leat/cut.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +18,7 @@
 #define FILES_EACH 6u
 #define FILES_ELSE 64u
 #define BUCKETS 256u
+#define PORTS 1024u
 
 struct peer {
     char address[PEER_NAME];
@@ -27,7 +32,9 @@ struct visit {
     struct sockaddr_storage address;
     socklen_t length;
     time_t until; /* of the monotonic clock: its handshake has to be over; 0: it is */
-    struct visit *next;
+    bool is_cut;
+    atomic_bool is_unwanted; /* to be cut */
+    struct visit *next, *next_late;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -36,8 +43,12 @@ static struct visit *visits;
 static unsigned total, most_total, most_each, most_seconds;
 static pthread_key_t key;
 static pthread_t watcher;
-static pthread_cond_t ending = PTHREAD_COND_INITIALIZER;
-static bool is_watching, is_ending;
+static sem_t wanted; /* the watcher */
+static pthread_cond_t has_cut = PTHREAD_COND_INITIALIZER;
+static bool is_watching;
+static atomic_bool is_ending;
+static volatile sig_atomic_t is_quitting;
+static struct sigaction of_nbdkit;
 
 static struct peer **place_of(const char *address)
 {
@@ -75,40 +86,119 @@ static struct timespec monotonic(void)
     return now;
 }
 
-/* The socket ends, and with it the thread that reads it. With the lock, so that it is still the same connection's. */
+/* nbdkit ends when its last client has gone, and takes no new ones; but clients that say nothing do not go. */
+static void on_quit(int number)
+{
+    is_quitting = 1;
+    of_nbdkit.sa_handler(number);
+}
+
+bool peers_are_quitting(void)
+{
+    return is_quitting;
+}
+
+static void watch_for_quit(void)
+{
+    if (sigaction(SIGTERM, NULL, &of_nbdkit) || of_nbdkit.sa_flags & SA_SIGINFO ||
+        of_nbdkit.sa_handler == SIG_DFL || of_nbdkit.sa_handler == SIG_IGN)
+        return;
+    struct sigaction ours = of_nbdkit;
+    ours.sa_handler = on_quit;
+    sigaction(SIGTERM, &ours, NULL);
+}
+
+/* Whoever has set another one since keeps it. */
+static void watch_no_more(void)
+{
+    struct sigaction now;
+    if (!sigaction(SIGTERM, NULL, &now) && !(now.sa_flags & SA_SIGINFO) &&
+        now.sa_handler == on_quit)
+        sigaction(SIGTERM, &of_nbdkit, NULL);
+}
+
+/* Those that are to be cut, by their ports: those of one address differ in nothing else. */
+static struct visit **late_of(struct visit **late, const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *in = (const void *)address; /* sockaddr_in6 has its port there, too */
+    return &late[ntohs(in->sin_port) % PORTS];
+}
+
+static bool is_late(const struct sockaddr_storage *address, socklen_t length, const void *late)
+{
+    const struct visit *v = *late_of((struct visit **)late, address);
+    while (v && (v->length != length || memcmp(&v->address, address, length)))
+        v = v->next_late;
+    return v;
+}
+
+/* The sockets end, and with them the threads that read them. With the lock, so that they are still the same connections':
+   that is why all are found at once. */
 static void cut_late(time_t now)
 {
+    struct visit *late[PORTS] = {NULL};
+    bool is_any = false;
     for (struct visit *v = visits; v; v = v->next) {
-        if (!v->until || now < v->until)
+        bool is_due = is_quitting || atomic_load(&v->is_unwanted) || (v->until && now >= v->until);
+        if (v->is_cut || !is_due)
             continue;
-        v->until = 0;
-        cut_connection(&v->address, v->length);
+        struct visit **at = late_of(late, &v->address);
+        v->is_cut = is_any = true;
+        v->next_late = *at;
+        *at = v;
     }
+    if (is_any)
+        cut_connections(is_late, late);
+    pthread_cond_broadcast(&has_cut);
 }
 
 static void *watch(void *unused)
 {
     (void)unused;
-    pthread_mutex_lock(&lock);
-    while (!is_ending) {
+    while (!atomic_load(&is_ending)) {
         struct timespec until = monotonic();
+        while (!sem_trywait(&wanted)) /* all that is wanted by now is done at once */
+            continue;
+        pthread_mutex_lock(&lock);
         cut_late(until.tv_sec);
+        pthread_mutex_unlock(&lock);
         until.tv_sec++;
-        pthread_cond_clockwait(&ending, &lock, CLOCK_MONOTONIC, &until);
+        sem_clockwait(&wanted, CLOCK_MONOTONIC, &until);
     }
-    pthread_mutex_unlock(&lock);
     return NULL;
+}
+
+struct visit *peers_visit(void)
+{
+    return pthread_getspecific(key);
+}
+
+void peers_cut(struct visit *visit)
+{
+    if (!visit)
+        return;
+    atomic_store(&visit->is_unwanted, true);
+    sem_post(&wanted);
+}
+
+void peers_await_cut(struct visit *visit)
+{
+    if (!visit || !atomic_load(&visit->is_unwanted))
+        return;
+    pthread_mutex_lock(&lock);
+    while (!visit->is_cut && !atomic_load(&is_ending))
+        pthread_cond_wait(&has_cut, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 void peers_end(void)
 {
-    pthread_mutex_lock(&lock);
-    is_ending = true;
-    pthread_cond_signal(&ending);
-    pthread_mutex_unlock(&lock);
+    atomic_store(&is_ending, true);
+    sem_post(&wanted);
     if (is_watching)
         pthread_join(watcher, NULL);
     is_watching = false;
+    watch_no_more();
 }
 
 bool peers_init(unsigned each, unsigned handshake)
@@ -124,9 +214,15 @@ bool peers_init(unsigned each, unsigned handshake)
     most_total = files.rlim_cur > FILES_ELSE + FILES_EACH
                      ? (unsigned)((files.rlim_cur - FILES_ELSE) / FILES_EACH)
                      : 1;
-    is_watching = !pthread_key_create(&key, leave) && handshake &&
-                  !pthread_create(&watcher, NULL, watch, NULL);
-    return is_watching || !handshake;
+    watch_for_quit();
+    sem_init(&wanted, 0, 0);
+    is_watching = !pthread_key_create(&key, leave) && !pthread_create(&watcher, NULL, watch, NULL);
+    return is_watching;
+}
+
+unsigned peers_most(void)
+{
+    return most_total;
 }
 
 static struct peer *count_in(const char *address, const char **why)

@@ -10,6 +10,7 @@
 #include "tools/nbdkit-leat/control.h"
 #include "tools/nbdkit-leat/cut.h"
 #include "tools/nbdkit-leat/image_server.h"
+#include "tools/nbdkit-leat/image_wait.h"
 #include "tools/nbdkit-leat/lease.h"
 #include "tools/nbdkit-leat/peers.h"
 #include "tools/nbdkit-leat/plugin_io.h"
@@ -21,8 +22,6 @@
 #define REQUEST_BYTES (32u << 20) /* the NBD protocol's own bound for clients that have not asked */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct connection *connections;
-static struct image_server_settings images = {.memory = IMAGE_SERVER_MEMORY};
 static bool has_socket;
 static int64_t limit;
 static unsigned each = CONNECTIONS_EACH, handshake = HANDSHAKE_SECONDS;
@@ -35,13 +34,33 @@ static void log_line(const char *sentence)
 static void cut_all(const struct lease *lease)
 {
     pthread_mutex_lock(&lock);
-    for (struct connection *c = connections; c; c = c->next)
-        if (c->lease == lease)
-            cut_connection(&c->peer, c->peer_length);
+    for (struct connection *c = lease->connections; c; c = c->next)
+        peers_cut(c->visit);
+    pthread_mutex_unlock(&lock);
+}
+
+static void join(struct connection *c)
+{
+    pthread_mutex_lock(&lock);
+    c->next = c->lease->connections;
+    c->at = &c->lease->connections;
+    if (c->next)
+        c->next->at = &c->next;
+    c->lease->connections = c;
+    pthread_mutex_unlock(&lock);
+}
+
+static void part(struct connection *c)
+{
+    pthread_mutex_lock(&lock);
+    *c->at = c->next;
+    if (c->next)
+        c->next->at = c->at;
     pthread_mutex_unlock(&lock);
 }
 
 static const struct lease_hooks hooks = {log_line, cut_all};
+static struct image_server_settings images = {.memory = IMAGE_SERVER_MEMORY, .log = log_line};
 
 /* Of the images' servers: absolute, since nbdkit changes its folder. */
 static int config_images(const char *key, const char *value)
@@ -97,9 +116,11 @@ static int leat_config_complete(void)
     return 0;
 }
 
+/* nbdkit listens by now. */
 static int leat_after_fork(void)
 {
-    if (peers_init(each, handshake) && lease_start_renewing())
+    keep_alive();
+    if (peers_init(each, handshake) && lease_start_renewing(2 * peers_most()))
         return 0;
     nbdkit_error("the threads that renew leases and watch handshakes cannot be started");
     return -1;
@@ -129,6 +150,7 @@ static bool name_peer(const struct sockaddr_storage *peer, char name[LEASE_PEER]
 
 static bool get_peer(struct sockaddr_storage *peer, socklen_t *length, char name[LEASE_PEER])
 {
+    *peer = (struct sockaddr_storage){0};
     *length = sizeof *peer;
     if (nbdkit_peer_name((struct sockaddr *)peer, length))
         peer->ss_family = AF_UNSPEC;
@@ -157,22 +179,30 @@ static int leat_preconnect(int readonly)
         say_refused(name, why);
         return -1;
     }
-    keep_alive(&peer, length);
     return 0;
+}
+
+static bool is_quitting(const void *unused)
+{
+    (void)unused;
+    return peers_are_quitting();
 }
 
 static void *leat_open(int readonly)
 {
+    struct sockaddr_storage address;
+    socklen_t length;
     char peer[LEASE_PEER];
     const char *token = nbdkit_export_name();
     peers_shook_hands();
+    image_wait_unless(is_quitting, NULL);
     struct connection *c = calloc(1, sizeof *c);
     if (!c || !token) {
         nbdkit_error("there is no memory for a connection");
         free(c);
         return NULL;
     }
-    if (get_peer(&c->peer, &c->peer_length, peer))
+    if (get_peer(&address, &length, peer))
         c->lease = lease_open(token, peer, readonly);
     else
         nbdkit_error("an export is refused: the client's address is not known");
@@ -180,22 +210,15 @@ static void *leat_open(int readonly)
         free(c);
         return NULL;
     }
-    pthread_mutex_lock(&lock);
-    c->next = connections;
-    connections = c;
-    pthread_mutex_unlock(&lock);
+    c->visit = peers_visit();
+    join(c);
     return c;
 }
 
 static void leat_close(void *handle)
 {
     struct connection *c = handle;
-    pthread_mutex_lock(&lock);
-    struct connection **at = &connections;
-    while (*at != c)
-        at = &(*at)->next;
-    *at = c->next;
-    pthread_mutex_unlock(&lock);
+    part(c);
     lease_close(c->lease);
     free(c);
 }

@@ -3,16 +3,32 @@
 
 #include <errno.h>
 
+#include "tools/nbdkit-leat/image_wait.h"
+#include "tools/nbdkit-leat/peers.h"
+
 #define EXTENTS_AT_ONCE 16384u /* an answer may be shorter than what was asked for */
 #define ZEROS_BYTES 65536u
 
 static const char zeros[ZEROS_BYTES];
 
+static bool is_vain(const void *lease)
+{
+    return peers_are_quitting() || lease_is_vain(lease);
+}
+
+/* Others' clients take this for an error of their disk's: it is said when the connection is cut, if it can be. */
+static int shut_down(const struct connection *c)
+{
+    peers_await_cut(c->visit);
+    errno = ESHUTDOWN;
+    return -1;
+}
+
 /* Around each use of the disk. */
 static bool begin(const struct connection *c)
 {
-    errno = ESHUTDOWN;
-    return lease_enter(c->lease);
+    image_wait_unless(is_vain, c->lease);
+    return lease_enter(c->lease) || !shut_down(c);
 }
 
 /* An error as nbdkit wants it. A lease that is gone is said as such, whatever else has failed. */
@@ -20,11 +36,13 @@ static int end(const struct connection *c, int error)
 {
     if (atomic_load(&c->lease->is_gone))
         error = -ESHUTDOWN;
+    else if (error == -ESHUTDOWN)
+        lease_give_up(c->lease);
     lease_leave(c->lease);
-    if (!error)
-        return 0;
+    if (error == -ESHUTDOWN)
+        return shut_down(c);
     errno = -error;
-    return -1;
+    return error ? -1 : 0;
 }
 
 int leat_pread(void *handle, void *to, uint32_t count, uint64_t offset, uint32_t flags)

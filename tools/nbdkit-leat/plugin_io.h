@@ -12,9 +12,8 @@
 
 struct connection {
     struct lease *lease;
-    struct sockaddr_storage peer;
-    socklen_t peer_length;
-    struct connection *next;
+    struct visit *visit;
+    struct connection *next, **at; /* of its lease */
 };
 
 /* As nbdkit-plugin(3) has them: 0, or -1 with errno. */

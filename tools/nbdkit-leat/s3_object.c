@@ -8,12 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define TRIES 8
+#define ALL_TRIES_MS 28000
 #define RETRY_MS 200 /* doubled each time */
 #define CONNECT_SECONDS 10L
-#define SILENT_SECONDS 30L
+#define SILENT_SECONDS 14L /* of one try */
+#define SAME "If-Match: "
+#define LONGEST_TAG 200u
 
 /* What a request without a body is signed with: SHA-256 of nothing. libcurl 7.88 does not send it by itself, and S3 wants it. */
 #define NOTHING                                                                                    \
@@ -151,25 +154,34 @@ static bool is_passing(CURLcode code, long status)
     }
 }
 
+static int64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* One request, some times. The status that is wanted has all of its bytes. */
 static int perform(const struct s3_object *object, struct s3_transfer *t, long wanted, void *to,
                    size_t count, char error[S3_ERROR])
 {
-    useconds_t pause = RETRY_MS * 1000;
-    for (unsigned tries = TRIES;; pause *= 2) {
+    int64_t end = milliseconds() + ALL_TRIES_MS, left = ALL_TRIES_MS;
+    for (int64_t pause = RETRY_MS;; pause *= 2) {
         long status = 0;
         t->to = to;
         t->left = count;
+        curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)left);
         CURLcode code = curl_easy_perform(t->curl);
         curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
         if (!code && status == wanted && !t->left)
             return 0;
-        if (!--tries || !is_passing(code, status)) {
+        left = end - milliseconds() - pause;
+        if (left <= 0 || !is_passing(code, status)) {
             snprintf(error, S3_ERROR, "%.140s: %s (status %ld)", object->url, reason(code, status),
                      status);
             return status == 404 ? -ENOENT : -EIO;
         }
-        usleep(pause);
+        usleep((useconds_t)pause * 1000);
     }
 }
 
@@ -190,11 +202,19 @@ int s3_read(struct s3_object *object, void *to, uint32_t count, uint64_t offset,
     return number;
 }
 
-static void note_same(struct s3_object *object, CURL *curl)
+static bool note_same(struct s3_object *object, CURL *curl)
 {
     struct curl_header *tag;
-    if (!curl_easy_header(curl, "ETag", 0, CURLH_HEADER, -1, &tag) && strlen(tag->value) < 200)
-        snprintf(object->same, sizeof object->same, "If-Match: %s", tag->value);
+    if (curl_easy_header(curl, "ETag", 0, CURLH_HEADER, -1, &tag) || !*tag->value ||
+        strlen(tag->value) > LONGEST_TAG)
+        return false;
+    snprintf(object->same, sizeof object->same, SAME "%s", tag->value);
+    return true;
+}
+
+const char *s3_tag(const struct s3_object *object)
+{
+    return object->same + strlen(SAME);
 }
 
 /* Size and tag. The connection is not kept, since later requests have a header more. */
@@ -215,7 +235,11 @@ static int look(struct s3_object *object, char error[S3_ERROR])
         number = -EIO;
     }
     object->size = (uint64_t)size;
-    note_same(object, t->curl);
+    if (!number && !note_same(object, t->curl)) {
+        snprintf(error, S3_ERROR, "%.140s: the server gives it no ETag to tell it from another",
+                 object->url);
+        number = -EIO;
+    }
     end(t);
     return number;
 }

@@ -69,6 +69,12 @@ static int64_t s3_get_size(void *handle)
     return (int64_t)object->size;
 }
 
+/* Which object it is: the one who has started this process compares it with an earlier one's. */
+static const char *s3_export_description(void *handle)
+{
+    return s3_tag(handle);
+}
+
 static int s3_pread(void *handle, void *to, uint32_t count, uint64_t offset, uint32_t flags)
 {
     char error[S3_ERROR];
@@ -94,6 +100,7 @@ static struct nbdkit_plugin plugin = {
     .open = s3_plugin_open,
     .close = s3_plugin_close,
     .get_size = s3_get_size,
+    .export_description = s3_export_description,
     .pread = s3_pread,
     .errno_is_preserved = 1,
 };

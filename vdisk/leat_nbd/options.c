@@ -36,7 +36,7 @@ static const char usage[] =
     "  --tls-ca FILE      TLS with certificates: PEM of who may vouch for the server\n"
     "  --tls-cert FILE --tls-key FILE  a certificate of one's own, in PEM\n"
     "  --tls-name NAME    what the server's certificate is for (its host name)\n"
-    "  --root-hash HASH:BLOCKS  every block is verified; as mkverity prints it\n"
+    "  --root-hash HASH:BLOCKS[:ALL]  every block is verified; as mkverity prints it\n"
     "  --hash-export NAME its hash tree, on the same servers (EXPORT.verity)\n"
     "  --profile FILE     streams this boot profile first, records the boot\n"
     "  --quiet SECONDS    nothing new for so long ends the boot (15)\n"

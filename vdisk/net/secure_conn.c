@@ -107,6 +107,12 @@ size_t secure_conn_receive(void *conn, void *data, size_t size)
     return c->tls ? tls_receive(c->tls, data, size) : net_conn_receive(c->raw, data, size);
 }
 
+bool secure_conn_is_refused(const void *conn)
+{
+    const struct secure_conn *c = conn;
+    return c->tls && tls_is_refused(c->tls);
+}
+
 bool secure_conns_run(void)
 {
     static uint32_t first; /* connections take turns */

@@ -22,6 +22,7 @@ void *secure_conn_open(struct net_conns *n, const char *host, uint16_t port,
 void secure_conn_close(void *conn);
 size_t secure_conn_send(void *conn, const void *data, size_t size);
 size_t secure_conn_receive(void *conn, void *data, size_t size);
+bool secure_conn_is_refused(const void *conn); /* tls_is_refused */
 
 /* After net_conns_run: goes on with handshakes, one step at a time, and tells the engine of those that have failed.
  * True: there is another step to do, at once. */

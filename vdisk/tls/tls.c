@@ -16,6 +16,7 @@ struct tls {
     bool is_open, has_ended;
     bool is_blocked; /* the wire took nothing */
     bool has_more;   /* the handshake can go on at once */
+    bool is_refused;
     char why[192];
     size_t sending; /* of `chunk`, given to mbedTLS and not all on the wire yet */
     unsigned char chunk[CHUNK_BYTES];
@@ -63,12 +64,20 @@ void tls_close(struct tls *t)
     free(t);
 }
 
+/* Our Finished is gone, which the server cannot read with another key, and its own has not come. */
+static bool has_proven(const struct tls *t)
+{
+    return t->keys->is_psk && !t->is_open &&
+           t->ssl.state >= MBEDTLS_SSL_SERVER_CHANGE_CIPHER_SPEC && !t->ssl.out_left;
+}
+
 static const char *reason_of(const struct tls *t, int error)
 {
+    bool has_hung_up = error == MBEDTLS_ERR_SSL_CONN_EOF;
     switch (error) {
     case MBEDTLS_ERR_SSL_CONN_EOF: /* a server may hang up without an alert, or before it is read */
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
-        if (t->is_open)
+        if (t->is_open || (has_hung_up && t->keys->is_psk && !has_proven(t)))
             return "TLS: the server ended the connection";
         return t->keys->is_psk ? "TLS: the server refuses: is the pre-shared key the right one?"
                                : "TLS: the server refuses: does it want a certificate, or a "
@@ -90,6 +99,8 @@ static void end(struct tls *t, int error)
 {
     const char *reason = reason_of(t, error);
     t->has_ended = true;
+    t->is_refused = has_proven(t) && (error == MBEDTLS_ERR_SSL_CONN_EOF ||
+                                      error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
     if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
         char text[112] = "";
         mbedtls_x509_crt_verify_info(text, sizeof text, "", mbedtls_ssl_get_verify_result(&t->ssl));
@@ -185,4 +196,9 @@ bool tls_is_sending(const struct tls *t)
 const char *tls_end_reason(const struct tls *t)
 {
     return t->has_ended ? t->why : NULL;
+}
+
+bool tls_is_refused(const struct tls *t)
+{
+    return t->is_refused;
 }

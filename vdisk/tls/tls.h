@@ -61,5 +61,8 @@ size_t tls_receive(struct tls *t, void *data, size_t size);
 bool tls_is_sending(const struct tls *t);
 /* NULL: all is well; else why it has ended, for people. */
 const char *tls_end_reason(const struct tls *t);
+/* It has ended, by the server, when that had the proof of our pre-shared key and had not given its own: as it is where the
+ * server has another key, with or without an alert (RFC 4279, section 2), and rarely where it died just then. */
+bool tls_is_refused(const struct tls *t);
 
 #endif

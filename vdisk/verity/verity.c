@@ -28,6 +28,21 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* A number up to the end or a colon, which is passed. NULL: good. */
+static const char *take_blocks(const char **text, uint64_t *blocks)
+{
+    const char *at = *text;
+    for (*blocks = 0; *at && *at != ':'; at++) {
+        if (*at < '0' || *at > '9')
+            return "has something else than a number of data blocks behind its colon";
+        *blocks = *blocks * 10 + (uint64_t)(*at - '0');
+        if (*blocks > VERITY_MAX_BLOCKS)
+            return "has too many data blocks";
+    }
+    *text = at + (*at == ':' && at[1]);
+    return *blocks ? NULL : "has no data blocks";
+}
+
 const char *verity_root_parse(const char *text, struct verity_root *root)
 {
     for (uint32_t i = 0; i < VERITY_HASH_BYTES; i++, text += 2) {
@@ -38,14 +53,13 @@ const char *verity_root_parse(const char *text, struct verity_root *root)
     }
     if (*text++ != ':' || !*text)
         return "must be HASH:BLOCKS as mkverity prints it; BLOCKS is the number of data blocks";
-    for (root->blocks = 0; *text; text++) {
-        if (*text < '0' || *text > '9')
-            return "has something else than a number of data blocks behind its colon";
-        root->blocks = root->blocks * 10 + (uint64_t)(*text - '0');
-        if (root->blocks > VERITY_MAX_BLOCKS)
-            return "has too many data blocks";
-    }
-    return root->blocks ? NULL : "has no data blocks";
+    const char *why = take_blocks(&text, &root->blocks);
+    root->all = root->blocks;
+    if (!why && *text)
+        why = take_blocks(&text, &root->all);
+    if (!why && *text)
+        why = "has something else than a number of data blocks behind its colon";
+    return !why && root->all < root->blocks ? "has fewer blocks of the disk than data blocks" : why;
 }
 
 void verity_tree_init(struct verity_tree *t, uint64_t data_blocks)

@@ -27,11 +27,13 @@
 #define VERITY_MAX_SALT 256u
 #define VERITY_MAX_LEVELS 8u
 #define VERITY_MAX_BLOCKS (1ull << 51) /* of the data: 2^63 bytes; 8 levels are for 2^56 */
-#define VERITY_ROOT_TEXT 96u           /* "HASH:BLOCKS" with its NUL */
+#define VERITY_ROOT_TEXT 104u          /* "HASH:BLOCKS:ALL" with its NUL */
 
 struct verity_root { /* what is trusted */
     uint8_t hash[VERITY_HASH_BYTES];
     uint64_t blocks; /* data blocks, 1 .. VERITY_MAX_BLOCKS */
+    uint64_t all;    /* of the disk: those behind the data blocks are zeros. Less than
+                        `blocks`: as many */
 };
 
 struct verity_salt {
@@ -58,8 +60,8 @@ struct verity_place {
 typedef void verity_sha256(const void *salt, size_t salt_size, const void *data, size_t size,
                            uint8_t out[VERITY_HASH_BYTES]);
 
-/* "HASH:BLOCKS": 64 hexadecimal digits, then the number of data blocks. NULL: *root is set; else why
-   not, for people. */
+/* "HASH:BLOCKS" or "HASH:BLOCKS:ALL": 64 hexadecimal digits, the number of data blocks, and that of the disk's, if it
+   is larger than its image. NULL: *root is set; else why not, for people. */
 const char *verity_root_parse(const char *text, struct verity_root *root);
 
 /* data_blocks: 1 .. VERITY_MAX_BLOCKS. */

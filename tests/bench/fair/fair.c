@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * leat-fair: one engine, several disks of several tenants, each kept busy in its own way, on one
- * server. Prints one line of JSON: for each disk the bytes that it got, how long its requests took, and of
- * a boot how long it waited in all.
+ * server. Prints one line of JSON: how late the host let it run (watch.h), and for each disk the bytes
+ * that it got, how long its requests took, and of a boot how long it waited in all.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/fair/watch.h"
 #include "vdisk/leat_nbd/sockets.h"
 #include "vdisk/profile/profile.h"
 #include "vdisk/vdisk.h"
@@ -18,14 +19,14 @@
 #define SECOND_NS 1000000000ull
 
 static const char usage[] =
-    "usage: leat-fair SECONDS SOCKET-PATH EXPORT:KIND:WEIGHT[:TENANT] ...\n"
+    "usage: leat-fair SETTLE SECONDS SOCKET-PATH EXPORT:KIND:WEIGHT[:TENANT] ...\n"
     "  KIND  bulk    64 reads of 64 KiB at a time\n"
     "        small   one read of 4 KiB at a time, with pauses of 5 ms\n"
     "        write   16 writes of 64 KiB at a time\n"
     "        stream  no requests: a boot profile of 1 GiB\n"
-    "        boot    after the first second: a boot profile of 8 MiB, and one\n"
+    "        boot    after SETTLE seconds: a boot profile of 8 MiB, and one\n"
     "                read of 16 KiB at a time of just that\n"
-    "The first second does not count.\n";
+    "The first SETTLE seconds do not count.\n";
 
 static const struct kind {
     const char *name;
@@ -247,6 +248,9 @@ static int by_size(const void *a, const void *b)
 
 static void print(unsigned disks)
 {
+    struct watch_lapses lapses = watch_lapses();
+    printf("{\"late_us\": %llu, \"longest_us\": %llu, \"disks\": [",
+           (unsigned long long)lapses.all_us, (unsigned long long)lapses.longest_us);
     for (unsigned i = 0; i < disks; i++) {
         struct load *l = &loads[i];
         uint64_t waited_us = 0;
@@ -256,24 +260,25 @@ static void print(unsigned disks)
         uint32_t last = l->count ? l->count - 1 : 0;
         printf("%s{\"disk\": \"%s\", \"bytes\": %llu, \"requests\": %u, \"half_us\": %u, "
                "\"most_us\": %u, \"waited_us\": %llu}",
-               i ? ", " : "[", l->config.export_name, (unsigned long long)l->got_bytes, l->count,
+               i ? ", " : "", l->config.export_name, (unsigned long long)l->got_bytes, l->count,
                l->times_us[last / 2], l->times_us[(uint64_t)last * 99 / 100],
                (unsigned long long)waited_us);
     }
-    puts("]");
+    puts("]}");
 }
 
 int main(int argc, char **argv)
 {
     struct vdisk_limits limits = {.cache_bytes = 512u << 20, .connections = 1};
-    unsigned disks = argc > 3 ? (unsigned)argc - 3 : 0;
+    unsigned disks = argc > 4 ? (unsigned)argc - 4 : 0;
     if (!disks || disks > MOST_DISKS) {
         fputs(usage, stderr);
         return 2;
     }
+    watch_begin();
     engine = vdisk_create(&sockets_platform, &limits);
     for (unsigned i = 0; i < disks; i++) {
-        parse(&loads[i], argv[2], argv[i + 3]);
+        parse(&loads[i], argv[3], argv[i + 4]);
         loads[i].disk = vdisk_attach(engine, &loads[i].config, changed, NULL);
     }
     while (!are_known(disks))
@@ -281,11 +286,11 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < disks; i++)
         if (!loads[i].kind->flying)
             put_profile(&loads[i]);
-    count_from_ns = now_ns() + SECOND_NS;
+    count_from_ns = now_ns() + (uint64_t)atoi(argv[1]) * SECOND_NS;
     keep_all_busy(disks, count_from_ns);
     for (unsigned i = 0; i < disks; i++)
         loads[i].got_bytes = loads[i].kind->flying ? 0 : 0 - streamed_bytes(&loads[i]);
-    keep_all_busy(disks, count_from_ns + (uint64_t)atoi(argv[1]) * SECOND_NS);
+    keep_all_busy(disks, count_from_ns + (uint64_t)atoi(argv[2]) * SECOND_NS);
     for (unsigned i = 0; i < disks; i++)
         loads[i].got_bytes += loads[i].kind->flying ? 0 : streamed_bytes(&loads[i]);
     print(disks);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #define STORM_IN_FLIGHT 32u
 #define STORM_MAX_CLIENTS 1024u
@@ -17,36 +18,48 @@ struct storm_read {
 
 struct storm_client {
     uint32_t number;
-    char address[16];                             /* its own, of 127.0.0.0/8 */
-    char uuid[37], key[65];                       /* mode leatd */
-    char host[64], port[8];                       /* leatd's */
-    char disk_host[64], disk_port[8], token[128]; /* of the disk: from leatd's answer */
-    void *connection;                             /* stays open until storm_*_close */
+    char address[16];       /* its own, of 127.0.0.0/8 */
+    char uuid[37], key[65]; /* with a key file */
+    char disk_host[64], disk_port[8],
+        token[128];           /* of the disk: from the command line, or leatd's answer */
+    void *leatd, *connection; /* stay open until storm_*_close; NULL: none */
+    int lun;                  /* of iSCSI */
     uint8_t *buffers[STORM_IN_FLIGHT];
+    double let_in_s, open_s,
+        done_s; /* from the start of all: leatd has said all; the disk is open; all is read */
 };
 
 struct storm {
     const struct storm_read *reads;
     uint32_t count;
-    const char *uri;        /* nbd://..., nbds:// or iscsi://...; NULL: by leatd */
-    const char *psk_file;   /* the clients' keys, by leatd */
-    const char *plain_disk; /* HOST:PORT: the disk there, without TLS; NULL: as leatd says */
+    const char *leatd;    /* HOST:PORT, or NULL */
+    const char *disk;     /* HOST:PORT of an NBD server; NULL: as leatd says */
+    const char *iscsi;    /* iscsi://..., or NULL */
+    const char *psk_file; /* the clients' keys, lines UUID:HEX */
+    bool is_secure;       /* the disk is read over TLS */
 };
 
 /* All end the program with one line when something fails: a client that is not served makes the figure worthless. */
 _Noreturn void storm_die(const struct storm_client *client, const char *what, const char *why);
 
-/* A TCP connection from the client's own address. */
+/* HOST:PORT as its parts; ends the program if it is none. */
+void storm_split(const char *address, char host[64], char port[8]);
+
+/* A TCP connection to a numeric address, from the client's own. */
 int storm_connect(const struct storm_client *client, const char *host, const char *port);
 
-/* Hello over TLS with the client's key, and the boot profile's download; fills disk_host, disk_port, token. The connection
-   is closed: Leat makes a new one for each renewal. */
-void storm_hello(struct storm_client *client);
+/* What a machine says to leatd at its start (client/), over one TLS connection with its key: hello, what it has chosen, the boot
+   profile's download. Fills disk_host, disk_port and token. */
+void storm_hello(const struct storm *storm, struct storm_client *client);
+void storm_leatd_close(struct storm_client *client);
 
+/* Opens the disk. */
+void storm_nbd_open(const struct storm *storm, struct storm_client *client);
+void storm_iscsi_open(const struct storm *storm, struct storm_client *client);
+/* All reads of the boot. */
 void storm_nbd_boot(const struct storm *storm, struct storm_client *client);
-void storm_nbd_close(struct storm_client *client);
-
 void storm_iscsi_boot(const struct storm *storm, struct storm_client *client);
+void storm_nbd_close(struct storm_client *client);
 void storm_iscsi_close(struct storm_client *client);
 
 #endif

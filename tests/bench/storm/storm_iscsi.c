@@ -30,37 +30,34 @@ static void serve(struct iscsi_context *iscsi, const struct storm_client *client
         storm_die(client, "the server", iscsi_get_error(iscsi));
 }
 
-static struct iscsi_context *open_disk(const struct storm *storm, struct storm_client *client,
-                                       int *lun)
+void storm_iscsi_open(const struct storm *storm, struct storm_client *client)
 {
     char name[64];
     snprintf(name, sizeof name, "iqn.2026-11.org.leat:storm%u", client->number);
     struct iscsi_context *iscsi = iscsi_create_context(name);
-    struct iscsi_url *url = iscsi ? iscsi_parse_full_url(iscsi, storm->uri) : NULL;
+    struct iscsi_url *url = iscsi ? iscsi_parse_full_url(iscsi, storm->iscsi) : NULL;
     if (!url)
-        storm_die(client, storm->uri, "not an iSCSI URL");
+        storm_die(client, storm->iscsi, "not an iSCSI URL");
     iscsi_set_targetname(iscsi, url->target);
     iscsi_set_session_type(iscsi, ISCSI_SESSION_NORMAL);
     iscsi_set_header_digest(iscsi, ISCSI_HEADER_DIGEST_NONE);
     if (iscsi_full_connect_sync(iscsi, url->portal, url->lun))
-        storm_die(client, storm->uri, iscsi_get_error(iscsi));
-    *lun = url->lun;
+        storm_die(client, storm->iscsi, iscsi_get_error(iscsi));
+    client->lun = url->lun;
     iscsi_destroy_url(url);
     client->connection = iscsi;
-    return iscsi;
 }
 
 void storm_iscsi_boot(const struct storm *storm, struct storm_client *client)
 {
     struct boot boot = {.client = client};
-    int lun;
-    struct iscsi_context *iscsi = open_disk(storm, client, &lun);
+    struct iscsi_context *iscsi = client->connection;
     for (uint32_t i = 0; i < storm->count; i++) {
         const struct storm_read *r = &storm->reads[i];
         while (boot.in_flight >= STORM_IN_FLIGHT)
             serve(iscsi, client);
         boot.in_flight++;
-        if (!iscsi_read10_task(iscsi, lun, (uint32_t)(r->offset / SECTOR_BYTES), r->length,
+        if (!iscsi_read10_task(iscsi, client->lun, (uint32_t)(r->offset / SECTOR_BYTES), r->length,
                                SECTOR_BYTES, 0, 0, 0, 0, 0, on_done, &boot))
             storm_die(client, "read", iscsi_get_error(iscsi));
     }

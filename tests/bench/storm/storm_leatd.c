@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a machine says to leatd before it has a disk (docs/server.md, "The client's API"). */
+/* What a machine says to leatd before it has a disk (docs/server.md, "The client's API"), as client/ says it: on one connection,
+   which it keeps. */
 #include <cjson/cJSON.h>
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,54 +12,77 @@
 #include "tests/bench/storm/storm.h"
 
 #define ANSWER_BYTES (2u << 20)
+#define SUM_BYTES 32u
+/* What vdisk/tls/keys.c offers, in its order. */
+#define PRIORITIES                                                                                 \
+    "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"  \
+    "-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM"
 
-static gnutls_session_t open_tls(const struct storm_client *client, int fd,
-                                 gnutls_psk_client_credentials_t *credentials)
-{
+struct leatd {
+    const struct storm_client *client;
+    int fd;
     gnutls_session_t tls;
+    gnutls_psk_client_credentials_t credentials;
+    char *answer; /* ANSWER_BYTES; used as far as the last answer came, and a NUL */
+    size_t used;
+};
+
+static struct leatd *connect_tls(const struct storm *storm, struct storm_client *client)
+{
+    char host[64], port[8];
     gnutls_datum_t key = {(unsigned char *)client->key, (unsigned)strlen(client->key)};
-    gnutls_psk_allocate_client_credentials(credentials);
-    gnutls_psk_set_client_credentials(*credentials, client->uuid, &key, GNUTLS_PSK_KEY_HEX);
-    gnutls_init(&tls, GNUTLS_CLIENT);
-    gnutls_priority_set_direct(tls, "NORMAL:-VERS-TLS1.3:-KX-ALL:+ECDHE-PSK", NULL);
-    gnutls_credentials_set(tls, GNUTLS_CRD_PSK, *credentials);
-    gnutls_transport_set_int(tls, fd);
+    struct leatd *l = client->leatd = calloc(1, sizeof *l);
+    if (!l || !(l->answer = malloc(ANSWER_BYTES)))
+        storm_die(client, "leatd", "no memory");
+    storm_split(storm->leatd, host, port);
+    l->client = client;
+    l->fd = storm_connect(client, host, port);
+    gnutls_psk_allocate_client_credentials(&l->credentials);
+    gnutls_psk_set_client_credentials(l->credentials, client->uuid, &key, GNUTLS_PSK_KEY_HEX);
+    gnutls_init(&l->tls, GNUTLS_CLIENT);
+    gnutls_priority_set_direct(l->tls, PRIORITIES, NULL);
+    gnutls_credentials_set(l->tls, GNUTLS_CRD_PSK, l->credentials);
+    gnutls_transport_set_int(l->tls, l->fd);
     int error;
-    while ((error = gnutls_handshake(tls)) < 0)
+    while ((error = gnutls_handshake(l->tls)) < 0)
         if (gnutls_error_is_fatal(error))
             storm_die(client, "TLS with leatd", gnutls_strerror(error));
-    return tls;
+    return l;
 }
 
-static char *body_of(char *answer)
+/* The body, and its size, once it is there as a whole. */
+static char *whole_body(struct leatd *l, size_t *size)
 {
-    char *body = strstr(answer, "\r\n\r\n");
-    return body ? body + 4 : NULL;
-}
-
-/* One request on a connection of its own. The body of a 200; NULL for 404. To be freed: *all. */
-static char *ask(struct storm_client *client, const char *request, char **all)
-{
-    gnutls_psk_client_credentials_t credentials;
-    int fd = storm_connect(client, client->host, client->port);
-    gnutls_session_t tls = open_tls(client, fd, &credentials);
-    char *answer = *all = malloc(ANSWER_BYTES);
-    size_t used = 0;
-    ssize_t got;
-    if (!answer || gnutls_record_send(tls, request, strlen(request)) < 0)
-        storm_die(client, "leatd", "cannot be asked");
-    while (used < ANSWER_BYTES - 1 &&
-           (got = gnutls_record_recv(tls, answer + used, ANSWER_BYTES - 1 - used)) > 0)
-        used += (size_t)got;
-    answer[used] = 0;
-    gnutls_deinit(tls);
-    gnutls_psk_free_client_credentials(credentials);
-    close(fd);
-    if (!strncmp(answer, "HTTP/1.1 404", 12))
+    char *end = strstr(l->answer, "\r\n\r\n"),
+         *field = strcasestr(l->answer, "\r\nContent-Length: ");
+    if (!end || !field || field > end)
         return NULL;
-    if (strncmp(answer, "HTTP/1.1 200", 12) != 0 || !body_of(answer))
-        storm_die(client, "leatd", answer);
-    return body_of(answer);
+    *size = strtoul(field + 18, NULL, 10);
+    return l->used >= (size_t)(end + 4 - l->answer) + *size ? end + 4 : NULL;
+}
+
+/* One request; the body of its answer, which has to be a 200, until the next one. */
+__attribute__((format(printf, 3, 4))) static char *ask(struct leatd *l, size_t *size,
+                                                       const char *format, ...)
+{
+    char request[1024], *body;
+    va_list list;
+    va_start(list, format);
+    int length = vsnprintf(request, sizeof request, format, list);
+    va_end(list);
+    if (gnutls_record_send(l->tls, request, (size_t)length) != length)
+        storm_die(l->client, "leatd", "cannot be asked");
+    l->used = 0;
+    do {
+        ssize_t got = gnutls_record_recv(l->tls, l->answer + l->used, ANSWER_BYTES - 1 - l->used);
+        if (got <= 0)
+            storm_die(l->client, "leatd", "has closed the connection");
+        l->used += (size_t)got;
+        l->answer[l->used] = 0;
+    } while (!(body = whole_body(l, size)));
+    if (strncmp(l->answer, "HTTP/1.1 200", 12) != 0)
+        storm_die(l->client, "leatd", l->answer);
+    return body;
 }
 
 static const char *text_of(const struct storm_client *client, const cJSON *object, const char *name)
@@ -67,36 +93,73 @@ static const char *text_of(const struct storm_client *client, const cJSON *objec
     return item->valuestring;
 }
 
-static void take_disk(struct storm_client *client, const char *body, char session[128])
+static cJSON *say_hello(struct leatd *l)
 {
-    cJSON *answer = cJSON_Parse(body);
-    const cJSON *disk = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "disks"), 0);
-    const cJSON *server =
-        cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "servers"), 0);
-    snprintf(session, 128, "%s", text_of(client, answer, "session"));
-    snprintf(client->token, sizeof client->token, "%s", text_of(client, disk, "export"));
-    if (!cJSON_IsString(server) ||
-        sscanf(server->valuestring, "%63[^:]:%7s", client->disk_host, client->disk_port) != 2)
-        storm_die(client, "leatd's answer lacks", "servers");
-    cJSON_Delete(answer);
+    const struct storm_client *client = l->client;
+    char body[256];
+    size_t size;
+    int length =
+        snprintf(body, sizeof body,
+                 "{\"uuid\":\"%s\",\"macs\":[\"52:54:00:00:%02x:%02x\"],\"version\":\"0.1.0\"}",
+                 client->uuid, client->number >> 8, client->number & 255);
+    const char *answer = ask(l, &size,
+                             "POST /client/v1/hello HTTP/1.1\r\nHost: leatd\r\n"
+                             "Content-Length: %d\r\n\r\n%s",
+                             length, body);
+    return cJSON_ParseWithLength(answer, size);
 }
 
-void storm_hello(struct storm_client *client)
+static void say_chosen(struct leatd *l, const char *session, const char *disk)
 {
-    char body[256], request[640], session[128], *all;
-    snprintf(body, sizeof body,
-             "{\"uuid\": \"%s\", \"macs\": [\"52:54:00:00:%02x:%02x\"], \"version\": \"0.1.0\"}",
-             client->uuid, client->number >> 8, client->number & 255);
-    snprintf(request, sizeof request,
-             "POST /client/v1/hello HTTP/1.1\r\nHost: leatd\r\nConnection: close\r\n"
-             "Content-Length: %zu\r\n\r\n%s",
-             strlen(body), body);
-    take_disk(client, ask(client, request, &all), session);
-    free(all);
-    snprintf(request, sizeof request,
-             "GET /client/v1/profile/storm HTTP/1.1\r\nHost: leatd\r\nConnection: close\r\n"
-             "Authorization: Bearer %s\r\n\r\n",
-             session);
-    ask(client, request, &all);
-    free(all);
+    char body[128];
+    size_t size;
+    int length = snprintf(body, sizeof body, "{\"disks\":[\"%s\"]}", disk);
+    ask(l, &size,
+        "POST /client/v1/chosen HTTP/1.1\r\nHost: leatd\r\nAuthorization: Bearer %s\r\n"
+        "Content-Length: %d\r\n\r\n%s",
+        session, length, body);
+}
+
+static void download(struct leatd *l, const char *session, const cJSON *file)
+{
+    uint8_t sum[SUM_BYTES];
+    char text[2 * SUM_BYTES + 1];
+    size_t size;
+    const char *data =
+        ask(l, &size, "GET %s HTTP/1.1\r\nHost: leatd\r\nAuthorization: Bearer %s\r\n\r\n",
+            text_of(l->client, file, "path"), session);
+    gnutls_hash_fast(GNUTLS_DIG_SHA256, data, size, sum);
+    for (unsigned i = 0; i < SUM_BYTES; i++)
+        snprintf(text + 2 * (size_t)i, 3, "%02x", sum[i]);
+    if (strcmp(text, text_of(l->client, file, "sha256")) != 0)
+        storm_die(l->client, "the boot profile", "has another SHA-256 than leatd says");
+}
+
+void storm_hello(const struct storm *storm, struct storm_client *client)
+{
+    struct leatd *l = connect_tls(storm, client);
+    cJSON *answer = say_hello(l);
+    const cJSON *disk = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "disks"), 0);
+    const cJSON *server = cJSON_GetArrayItem(cJSON_GetObjectItem(answer, "servers"), 0);
+    const char *session = text_of(client, answer, "session");
+    if (!cJSON_IsString(server))
+        storm_die(client, "leatd's answer lacks", "servers");
+    snprintf(client->token, sizeof client->token, "%s", text_of(client, disk, "export"));
+    if (!storm->disk)
+        storm_split(server->valuestring, client->disk_host, client->disk_port);
+    say_chosen(l, session, text_of(client, disk, "name"));
+    download(l, session, cJSON_GetObjectItem(disk, "profile"));
+    cJSON_Delete(answer);
+    free(l->answer);
+    l->answer = NULL;
+}
+
+void storm_leatd_close(struct storm_client *client)
+{
+    struct leatd *l = client->leatd;
+    gnutls_bye(l->tls, GNUTLS_SHUT_WR);
+    gnutls_deinit(l->tls);
+    gnutls_psk_free_client_credentials(l->credentials);
+    close(l->fd);
+    free(l);
 }

@@ -18,28 +18,18 @@ static int on_done(void *user, int *error)
     return 1; /* the command is retired */
 }
 
-static struct nbd_handle *open_disk(const struct storm *storm, struct storm_client *client)
+void storm_nbd_open(const struct storm *storm, struct storm_client *client)
 {
-    struct nbd_handle *nbd = nbd_create();
+    struct nbd_handle *nbd = client->connection = nbd_create();
     if (!nbd)
         storm_die(client, "libnbd", nbd_get_error());
-    client->connection = nbd;
-    if (storm->uri) {
-        if (nbd_set_uri_allow_local_file(nbd, true) < 0 || nbd_connect_uri(nbd, storm->uri) < 0)
-            storm_die(client, storm->uri, nbd_get_error());
-        return nbd;
-    }
-    if (storm->plain_disk) {
-        if (sscanf(storm->plain_disk, "%63[^:]:%7s", client->disk_host, client->disk_port) != 2)
-            storm_die(client, storm->plain_disk, "not HOST:PORT");
-    } else if (nbd_set_tls(nbd, LIBNBD_TLS_REQUIRE) < 0 ||
-               nbd_set_tls_username(nbd, client->uuid) < 0 ||
-               nbd_set_tls_psk_file(nbd, storm->psk_file) < 0)
+    if (storm->is_secure &&
+        (nbd_set_tls(nbd, LIBNBD_TLS_REQUIRE) < 0 || nbd_set_tls_username(nbd, client->uuid) < 0 ||
+         nbd_set_tls_psk_file(nbd, storm->psk_file) < 0))
         storm_die(client, "TLS", nbd_get_error());
     if (nbd_set_export_name(nbd, client->token) < 0 ||
         nbd_connect_socket(nbd, storm_connect(client, client->disk_host, client->disk_port)) < 0)
         storm_die(client, "its disk", nbd_get_error());
-    return nbd;
 }
 
 static struct slot *free_slot(struct slot *slots)
@@ -59,7 +49,7 @@ static void wait_for_some(struct nbd_handle *nbd, const struct storm_client *cli
 void storm_nbd_boot(const struct storm *storm, struct storm_client *client)
 {
     struct slot slots[STORM_IN_FLIGHT] = {0}, *slot;
-    struct nbd_handle *nbd = open_disk(storm, client);
+    struct nbd_handle *nbd = client->connection;
     for (uint32_t i = 0; i < storm->count; i++) {
         while (!(slot = free_slot(slots)))
             wait_for_some(nbd, client);

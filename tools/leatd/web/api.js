@@ -86,5 +86,11 @@ export function query(pairs) {
 
 // The names of all groups, images, disks: for choices.
 export async function names(path) {
-    return (await get(`${path}?limit=1000`)).items.map(item => item.name);
+    const found = [];
+    let page = {next: ""};
+    while (page.next !== null) {
+        page = await get(`${path}?${query({limit: 1000, after: page.next})}`);
+        found.push(...page.items.map(item => item.name));
+    }
+    return found;
 }

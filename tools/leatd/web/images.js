@@ -60,7 +60,7 @@ function version_list(image) {
         columns: ["Version", "State", "Size", "Made", "Hash tree", "Kernel", "Note", "Change"], key: version => version.number,
         cells: version => [
             `${version.number}`, h("span", {class: `state ${version.state}`}, version.state), bytes(version.size),
-            time(version.created), version.root_hash ? "yes" : "no", version.kernel || "–", version.note || "–",
+            time(version.created), version.hash_source ? "yes" : "no", version.kernel || "–", version.note || "–",
             h("span", {class: "buttons"}, version.state === "published"
                 ? button("Withdraw", () => set_state(version, "withdrawn", versions.load),
                          {"aria-label": `Withdraw version ${version.number}`})

@@ -5,7 +5,7 @@ import {time} from "./format.js";
 import {list} from "./list.js";
 
 const KINDS = [["", "everything"], ["refused", "refused"], ["session", "sessions"], ["lease", "leases"], ["login", "logins"],
-               ["enrolled", "enrolments"], ["server", "servers"]];
+               ["enrolled", "enrolments"], ["verify", "wrong blocks"], ["server", "servers"]];
 
 function event_options(filters) {
     return {
