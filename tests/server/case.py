@@ -27,5 +27,12 @@ class ServerCase(unittest.TestCase):
         self.assertEqual(status, caught.exception.status, caught.exception.body)
         self.assertIn(words, caught.exception.body["error"])
 
+    def leatctl(self, *words, status=0, **more):
+        """What it prints; its sentence where it is to fail."""
+        run = self.server.leatctl(*words, **more)
+        self.assertEqual(status, run.returncode, f"{words}: {run.stdout}{run.stderr}")
+        self.assertNotIn("Traceback", run.stderr)
+        return run.stderr if status else run.stdout
+
     def events(self, kind, words):
         return [e for e in self.server.items("events?limit=1000") if e["kind"] == kind and words in e["message"]]

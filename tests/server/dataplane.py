@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """nbdkit with Leat's plugin beside a leatd, and a client of NBD."""
+import contextlib
 import subprocess
 
-from server import BUILD, free_port, wait_for_port
+from server import BUILD, free_port, until, wait_for_port
 
 PLUGIN = BUILD / "nbdkit-leat-plugin.so"
 
 
-def held(uri):
+def held(uri, *options):
     """qemu-io that has the export open and waits for commands."""
-    return subprocess.Popen(["qemu-io", "-f", "raw", uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    return subprocess.Popen(["qemu-io", *options, "-f", "raw", uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
 
 
@@ -18,15 +19,29 @@ def tell(process, command):
     process.stdin.flush()
 
 
+@contextlib.contextmanager
+def on_socket(socket, file):
+    """The file, read-only, on that Unix socket."""
+    nbdkit = subprocess.Popen(["nbdkit", "-f", "-r", "--exit-with-parent", "-U", socket, "file", file])
+    try:
+        until(socket.exists, "nbdkit listens")
+        yield
+    finally:
+        nbdkit.kill()
+        nbdkit.wait()
+
+
 class Nbdkit:
-    def __init__(self, server, port=None):
-        self.server, self.port = server, port or free_port()
+    """options: more words for nbdkit itself."""
+
+    def __init__(self, server, port=None, options=()):
+        self.server, self.port, self.options = server, port or free_port(), options
         self.log = server.root / "nbdkit.log"
         self.start()
 
     def start(self):
         with open(self.log, "a", encoding="utf-8") as log:
-            self.process = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(self.port), PLUGIN,
+            self.process = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(self.port), *self.options, PLUGIN,
                                              f"socket={self.server.folder}/control.sock"], stderr=log, stdin=subprocess.DEVNULL)
         wait_for_port(self.port, self.process, lambda: self.said()[-2000:])
 

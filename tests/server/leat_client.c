@@ -27,7 +27,7 @@
 struct conn {
     int socket; /* -1: free */
     struct tls *tls;
-    bool is_connected, has_taken, has_ended;
+    bool is_connected, has_ended;
     char why[160];
     enum client_identity identity;
 };
@@ -156,16 +156,14 @@ static enum client_conn_state conn_state(void *ctx, void *conn, const char **why
     if (!c->has_ended)
         return c->is_connected ? CLIENT_CONN_OPEN : CLIENT_CONN_CONNECTING;
     *why = c->why;
-    return c->is_connected && !c->has_taken ? CLIENT_CONN_REFUSED : CLIENT_CONN_ENDED;
+    return c->tls && tls_is_refused(c->tls) ? CLIENT_CONN_REFUSED : CLIENT_CONN_ENDED;
 }
 
 static size_t send_bytes(void *ctx, void *conn, const void *data, size_t size)
 {
     struct conn *c = conn;
     (void)ctx;
-    size_t n = c->tls ? tls_send(c->tls, data, size) : 0;
-    c->has_taken |= n > 0;
-    return n;
+    return c->tls ? tls_send(c->tls, data, size) : 0;
 }
 
 static size_t receive_bytes(void *ctx, void *conn, void *data, size_t size)
@@ -276,9 +274,21 @@ static void on_want_report(void *ctx)
     say("report?");
 }
 
+static void on_progress(void *ctx, const char *text)
+{
+    (void)ctx;
+    say("progress %s", text);
+}
+
+static void on_busy(void *ctx, const char *text)
+{
+    (void)ctx;
+    say("busy %s", text);
+}
+
 static const struct client_output output = {
-    NULL,     on_notice,      on_offer,         on_memory,      on_config,
-    on_ended, on_start_again, on_profile_taken, on_want_report,
+    NULL,           on_notice,        on_offer,       on_memory,   on_config, on_ended,
+    on_start_again, on_profile_taken, on_want_report, on_progress, on_busy,
 };
 
 /* -- commands -- */

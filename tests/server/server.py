@@ -36,6 +36,15 @@ def pause(seconds):
     time.sleep(seconds * SLOW)
 
 
+def until(condition, what, step=0.05):
+    """Waits until it is true; step: seconds between two looks."""
+    end = time.monotonic() + 60 * SLOW
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {60 * SLOW} s: {what}")
+        time.sleep(step)
+
+
 def wait_for_port(port, process, why=lambda: ""):
     """Until the process takes connections there."""
     deadline = time.monotonic() + 60
@@ -71,10 +80,10 @@ class PostgreSQL:
         self.run("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o",
                  f"-c listen_addresses= -c unix_socket_directories={self.folder}", "start")
 
-    def database(self):
-        """The connection string of a new, empty database."""
+    def database(self, *options):
+        """The connection string of a new, empty database; options of createdb."""
         self.made += 1
-        self.run("createdb", "-h", self.folder, "-U", "leat", f"leat{self.made}")
+        self.run("createdb", "-h", self.folder, "-U", "leat", *options, f"leat{self.made}")
         return f"postgresql://leat@/leat{self.made}?host={self.folder}"
 
     def run(self, program, *arguments):
@@ -87,11 +96,11 @@ class PostgreSQL:
 
 class Server:
     """leatd, in a database of its own. times: of the configuration, {"session": seconds, ...}. export: its nbdkits. beside:
-    another one, whose database and images it has too. more: sections of the configuration."""
+    another one, whose database and images it has too. more: sections of the configuration. database: its connection string."""
 
     cluster = None  # PostgreSQL for all tests of this run; None: SQLite
 
-    def __init__(self, times=None, name="one", export="127.0.0.1:10809", beside=None, more=""):
+    def __init__(self, times=None, name="one", export="127.0.0.1:10809", beside=None, more="", database=None):
         self.root = Path(tempfile.mkdtemp(prefix="leatd-"))
         self.root.chmod(0o755)
         self.folder = self.root / "state"
@@ -100,7 +109,7 @@ class Server:
         if beside:
             self.database = beside.database
         else:
-            self.database = self.cluster.database() if self.cluster else "sqlite:leat.db"
+            self.database = database or (self.cluster.database() if self.cluster else "sqlite:leat.db")
         self.config = self.root / "leatd.conf"
         times = "\n".join(f"{name} = {seconds * SLOW}" for name, seconds in (times or {}).items())
         self.config.write_text(f"[state]\nfolder = {self.folder}\ndatabase = {self.database}\nserver = {name}\n"
@@ -111,9 +120,32 @@ class Server:
         self.process = None
         self.log = self.root / "log"
         self.token = None
-        if not beside:
-            self.add_admin("anna", PASSWORD)
-        self.start()
+        try:
+            if not beside:
+                self.add_admin("anna", PASSWORD)
+            self.start()
+        except BaseException:
+            self.give_up()
+            raise
+
+    def own_time(self):
+        """Seconds that leatd has run so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def environment(self):
+        """leatctl's: it speaks with this leatd, keeps its token and its passing files here, and finds the build's programs."""
+        return {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{self.admin_port}",
+                "XDG_CONFIG_HOME": str(self.root / "config"), "TMPDIR": str(self.root), "PATH": f"{BUILD}:{os.environ['PATH']}"}
+
+    def leatctl(self, *words, before=(), **more):
+        """How it ends, as an administrator here runs it; before: words of a command line that its own follow."""
+        return subprocess.run([*before, TOP / "tools" / "leatctl", *map(str, words)], env=self.environment(), text=True,
+                              capture_output=True, timeout=120, **more)
+
+    def log_in(self):
+        """leatctl's token is anna's."""
+        self.leatctl("login", "anna", input=PASSWORD + "\n", check=True)
 
     def add_admin(self, name, password, check=True):
         return subprocess.run([LEATD, "--config", self.config, "add-admin", name], input=password + "\n", text=True,
@@ -140,9 +172,13 @@ class Server:
             if self.process.poll() is None:
                 self.end()
         finally:
-            if self.process.poll() is None:
-                self.kill()
-            shutil.rmtree(self.root, ignore_errors=True)
+            self.give_up()
+
+    def give_up(self):
+        """Without asking whether it is well."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.root, ignore_errors=True)
 
     # The administrators' API.
 
@@ -186,6 +222,12 @@ class Server:
         self.api("POST", "images", {"name": name})
         if version:
             self.api("POST", f"images/{name}/versions", {"source": f"{name}.raw", "state": "published"})
+
+    def debian(self, *names, mode=None, size=1 << 20):
+        """The image debian, and a disk of it for each name; mode: all disks' one, None: that which each is named by."""
+        self.image("debian", size)
+        for name in names:
+            self.api("POST", "disks", {"name": name, "image": "debian", "mode": mode or name})
 
     def client(self, number=1, disk=None, **more):
         """A known client with its key."""
@@ -231,7 +273,7 @@ class Client:
         return run.stdout
 
     def request(self, method, path, body=None, token=None, data=None):
-        """(status, object or bytes); (0, None) when TLS fails."""
+        """(status, object or bytes); (0, None) when TLS fails, or leatd is killed in the middle of its answer."""
         data = json.dumps(body).encode() if body is not None else data or b""
         head = f"{method} /client/v1/{path} HTTP/1.1\r\nHost: leatd\r\nConnection: close\r\n"
         head += f"Content-Length: {len(data)}\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
@@ -239,6 +281,9 @@ class Client:
         if not answer:
             return 0, None
         head, _, text = answer.partition(b"\r\n\r\n")
+        length = re.search(rb"\r\ncontent-length: (\d+)", head.lower())
+        if not length or len(text) < int(length[1]):
+            return 0, None
         return int(head.split()[1]), json.loads(text) if b"application/json" in head else text
 
     def hello(self, **more):

@@ -19,8 +19,7 @@ class Away(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 4096)
-        cls.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "private"})
+        cls.server.debian("d", mode="private", size=4096)
         cls.machine = cls.server.client(1, "d")
 
     def setUp(self):

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from server import PASSWORD, TOP, Client, Server, free_port
+from server import Client, Server, free_port
 
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 RANGE = ("--range", "10.0.0.100,10.0.0.200")
@@ -25,27 +25,20 @@ class BootFolder(unittest.TestCase):
         cls.boot, cls.port = cls.root / "files" / "boot", free_port()
         cls.boot.mkdir(parents=True)
         cls.server = Server(more=f"[boot]\nlisten = 127.0.0.1:{cls.port}\nfolder = {cls.boot}\n")
-        cls.environment = {**os.environ, "LEAT_SERVER": f"http://127.0.0.1:{cls.server.admin_port}",
-                           "XDG_CONFIG_HOME": str(cls.root / "config")}
-        cls.run_tool("login", "anna", input=PASSWORD + "\n")
+        cls.server.log_in()
 
     @classmethod
     def tearDownClass(cls):
         cls.server.close()
         cls.work.cleanup()
 
-    @classmethod
-    def run_tool(cls, *words, **more):
-        return subprocess.run([TOP / "tools" / "leatctl", *map(str, words)], capture_output=True, text=True, timeout=60,
-                              env=cls.environment, check=False, **more)
-
-    def good(self, *words, **more):
-        run = self.run_tool(*words, **more)
+    def good(self, *words):
+        run = self.server.leatctl(*words)
         self.assertEqual(0, run.returncode, run.stderr)
         return run.stdout
 
     def refused(self, sentence, *words):
-        run = self.run_tool(*words)
+        run = self.server.leatctl(*words)
         self.assertEqual((1, 1), (run.returncode, run.stderr.count("\n")), run.stderr)
         self.assertIn(sentence, run.stderr)
 

@@ -144,9 +144,9 @@ class ClientSide(ServerCase):
 
     def test_wrong_key(self):
         known = self.server.client(2, "shared")
-        for enrol in (False, True):
+        for enrol, words in ((False, "knows this machine by another key"), (True, "Another key is kept for this machine")):
             machine = self.machine(known.uuid, OWN, enrol=enrol)
-            self.assertIn("key", machine.wait("notice"))
+            self.assertIn(words, machine.wait("notice"))
         self.assertEqual([], [s for s in self.server.items("sessions?limit=1000") if s["client"] == known.uuid])
 
     def test_second_server(self):

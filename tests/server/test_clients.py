@@ -11,9 +11,7 @@ class Clients(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 1 << 20)
-        for mode in ("read-only", "server", "private"):
-            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.server.debian("read-only", "server", "private")
 
     def test_hello(self):
         client = self.server.client(1, "server")
@@ -225,8 +223,7 @@ class Floods(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 4096)
-        cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
+        cls.server.debian("d", mode="read-only", size=4096)
 
     def hellos(self, client, count, **more):
         kept = Kept(client)
@@ -281,8 +278,7 @@ class Expiry(ServerCase):
         self.assertEqual([], [file for file in files if file.exists()])
 
     def test_silence_and_restart(self):
-        self.server.image("debian", 4096)
-        self.server.api("POST", "disks", {"name": "d", "image": "debian", "mode": "private"})
+        self.server.debian("d", mode="private", size=4096)
         client, silent = self.server.client(1, "d"), self.server.client(2, "d")
         disk, other = (c.hello()[1]["disks"][0]["export"] for c in (client, silent))
         control = Control(self.server)

@@ -13,9 +13,7 @@ class ControlSocket(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 1 << 20)
-        for mode in ("read-only", "server", "private"):
-            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.server.debian("read-only", "server", "private")
         cls.server.api("POST", "disks", {"name": "empty", "mode": "private", "size": 1 << 30})
         cls.made = 0
 
@@ -66,6 +64,11 @@ class ControlSocket(ServerCase):
         self.assertIn("lease", self.control.open(client.token, ""))
         client.bye()
         self.assertEqual("token", self.control.open(client.token)["reason"])
+
+    def test_guesses_do_not_fill_the_log(self):
+        for i in range(25):
+            self.assertEqual("token", self.control.open(f"x.{i:043}", f"2001:db8::{i + 1:x}")["reason"])
+        self.assertEqual(20, len([e for e in self.events("refused", "nobody's") if e["address"].startswith("2001:db8::")]))
 
     def test_replay(self):
         client = self.client("read-only")

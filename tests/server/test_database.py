@@ -36,6 +36,41 @@ class Silent(unittest.TestCase):
             self.assertEqual((1, True), (run.returncode, "cannot be reached" in run.stderr))
 
 
+PATIENT = "&connect_timeout=60"  # PostgreSQL on a busy host may need longer than leatd waits otherwise
+
+
+class Restart(unittest.TestCase):
+    @unittest.skipUnless(Server.cluster, "SQLite has no server")
+    def test_nobody_has_seen_it(self):
+        server = Server(database=Server.cluster.database() + PATIENT)
+        self.addCleanup(server.close)
+        for i in range(5):
+            server.api("POST", "groups", {"name": f"unseen-{i}"})
+            Server.cluster.stop()
+            Server.cluster.start()
+            self.assertIn(f"unseen-{i}", [g["name"] for g in server.items("groups")])
+
+
+class Encoding(unittest.TestCase):
+    NOTE = "M\u00fcnchen"
+
+    @unittest.skipUnless(Server.cluster, "SQLite has one encoding alone")
+    def test_stays_after_a_restart(self):
+        """A database whose own encoding is another, and a connection string that asks for one."""
+        cluster, servers = Server.cluster, []
+        options = ("-E", "LATIN1", "-T", "template0", "--locale=C")
+        for more in ("", "&client_encoding=LATIN1"):
+            servers.append(Server(database=cluster.database(*options) + PATIENT + more))
+            self.addCleanup(servers[-1].close)
+            servers[-1].client(1, note=self.NOTE)
+        cluster.stop()
+        cluster.start()
+        for server in servers:
+            self.assertEqual([self.NOTE], [client["note"] for client in server.items("clients")])
+            server.api("PATCH", "clients/lab-01", {"note": self.NOTE * 2})
+            self.assertEqual(self.NOTE * 2, server.api("GET", "clients/lab-01")["note"])
+
+
 class Away(ServerCase):
     @unittest.skipUnless(Server.cluster, "SQLite has no server")
     def test_server_restarts(self):

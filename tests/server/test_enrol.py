@@ -13,8 +13,7 @@ class Enrol(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 4096)
-        cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
+        cls.server.debian("d", mode="read-only", size=4096)
         cls.server.api("POST", "groups", {"name": "room"})
         cls.server.api("POST", "assignments", {"group": "room", "disk": "d"})
 

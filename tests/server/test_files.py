@@ -38,6 +38,8 @@ class Files(ServerCase):
         self.assertFalse(self.file("whole.raw.part").exists())
         self.assertEqual({"name": "whole.raw", "received": 3 * MIB, "whole": True}, self.server.api("GET", "files/whole.raw"))
         self.assertEqual(409, self.put("whole.raw", b"x", 0, 1)[0])  # nobody writes over a whole one
+        self.server.api("POST", "images", {"name": "whole"})
+        self.server.api("POST", "images/whole/versions", {"source": "whole.raw"})
         self.refused(404, "DELETE", "files/whole.raw", words="not whole")
         self.assertEqual(data, self.file("whole.raw").read_bytes())
         self.assertIn(("anna", "upload", "file whole.raw"),
@@ -91,12 +93,60 @@ class Files(ServerCase):
         self.assertEqual(b"", target.read_bytes())
         self.file("link.raw.part").unlink()
 
-    def test_stale(self):
-        for name, age in (("old.raw.part", 90000), ("young.raw.part", 80000), ("old.raw", 90000)):
+    def test_by_hand(self):
+        """What somebody has put there is never removed, however old it is and whatever its name."""
+        for name in ("old.raw.part", "old.raw", "old.raw.part.new"):
             self.file(name).write_bytes(b"x")
-            os.utime(self.file(name), (time.time() - age,) * 2)
-        self.put("new.raw", b"x", 0, 1)
-        self.assertEqual((False, True, True), tuple(self.file(n).exists() for n in ("old.raw.part", "young.raw.part", "old.raw")))
+            os.utime(self.file(name), (time.time() - 90000,) * 2)
+        self.assertEqual(200, self.put("new.raw", b"x", 0, 1)[0])
+        for name in ("old.raw.part", "old.raw", "old.raw.part.new"):
+            self.assertTrue(self.file(name).exists(), name)
+            self.file(name).unlink()
+
+    def rows(self, name):
+        return self.server.sql(f"SELECT name, whole FROM brought WHERE name = '{name}'")
+
+    def test_killed_last(self):
+        """leatd was killed when all bytes were there, but not the name; then when the file had both names."""
+        data = random.Random(3).randbytes(20)
+        for name in ("nameless.raw", "zeros.raw"):
+            self.assertEqual(200, self.put(name, data[:10], 0, 20)[0])
+            with open(self.file(f"{name}.part"), "ab") as file:
+                file.write(data[10:])
+            self.assertEqual({"name": name, "received": 20, "whole": False}, self.server.api("GET", f"files/{name}"))
+            self.assertEqual(409, self.put(name, data[5:10], 5, 20)[0])  # another piece than the last one
+            self.assertEqual((409, 20), [(s, a["received"]) for s, a in [self.put(name, data[10:], 10, 21)]][0])
+            self.assertEqual((200, {"name": name, "received": 20, "whole": True}),
+                             self.put(name, data[10:] if name == "nameless.raw" else b"", 10, 20, size=10))
+            self.assertEqual((data, False), (self.file(name).read_bytes(), self.file(f"{name}.part").exists()))
+            os.link(self.file(name), self.file(f"{name}.part"))
+            self.assertEqual({"name": name, "received": 20, "whole": True}, self.server.api("GET", f"files/{name}"))
+            self.assertFalse(self.file(f"{name}.part").exists())
+            self.assertEqual([(name, 1)], self.rows(name))
+            self.server.api("DELETE", f"files/{name}")
+            self.assertFalse(self.file(name).exists())
+
+    def test_two_last(self):
+        """The last piece comes twice at once: both are answered that the file is whole, and it stays the import's."""
+        data = random.Random(4).randbytes(2 * MIB)
+        for turn in range(4):
+            name, answers = f"twice-{turn}.raw", []
+            self.assertEqual(200, self.put(name, data[:MIB], 0, 2 * MIB)[0])
+
+            def last(name=name, answers=answers):
+                answers.append(self.put(name, data[MIB:], MIB, 2 * MIB))
+            threads = [threading.Thread(target=last) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+            self.assertEqual(3, len(answers))
+            for status, answer in answers:  # one that came when the file was whole is refused, as ever
+                self.assertEqual((2 * MIB, True), (answer["received"], status == 409 or answer["whole"]), answer)
+            self.assertIn(200, [status for status, _ in answers])
+            self.assertEqual([(name, 1)], self.rows(name))
+            self.assertEqual({}, self.server.api("DELETE", f"files/{name}"))
+            self.assertFalse(self.file(name).exists() or self.rows(name))
 
     def test_killed(self):
         """leatd is killed again and again under an upload: it goes on where it was, and what comes of it is the file."""
@@ -120,14 +170,15 @@ class Files(ServerCase):
             sender.join(60)
             self.server.start()
             status, text = self.server.raw("GET", "/api/v1/files/killed.raw", token=self.token())
-            there = json.loads(text).get("received", 0)
+            there, whole = (json.loads(text).get(key, 0) for key in ("received", "whole"))
             self.assertGreaterEqual(there, at)  # what was answered is there
             self.assertEqual(at == len(data), self.file("killed.raw").exists() and at == len(data))
             at = there
-        while at < len(data):
+        while not whole:
+            at = min(at, len(data) - MIB // 4)  # the last piece once more, if it was killed before the file had its name
             status, answer = self.put("killed.raw", data[at:at + MIB], at, len(data))
             self.assertEqual(200, status, answer)
-            at = answer["received"]
+            at, whole = answer["received"], answer["whole"]
         self.assertEqual(data, self.file("killed.raw").read_bytes())
 
     def test_full(self):

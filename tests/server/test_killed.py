@@ -4,12 +4,12 @@ all, no lease is lost or doubled, and guests go on reading and writing meanwhile
 moments."""
 import os
 import random
-import subprocess
 import threading
 import time
 
 from case import ServerCase
-from server import BUILD, Control, free_port, unknown_machine
+from dataplane import Nbdkit, held, tell
+from server import Control, unknown_machine
 
 KILLS = int(os.environ.get("LEAT_KILLS", 25))
 
@@ -17,17 +17,15 @@ KILLS = int(os.environ.get("LEAT_KILLS", 25))
 class Guest:
     """A machine that has its disk open by NBD, and writes and reads it without an end: qemu-io, told command after command."""
 
-    def __init__(self, machine, port, seed):
+    def __init__(self, machine, nbdkit, seed):
         disk, = machine.hello()[1]["disks"]
         self.uuid, self.random, self.done, self.trouble, self.stops = machine.uuid, random.Random(seed), 0, None, False
-        self.process = subprocess.Popen(["qemu-io", "-f", "raw", f"nbd://127.0.0.1:{port}/{disk['export']}"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = held(nbdkit.uri(disk["export"]))
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
 
     def tell(self, command, answer):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
+        tell(self.process, command)
         said = self.process.stdout.readline()
         if answer not in said or "failed" in said:
             self.trouble = f"{command}: {said}"
@@ -78,16 +76,10 @@ class Killed(ServerCase):
 
     def begin_guests(self):
         """nbdkit with the plugin, and two machines at work that the random operations leave alone."""
-        port = free_port()
         self.server.api("POST", "disks", {"name": "guests", "image": "guests", "mode": "server"})
-        nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(port), BUILD / "nbdkit-leat-plugin.so",
-                                   f"socket={self.server.folder}/control.sock"], stderr=subprocess.DEVNULL)
-        self.addCleanup(nbdkit.wait, 60)
-        self.addCleanup(nbdkit.terminate)
-        while subprocess.run(["nbdinfo", "--list", f"nbd://127.0.0.1:{port}"], capture_output=True).returncode:
-            self.assertIsNone(nbdkit.poll())
-            time.sleep(0.05)
-        self.guests = [Guest(self.server.client(number, "guests"), port, number) for number in (8, 9)]
+        nbdkit = Nbdkit(self.server)
+        self.addCleanup(nbdkit.end)
+        self.guests = [Guest(self.server.client(number, "guests"), nbdkit, number) for number in (8, 9)]
         for guest in self.guests:
             self.addCleanup(guest.end)
             self.wait_for(guest, 0)

@@ -14,9 +14,7 @@ class DataPlane(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 1 << 20)
-        for mode in ("server", "private"):
-            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.server.debian("server", "private")
         cls.made = 0
         cls.nbdkit = Nbdkit(cls.server)
         cls.said = cls.nbdkit.said

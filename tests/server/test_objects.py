@@ -61,7 +61,7 @@ class Objects(ServerCase):
         api("POST", "images", {"name": "a"})
         self.assertEqual(4096, api("POST", "images/a/versions", {"source": "a.raw"})["size"])
         second = api("POST", "images/a/versions", {"source": "a.qcow2", "format": "qcow2", "root_hash": "ab" * 32,
-                                                   "root_blocks": 1})
+                                                   "root_blocks": 1 << 18})
         self.assertEqual((2, 1 << 30, "draft"), (second["number"], second["size"], second["state"]))
         third = api("POST", "images/a/versions", {"source": "nbd://store:10809/a", "size": 512})
         self.assertEqual("nbd://store:10809/a", third["source"])

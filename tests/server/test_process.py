@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 
 from case import ServerCase
-from server import LEATD, SLOW, Control, free_port, pause
+from server import LEATD, SLOW, Control, free_port, pause, until
 
 
 class Process(ServerCase):
@@ -18,8 +18,7 @@ class Process(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 4096)
-        cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
+        cls.server.debian("d", mode="read-only", size=4096)
 
     def second(self, config):
         """How a leatd with that configuration ends, while the first runs."""
@@ -154,6 +153,20 @@ class Process(ServerCase):
         return os.waitpid(child, 0)[1] == 0
 
     @unittest.skipIf(os.geteuid(), "needs root, to be somebody else")
+    def test_started_by_root(self):
+        """In a folder of another user it goes on as that user, whose leatd could not write root's files."""
+        folder = self.server.root / "another-user"
+        folder.mkdir()
+        owner = grp.getgrnam("nogroup").gr_gid
+        os.chown(folder, owner, owner)
+        config = self.server.root / "another-user.conf"
+        config.write_text(f"[state]\nfolder = {folder}\n")
+        subprocess.run([LEATD, "--config", config, "add-admin", "anna"], input="a long enough password\n", text=True, check=True,
+                       timeout=60)
+        self.assertEqual({owner}, {path.stat().st_uid for path in folder.iterdir()})
+        self.assertLess({"leat.db", "images"}, {path.name for path in folder.iterdir()})
+
+    @unittest.skipIf(os.geteuid(), "needs root, to be somebody else")
     def test_group_of_the_socket(self):
         path, config = self.server.root / "control.sock", self.server.config.read_text()
         self.server.end()
@@ -172,5 +185,4 @@ class Process(ServerCase):
 
     def test_keys_after_a_change(self):
         made = self.server.api("POST", "clients", {"uuid": "00000000-0000-0000-0000-0000000000ff", "name": "keyed"})
-        self.server.api("GET", "groups")
-        self.assertIn(made["key"], (self.server.folder / "nbd.psk").read_text())
+        until(lambda: made["key"] in (self.server.folder / "nbd.psk").read_text(), "its key is nbdkit's")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A machine that was silent for longer than its session lives, and comes back."""
-import time
 
 from case import ServerCase
-from server import Control
+from server import Control, until
 
 
 class Revive(ServerCase):
@@ -12,9 +11,7 @@ class Revive(ServerCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.server.image("debian", 4096)
-        for mode in ("read-only", "server", "private"):
-            cls.server.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.server.debian("read-only", "server", "private", size=4096)
 
     def setUp(self):
         self.control = Control(self.server)
@@ -32,10 +29,7 @@ class Revive(ServerCase):
         own = f"(SELECT id FROM session WHERE client = '{client.uuid}' AND ended IS NULL)"
         self.server.change(f"UPDATE lease SET expires = 1 WHERE session IN {own}")
         self.server.change(f"UPDATE session SET expires = 1 WHERE id IN {own}")
-        deadline = time.monotonic() + 60
-        while any(s["client"] == client.uuid and s["ended"] is None for s in self.server.items("sessions")):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.2)
+        until(lambda: all(s["client"] != client.uuid or s["ended"] for s in self.server.items("sessions")), "it has ended", 0.2)
 
     def opens(self, client, disk):
         return "lease" in self.control.open(client.exports[disk])

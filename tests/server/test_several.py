@@ -27,9 +27,7 @@ class Several(unittest.TestCase):
         cls.two = Server(cls.times, "two", f"127.0.0.1:{cls.ports[1]}", beside=cls.one)
         cls.servers = [cls.one, cls.two]
         cls.nbdkits = [Nbdkit(server, port) for server, port in zip(cls.servers, cls.ports)]
-        cls.one.image("debian", 32 * MIB)
-        for mode in ("server", "private"):
-            cls.one.api("POST", "disks", {"name": mode, "image": "debian", "mode": mode})
+        cls.one.debian("server", "private", size=32 * MIB)
         cls.made = 0
 
     @classmethod

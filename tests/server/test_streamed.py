@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 from case import ServerCase
-from server import BUILD, free_port, wait_for_port
+from dataplane import Nbdkit
+from server import BUILD, until
 
-PLUGIN = BUILD / "nbdkit-leat-plugin.so"
 LEAT_NBD = BUILD / "vdisk" / "leat-nbd"
 KIB = 1 << 10
 
@@ -29,9 +29,9 @@ class Machine:
             self.profile.write_bytes(self.client.get(disk["profile"]["path"])[1])
         self.log = open(self.folder / "log", "w+", encoding="utf-8")
         self.engine = subprocess.Popen([LEAT_NBD, "--socket", self.folder / "s", "--profile", self.profile, "--read-only",
-                                        f"127.0.0.1:{case.port}", disk["export"]], stdout=self.log, stderr=self.log)
+                                        f"127.0.0.1:{case.nbdkit.port}", disk["export"]], stdout=self.log, stderr=self.log)
         case.addCleanup(self.stop)
-        case.wait(lambda: (self.folder / "s").exists())
+        until(lambda: (self.folder / "s").exists(), "its engine listens")
 
     def read(self, *places):
         words = [word for place in places for word in ("-c", f"read {place}k 64k")]
@@ -70,34 +70,25 @@ class Streamed(ServerCase):
         (cls.server.folder / "images" / "debian.raw").write_bytes(os.urandom(8 << 20))
         cls.server.api("POST", "images/debian/versions", {"source": "debian.raw", "state": "published"})
         cls.server.api("POST", "disks", {"name": "d", "image": "debian"})
-        cls.port = free_port()
-        cls.nbdkit = subprocess.Popen(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(cls.port), PLUGIN,
-                                       f"socket={cls.server.folder}/control.sock"], stderr=subprocess.DEVNULL)
-        wait_for_port(cls.port, cls.nbdkit)
+        cls.nbdkit = Nbdkit(cls.server)
 
     @classmethod
     def tearDownClass(cls):
-        cls.nbdkit.terminate()
-        cls.nbdkit.wait()
+        cls.nbdkit.end()
         super().tearDownClass()
-
-    def wait(self, condition):
-        deadline = time.monotonic() + 60
-        while not condition():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
 
     def test_room(self):
         first = Machine(self, 1)
         first.read(1024, 3072)
         first.send()
         second = Machine(self, 2)
-        self.wait(lambda: second.streams(128 * KIB))
+        until(lambda: second.streams(128 * KIB), "what the first has sent is streamed")
         second.read(1024, 5120)
         second.send()
         used = second.counters()["sources"]["profile"]["used_bytes"]
         self.assertGreaterEqual(used, 64 * KIB)
         time.sleep(2.1)  # PROFILE_SETTLE of tools/leatd/profile.h
         third = Machine(self, 3)
-        self.wait(lambda: third.streams(192 * KIB))  # 3072k only the first has needed, 5120k only the second
+        # 3072k only the first has needed, 5120k only the second
+        until(lambda: third.streams(192 * KIB), "what both have sent is streamed")
         third.stop()
