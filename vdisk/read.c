@@ -97,10 +97,28 @@ static bool join(struct vdisk_export *e, struct fetch *f, struct vdisk_request *
     return true;
 }
 
+static bool is_starved(const struct vdisk_request *r)
+{
+    return !list_is_empty(&r->node);
+}
+
+/* Another of its tenant has waited for a fetch before it; what the store has needs none of them. */
+static bool is_behind(struct vdisk_export *e, const struct vdisk_request *r, uint64_t block)
+{
+    uint32_t unit = fetch_unit(e);
+    const struct list *n = e->starved.next;
+    while (n != &e->starved && n != &r->node &&
+           LIST_ENTRY(n, struct vdisk_request, node)->disk->tenant != r->disk->tenant)
+        n = n->next;
+    return n != &e->starved && n != &r->node && !local_holds(e, block - block % unit, unit);
+}
+
 /* The fetch that brings an absent block. NULL: none to be had now. */
 static struct fetch *make_for(struct vdisk_export *e, const struct vdisk_request *r, uint64_t block,
                               uint64_t end)
 {
+    if (is_behind(e, r, block))
+        return NULL;
     if (e->verify && fetch_unit(e) == 1 && extents_is_zero(&e->extents, block))
         return fetch_make_hole(e, r->disk->tenant, block, end);
     return fetch_make(e, r->disk->tenant, block, end, CACHE_DEMAND);
@@ -212,11 +230,6 @@ bool read_begin(struct vdisk_export *e, struct vdisk_request *r)
     count_sources(r);
     disk_complete(r, LEAT_OK);
     return false;
-}
-
-static bool is_starved(const struct vdisk_request *r)
-{
-    return !list_is_empty(&r->node);
 }
 
 static void finish_read(struct vdisk_request *r)

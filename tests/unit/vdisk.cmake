@@ -11,6 +11,7 @@ endforeach()
 target_compile_definitions(test_nbd_status PRIVATE _GNU_SOURCE)
 leat_unit_test(test_profile SOURCES unit/test_profile.c LIBS vdisk_engine_host)
 leat_unit_test(test_stream SOURCES unit/test_stream.c unit/tiny_server.c LIBS vdisk_engine_host)
+leat_unit_test(test_reads SOURCES unit/test_reads.c unit/tiny_server.c LIBS vdisk_engine_host)
 leat_unit_test(test_limit SOURCES unit/test_limit.c unit/tiny_server.c LIBS vdisk_channels_host vdisk_engine_host leat_ring_host)
 foreach(what cache notes)
   leat_unit_test(test_local_${what} SOURCES unit/test_local_${what}.c unit/local_fixture.c unit/tiny_server.c
