@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Reads of a disk in mode server: from the shared export, from the client's, or, if the shared export is verified, a piece from
- * here and a piece from there, so that no block of the image comes by the other way, on which nobody could verify it.
+ * Reads of a disk in mode server: from the shared export, from the client's, or, if the shared export is verified, some pieces
+ * from here and some from there, so that no block of the image comes by the other way, on which nobody could verify it.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "vdisk/composed.h"
 #include "vdisk/engine.h"
 
 #define SECTOR_BYTES 512u
 
-/* What a read takes from the shared export. */
+/* What a read takes from the shared export: all of that at once; then the rest, by the client's, at once. */
 struct lower {
-    struct vdisk_request part; /* its owner is the read */
-    uint64_t at;               /* what lies before it has been looked at */
-    int status;
-    bool is_under_way; /* the part is */
-    bool is_in_loop;   /* go_on() runs: it sees by itself that the part has ended */
-    uint8_t held[];    /* of the read: what it has got (struct vdisk_request) */
+    struct vdisk_request part; /* as long as the read, which is its owner; it leaves out the rest */
+    bool is_under_way;         /* the part is */
+    uint8_t held[]; /* of the read: what the part gets; then of the part: what it leaves out */
 };
 
 static struct lower *lower_of(struct vdisk_request *r)
@@ -25,70 +23,16 @@ static struct lower *lower_of(struct vdisk_request *r)
     return r->below ? LIST_ENTRY(r->below, struct lower, part) : NULL;
 }
 
-static void go_on(struct lower *l);
-
-static void below_done(struct vdisk_request *part, int status)
+static uint64_t blocks_of(const struct vdisk_request *r)
 {
-    struct lower *l = LIST_ENTRY(part, struct lower, part);
-    const struct vdisk_request *r = part->owner;
-    uint64_t first = r->offset / CACHE_BLOCK_BYTES;
-    l->is_under_way = false;
-    l->status = status;
-    for (uint64_t at = part->offset; at < part->offset + part->length; at += SECTOR_BYTES)
-        l->held[at / CACHE_BLOCK_BYTES - first] |=
-            (uint8_t)(1u << at % CACHE_BLOCK_BYTES / SECTOR_BYTES);
-    if (!l->is_in_loop)
-        go_on(l);
+    return (r->offset + r->length - 1) / CACHE_BLOCK_BYTES - r->offset / CACHE_BLOCK_BYTES + 1;
 }
 
-static void send_below(struct lower *l, uint64_t first, uint64_t end)
+static void read_rest(struct lower *l, int status)
 {
     struct vdisk_request *r = l->part.owner;
-    struct vdisk_disk *below = r->disk->below;
-    l->part = (struct vdisk_request){.op = LEAT_BLK_READ,
-                                     .offset = first,
-                                     .length = end - first,
-                                     .data = r->data ? r->data + (first - r->offset) : NULL,
-                                     .done = below_done,
-                                     .owner = r};
-    l->is_under_way = true;
-    r->held_bytes += end - first;
-    below->export->engine->is_stirred = true; /* that export may have had its turn */
-    disk_take(below, &l->part);
-    disk_go(&l->part);
-}
-
-/* The next piece that the shared export can give: false: there is none. */
-static bool find_piece(struct lower *l, uint64_t *first, uint64_t *end)
-{
-    const struct vdisk_request *r = l->part.owner;
-    uint64_t last = r->offset + r->length, unit = r->disk->below->export->block_size;
-    while (l->at < last) {
-        uint64_t from = l->at;
-        bool is_below = layers_run(r->disk->export, from, last, &l->at) == LAYERS_BELOW;
-        *first = (from + unit - 1) / unit * unit;
-        *end = l->at / unit * unit;
-        if (is_below && *first < *end)
-            return true;
-    }
-    return false;
-}
-
-/* All pieces, one after the other, and then, from the client's export, what is left. */
-static void go_on(struct lower *l)
-{
-    struct vdisk_request *r = l->part.owner;
-    uint64_t first, end;
-    l->is_in_loop = true;
-    while (l->status == LEAT_OK && find_piece(l, &first, &end)) {
-        send_below(l, first, end);
-        if (l->is_under_way) {
-            l->is_in_loop = false;
-            return;
-        }
-    }
-    if (l->status != LEAT_OK || r->held_bytes == r->length) {
-        disk_complete(r, l->status);
+    if (status != LEAT_OK || r->held_bytes == r->length) {
+        disk_complete(r, status);
         return;
     }
     r->held = l->held;
@@ -96,19 +40,70 @@ static void go_on(struct lower *l)
     disk_read_below(r->disk, r);
 }
 
+static void below_done(struct vdisk_request *part, int status)
+{
+    struct lower *l = LIST_ENTRY(part, struct lower, part);
+    l->is_under_way = false;
+    read_rest(l, status);
+}
+
+static void send_below(struct lower *l)
+{
+    struct vdisk_request *r = l->part.owner;
+    struct vdisk_disk *below = r->disk->below;
+    l->part = (struct vdisk_request){.op = LEAT_BLK_READ,
+                                     .offset = r->offset,
+                                     .length = r->length,
+                                     .data = r->data,
+                                     .done = below_done,
+                                     .owner = r};
+    l->is_under_way = true;
+    below->export->engine->is_stirred = true; /* that export may have had its turn */
+    disk_take(below, &l->part);
+    l->part.held = l->held + blocks_of(r);
+    l->part.held_bytes = r->length - r->held_bytes;
+    disk_go(&l->part);
+}
+
+static void mark(struct lower *l, uint64_t from, uint64_t end)
+{
+    struct vdisk_request *r = l->part.owner;
+    uint64_t first = r->offset / CACHE_BLOCK_BYTES;
+    uint8_t *left_out = l->held + blocks_of(r);
+    r->held_bytes += end - from;
+    for (uint64_t at = from; at < end; at += SECTOR_BYTES) {
+        uint8_t bit = (uint8_t)(1u << at % CACHE_BLOCK_BYTES / SECTOR_BYTES);
+        l->held[at / CACHE_BLOCK_BYTES - first] |= bit;
+        left_out[at / CACHE_BLOCK_BYTES - first] &= (uint8_t)~bit;
+    }
+}
+
+/* What the shared export can give: whole blocks of its own. */
+static void find_pieces(struct lower *l)
+{
+    const struct vdisk_request *r = l->part.owner;
+    uint64_t last = r->offset + r->length, unit = r->disk->below->export->block_size, end;
+    for (uint64_t at = r->offset; at < last; at = end) {
+        bool is_below = layers_run(r->disk->export, at, last, &end) == LAYERS_BELOW;
+        uint64_t from = (at + unit - 1) / unit * unit, to = end / unit * unit;
+        if (is_below && from < to)
+            mark(l, from, to);
+    }
+}
+
 static void read_pieces(struct vdisk_request *r)
 {
-    uint64_t first = r->offset / CACHE_BLOCK_BYTES;
-    uint64_t last = (r->offset + r->length - 1) / CACHE_BLOCK_BYTES;
-    struct lower *l = calloc(1, sizeof *l + (last - first + 1));
+    size_t blocks = blocks_of(r);
+    struct lower *l = calloc(1, sizeof *l + 2 * blocks);
     if (!l) {
         r->disk->below->config.has_root ? disk_complete(r, LEAT_EIO) : disk_read_below(r->disk, r);
         return;
     }
+    memset(l->held + blocks, 0xff, blocks);
     l->part.owner = r;
-    l->at = r->offset;
     r->below = &l->part;
-    go_on(l);
+    find_pieces(l);
+    r->held_bytes ? send_below(l) : read_rest(l, LEAT_OK);
 }
 
 /* Of a read that is not all of the shared image, but verified where it is: is everything known? */

@@ -38,6 +38,25 @@ static void each_block_from_where_it_is(void **state)
     assert_string_equal(vdisk_config_of(disks[0])->export_name, "image");
 }
 
+/* Of a verified image; what follows is not about hashes. */
+static void pieces_are_asked_for_at_once(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 16; i++)
+        own_block(0, 100 + i * 2);
+    attach(0);
+    run(20);
+    disks[0]->below->config.has_root = true;
+    /* In vain: no more of it. */
+    disks[0]->below->export->around = (struct around){.fetched = 16000};
+    image->read_bytes = own->read_bytes = 0;
+    read_blocks(&one, 0, 100, 32);
+    run(3); /* asked for; answered, and the rest asked for; answered */
+    expect(&one, 0);
+    assert_int_equal(image->read_bytes, 16 * BLOCK);
+    assert_int_equal(own->read_bytes, 16 * BLOCK);
+}
+
 static void clients_share_what_they_have_in_common(void **state)
 {
     (void)state;
@@ -264,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_block_from_where_it_is),
+        TEST(pieces_are_asked_for_at_once),
         TEST(clients_share_what_they_have_in_common),
         TEST(reads_wait_for_the_map),
         TEST(an_old_answer_hides_no_write),
