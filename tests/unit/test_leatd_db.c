@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The database layer, on the database that LEAT_DATABASE names; without it on SQLite in memory. */
+#include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"
 
 #include <setjmp.h>
@@ -10,7 +11,16 @@
 
 #include <cmocka.h>
 
-static char error[DB_ERROR_BYTES];
+static char error[DB_ERROR_BYTES], said[64];
+
+void leatd_log(const char *format, ...)
+{
+    size_t used = strlen(said);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(said + used, sizeof said - used, format, arguments);
+    va_end(arguments);
+}
 
 /* What a transaction of a test does. */
 struct work {
@@ -155,6 +165,29 @@ static void test_all_or_nothing(void **state)
     assert_int_equal(rows_in(w), 1);
 }
 
+static enum db_result do_say(void *context)
+{
+    struct work *w = context;
+    db_say(w->db, "one, ");
+    db_say(w->db, "two");
+    return do_insert(w);
+}
+
+/* The log has what is kept, and that once. */
+static void test_said(void **state)
+{
+    struct work *w = *state;
+    said[0] = 0;
+    w->end = DB_UNDONE;
+    assert_int_equal(db_transact(w->db, do_say, w), DB_UNDONE);
+    assert_string_equal(said, "");
+    w->calls = 0;
+    w->retries = 2;
+    w->end = DB_OK;
+    assert_int_equal(db_transact(w->db, do_say, w), DB_OK);
+    assert_string_equal(said, "one, two");
+}
+
 static void test_gives_up(void **state)
 {
     struct work *w = *state;
@@ -240,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values, open_database, close_database),
         cmocka_unit_test_setup_teardown(test_all_or_nothing, open_database, close_database),
+        cmocka_unit_test_setup_teardown(test_said, open_database, close_database),
         cmocka_unit_test_setup_teardown(test_gives_up, open_database, close_database),
         cmocka_unit_test_setup_teardown(test_conflict, open_database, close_database),
         cmocka_unit_test_setup_teardown(test_nonsense, open_database, close_database),

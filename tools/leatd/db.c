@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/leatd/db_backend.h"
+#include "tools/leatd/leatd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,28 @@ const char *db_error(const struct db *db)
     return db->error;
 }
 
+void db_say(struct db *db, const char *line)
+{
+    size_t size = strlen(line) + 1;
+    char *grown = realloc(db->said, db->said_size + size);
+    if (!grown) {
+        leatd_log("%s", line);
+        return;
+    }
+    db->said = grown;
+    memcpy(grown + db->said_size, line, size);
+    db->said_size += size;
+}
+
+static void end_said(struct db *db, bool is_kept)
+{
+    for (size_t at = 0; is_kept && at < db->said_size; at += strlen(db->said + at) + 1)
+        leatd_log("%s", db->said + at);
+    free(db->said);
+    db->said = NULL;
+    db->said_size = 0;
+}
+
 static enum db_result once(struct db *db, enum db_result (*body)(void *), void *context)
 {
     enum db_result result = db->backend->begin(db);
@@ -48,6 +71,7 @@ static enum db_result once(struct db *db, enum db_result (*body)(void *), void *
     db->in_transaction = false;
     if (result != DB_OK)
         db->backend->rollback(db);
+    end_said(db, result == DB_OK);
     return result;
 }
 

@@ -53,6 +53,9 @@ const char *db_error(const struct db *db);
  */
 enum db_result db_transact(struct db *db, enum db_result (*body)(void *context), void *context);
 
+/* Inside of a transaction: a line of the log, which is there if the transaction is kept, and once. */
+void db_say(struct db *db, const char *line);
+
 /*
  * Inside of a transaction: nobody relies on it after a power cut, so that it need not be synced before it is answered. It is
  * when the next transaction is that does not say so, or by db_settle; until then db_lags. What ends the process loses nothing

@@ -22,6 +22,8 @@ struct db {
     bool in_transaction;
     bool may_lag; /* this transaction */
     bool lags;    /* some that are over */
+    char *said;   /* this transaction: lines, each with its NUL; from malloc, NULL: none */
+    size_t said_size;
     char error[DB_ERROR_BYTES];
 };
 

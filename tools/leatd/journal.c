@@ -12,13 +12,14 @@
 enum db_result journal_event(struct leatd *leatd, const char *kind, const char *client,
                              const char *address, const char *format, ...)
 {
-    char message[256], id[ID_BYTES];
+    char message[256], line[400], id[ID_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     message[check_cut(message, sizeof message - 2)] = 0;
-    leatd_log("%s: %s (%s)", kind, message, address);
+    snprintf(line, sizeof line, "%s: %s (%s)", kind, message, address);
+    db_say(leatd->db, line);
     secret_id(id);
     struct db_value values[] = {db_str(id),     db_int(leatd_now()), db_str(kind),
                                 db_str(client), db_str(address),     db_str(message)};

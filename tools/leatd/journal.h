@@ -5,7 +5,7 @@
 
 #include "tools/leatd/request.h"
 
-/* Also a line on standard error. client is a UUID or NULL. Inside of a transaction. */
+/* Also a line on standard error, once it is kept. client is a UUID or NULL. Inside of a transaction. */
 enum db_result journal_event(struct leatd *leatd, const char *kind, const char *client,
                              const char *address, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
