@@ -14,6 +14,7 @@
 /* What a read takes from the shared export: all of that at once; then the rest, by the client's, at once. */
 struct lower {
     struct vdisk_request part; /* as long as the read, which is its owner; it leaves out the rest */
+    uint64_t first, end;       /* the part's range: blocks of the shared export's own size */
     bool is_under_way;         /* the part is */
     uint8_t held[]; /* of the read: what the part gets; then of the part: what it leaves out */
 };
@@ -51,17 +52,19 @@ static void send_below(struct lower *l)
 {
     struct vdisk_request *r = l->part.owner;
     struct vdisk_disk *below = r->disk->below;
+    uint64_t before = l->first - r->offset, length = l->end - l->first;
     l->part = (struct vdisk_request){.op = LEAT_BLK_READ,
-                                     .offset = r->offset,
-                                     .length = r->length,
-                                     .data = r->data,
+                                     .offset = l->first,
+                                     .length = length,
+                                     .data = r->data ? r->data + before : NULL,
                                      .done = below_done,
                                      .owner = r};
     l->is_under_way = true;
     below->export->engine->is_stirred = true; /* that export may have had its turn */
     disk_take(below, &l->part);
-    l->part.held = l->held + blocks_of(r);
-    l->part.held_bytes = r->length - r->held_bytes;
+    l->part.held =
+        l->held + blocks_of(r) + l->first / CACHE_BLOCK_BYTES - r->offset / CACHE_BLOCK_BYTES;
+    l->part.held_bytes = length - r->held_bytes;
     disk_go(&l->part);
 }
 
@@ -70,6 +73,8 @@ static void mark(struct lower *l, uint64_t from, uint64_t end)
     struct vdisk_request *r = l->part.owner;
     uint64_t first = r->offset / CACHE_BLOCK_BYTES;
     uint8_t *left_out = l->held + blocks_of(r);
+    l->first = r->held_bytes ? l->first : from;
+    l->end = end;
     r->held_bytes += end - from;
     for (uint64_t at = from; at < end; at += SECTOR_BYTES) {
         uint8_t bit = (uint8_t)(1u << at % CACHE_BLOCK_BYTES / SECTOR_BYTES);

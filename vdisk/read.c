@@ -175,7 +175,8 @@ static bool advance(struct vdisk_export *e, struct vdisk_request *r)
             r->next_block = last + 1;
             continue;
         }
-        while (last + 1 < end && last + 1 < f->first_block + f->count) {
+        uint64_t run = run_end(r, block, end);
+        while (last + 1 < run && last + 1 < f->first_block + f->count) {
             uint32_t next = cache_find(c, e->id, last + 1);
             if (next == CACHE_NONE || c->slots[next].fetch != f)
                 break; /* it has become stale, or has been fetched again */

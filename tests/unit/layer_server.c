@@ -90,6 +90,13 @@ static void go(struct conn *c, const uint8_t *data)
              (uint16_t)(NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_WRITE_ZEROES |
                         NBD_FLAG_SEND_TRIM | (x->is_read_only ? NBD_FLAG_READ_ONLY : 0)));
     option_reply(c, NBD_OPT_GO, NBD_REP_INFO, info, sizeof info);
+    if (x->min_block) {
+        uint8_t sizes[14] = {0, NBD_INFO_BLOCK_SIZE};
+        be32_put(sizes + 2, x->min_block);
+        be32_put(sizes + 6, x->min_block);
+        be32_put(sizes + 10, 32u << 20);
+        option_reply(c, NBD_OPT_GO, NBD_REP_INFO, sizes, sizeof sizes);
+    }
     option_reply(c, NBD_OPT_GO, NBD_REP_ACK, NULL, 0);
     c->phase = 2;
 }
@@ -168,6 +175,13 @@ static void read_blocks(struct conn *c, uint64_t offset, uint32_t length)
     struct layer_export *x = &layer_exports[c->export];
     uint8_t place[8];
     be64_put(place, offset);
+    if (x->bad && x->bad * LAYER_BLOCK >= offset && x->bad * LAYER_BLOCK - offset < length) {
+        uint8_t error[6] = {0};
+        be32_put(error, NBD_EIO);
+        chunk(c, c->in, NBD_REPLY_FLAG_DONE, NBD_REPLY_ERROR, sizeof error);
+        put(c, error, sizeof error);
+        return;
+    }
     chunk(c, c->in, NBD_REPLY_FLAG_DONE, NBD_REPLY_OFFSET_DATA, 8 + length);
     put(c, place, sizeof place);
     for (uint64_t at = offset; at < offset + length; at += 512)

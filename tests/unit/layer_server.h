@@ -19,6 +19,8 @@ struct layer_export {
     uint64_t size;
     bool is_read_only, is_away; /* is_away: connections are refused */
     bool is_of_another;         /* a layer over another image than "image" */
+    uint32_t min_block;         /* of its requests; 0: it tells none */
+    uint64_t bad;               /* reads of that block fail; 0: none */
     bool has_block[LAYER_BLOCKS];
     uint8_t data[LAYER_BLOCKS * LAYER_BLOCK];
     unsigned reads, writes, statuses; /* requests so far */

@@ -57,6 +57,39 @@ static void pieces_are_asked_for_at_once(void **state)
     assert_int_equal(own->read_bytes, 16 * BLOCK);
 }
 
+static void pieces_are_of_the_image_s_own_blocks(void **state)
+{
+    (void)state;
+    image->min_block = 4096;
+    own_block(0, 3);
+    attach(0);
+    run(20);
+    submit(&one, 0, LEAT_BLK_READ, 1024, 2 * BLOCK); /* both ends lie within a block */
+    run(5);
+    expect(&one, 0);
+    submit(&two, 0, LEAT_BLK_READ, BLOCK + 512, 4 * BLOCK);
+    run(5);
+    expect(&two, 0);
+}
+
+/* What the image has where the client has written is nothing to it. */
+static void a_bad_block_that_is_not_asked_for(void **state)
+{
+    (void)state;
+    own_block(0, 101);
+    attach(0);
+    attach(1);
+    run(20);
+    disks[0]->below->config.has_root = true;
+    image->bad = 101;
+    read_blocks(&two, 1, 100, 8);
+    read_blocks(&one, 0, 100, 8);
+    run(10);
+    assert_true(two.is_done);
+    assert_int_equal(two.status, LEAT_EIO);
+    expect(&one, 0);
+}
+
 static void clients_share_what_they_have_in_common(void **state)
 {
     (void)state;
@@ -284,6 +317,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_block_from_where_it_is),
         TEST(pieces_are_asked_for_at_once),
+        TEST(pieces_are_of_the_image_s_own_blocks),
+        TEST(a_bad_block_that_is_not_asked_for),
         TEST(clients_share_what_they_have_in_common),
         TEST(reads_wait_for_the_map),
         TEST(an_old_answer_hides_no_write),
