@@ -245,9 +245,9 @@ void read_retry_starved(struct vdisk_export *e)
         struct vdisk_request *r = LIST_ENTRY(n, struct vdisk_request, node);
         next = n->next;
         if (!advance(e, r)) {
-            if (!is_shared(e->engine))
+            if (!is_shared(e->engine) && !e->engine->store)
                 return;
-            continue; /* it may be its tenant alone that has too much */
+            continue; /* it may be its tenant alone that has too much; the store may have another's */
         }
         list_remove(&r->node);
         if (r->pieces == 0)

@@ -96,6 +96,30 @@ static void two_contents_of_one_export_do_not_go(void **state)
     vdisk_detach(d);
 }
 
+/* Whatever waits for the server, what the store has is read, however many want it. */
+static void the_store_s_blocks_pass_the_server_s(void **state)
+{
+    enum { AWAY = EXPORT_FETCHES + 1, HERE = LOCAL_FETCHES + 1 };
+    static struct vdisk_request away[AWAY], here[HERE];
+    (void)state;
+    for (unsigned i = 0; i < HERE; i++)
+        read_well(i * 3 * BLOCK, BLOCK);
+    let_it_be_written();
+    boot_with_silent_server();
+    unsigned before = done;
+    for (unsigned i = 0; i < AWAY; i++) {
+        disk->export->around = (struct around){.fetched = 16000}; /* in vain: no more of it */
+        submit(&away[i], (1000 + i * 3) * BLOCK, BLOCK);
+    }
+    disk_sleeps = 10;
+    for (unsigned i = 0; i < HERE; i++) {
+        disk->export->around = (struct around){.fetched = 16000};
+        submit_to(&here[i], i * 3 * BLOCK, BLOCK, 1 + i % 15);
+    }
+    run(40);
+    assert_int_equal(done, before + HERE);
+}
+
 static void a_store_that_fails_hurts_nobody(void **state)
 {
     (void)state;
@@ -310,6 +334,7 @@ int main(void)
         TEST(another_content_is_another_image),
         TEST(an_image_that_is_written_is_not_kept),
         TEST(two_contents_of_one_export_do_not_go),
+        TEST(the_store_s_blocks_pass_the_server_s),
         TEST(a_store_that_fails_hurts_nobody),
         TEST(a_dead_disk_is_left_alone),
         TEST(what_was_at_the_store_goes_to_the_server),
