@@ -184,6 +184,8 @@ bool extents_pump(struct vdisk_export *e)
         struct nbd_session *s = q->is_used && !q->is_sent ? link_room(e, 0) : NULL;
         if (!s || !s->handshake.result.has_block_status) /* this server may have none */
             continue;
+        if (nbd_command_align(&q->command, e->identity.min_block))
+            end_run(q);
         q->is_sent = true;
         nbd_session_send(s, &q->command, e->engine->now_ns);
         any = true;

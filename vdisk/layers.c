@@ -236,6 +236,8 @@ static bool send_questions(struct vdisk_export *e)
             end_query(q);
             continue;
         }
+        if (nbd_command_align(&q->command, e->identity.min_block))
+            end_run(q);
         q->is_sent = true;
         nbd_session_send(s, &q->command, e->engine->now_ns);
     }

@@ -222,12 +222,23 @@ static void test_asks_for_depth(void **state)
     expect_lost("metadata context that was not asked for");
 }
 
+/* What of a question is left, at a server that came back with larger units. */
+static void goes_on_at_a_unit(void **state)
+{
+    struct nbd_command c = {.offset = 2703360, .length = 3588096};
+    (void)state;
+    assert_false(nbd_command_align(&c, 4096));
+    assert_true(nbd_command_align(&c, 65536));
+    assert_int_equal(c.offset, 2686976);
+    assert_int_equal(c.length, 3604480);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_block_status),   cmocka_unit_test(test_lies_in_block_status),
-        cmocka_unit_test(test_two_contexts),   cmocka_unit_test(test_lies_in_two_contexts),
-        cmocka_unit_test(test_asks_for_depth),
+        cmocka_unit_test(goes_on_at_a_unit),         cmocka_unit_test(test_block_status),
+        cmocka_unit_test(test_lies_in_block_status), cmocka_unit_test(test_two_contexts),
+        cmocka_unit_test(test_lies_in_two_contexts), cmocka_unit_test(test_asks_for_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

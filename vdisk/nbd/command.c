@@ -3,6 +3,14 @@
 
 #include <string.h>
 
+bool nbd_command_align(struct nbd_command *c, uint32_t unit)
+{
+    uint32_t back = (uint32_t)(c->offset % unit);
+    c->offset -= back;
+    c->length += back;
+    return back > 0;
+}
+
 bool nbd_command_got(struct nbd_command *c, uint32_t start, uint32_t size)
 {
     uint32_t end = start + size, i = c->piece_count;

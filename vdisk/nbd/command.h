@@ -44,6 +44,9 @@ struct nbd_command {      /* memory of the caller; untouched by it from nbd_sess
         pieces[NBD_MAX_PIECES]; /* received so far: sorted, neither touching nor overlapping */
 };
 
+/* A question that was answered in part goes on at one of the server's units, which may have grown over a reconnect. True: it
+   begins earlier than where the answer ended. */
+bool nbd_command_align(struct nbd_command *c, uint32_t unit);
 /* Notes that [start, start + size) of a read has arrived. False: it overlaps what was there, or the
    server tears its answer into more pieces than any honest one does. */
 bool nbd_command_got(struct nbd_command *c, uint32_t start, uint32_t size);
