@@ -23,8 +23,8 @@ from ports import free_port  # noqa: E402
 AGENT = 7777
 WITH_US = ["setpriv", "--pdeathsig", "KILL"]  # what is started ends with the test, however that ends
 BOUND = 300  # seconds, for anything, on a slow host
-# What the package only recommends, and dnsmasq as a service.
-RECOMMENDED = "dnsmasq, mtools, gdisk, e2fsprogs, fdisk, ca-certificates"
+# What the package only recommends, and what runs beside it: dnsmasq and PostgreSQL as services.
+RECOMMENDED = "dnsmasq, postgresql, mtools, gdisk, e2fsprogs, fdisk, ca-certificates"
 
 
 def disk(depends):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The package on a Debian 12 that has been started (machine.py): from apt-get install to a machine that reads and writes its
 disk, with both units run by systemd and their sandbox on; what that forbids; kinds of images; servers that are killed; the boot
-folder; an upgrade, a removal, and a backup brought back. The tests are one story, in their order."""
+folder; an upgrade, a removal, and a backup brought back; PostgreSQL for SQLite. The tests are one story, in their order."""
 import json
 import os
 import select
@@ -30,6 +30,9 @@ CONTENT = (os.urandom(MIB) + bytes(MIB)) * 2
 BOOT_CONF = """[boot]
 listen = 0.0.0.0:9472
 folder = /srv/leat/boot
+"""
+DATABASE = """[state]
+database = postgresql:///leat?host=/var/run/postgresql
 """
 LEATD_CONF = """[export]
 servers = 10.0.2.15:10809
@@ -274,6 +277,30 @@ class Systemd(PackageCase):
         holder = self.qemu_io(self.hello()["debian"]["export"])
         self.does(holder, f"read -P 9 {MIB} 64k", "read 65536/65536")
         self.does(holder, "write -P 5 0 4k", "wrote 4096/4096")
+
+    def test_8_postgresql(self):
+        """docs/package.md's way to PostgreSQL, by its Unix socket and leatd's own user; it is restarted under a machine."""
+        self.run_in("sh", "-c", "systemctl stop leat-nbdkit leatd && systemctl start postgresql && "
+                    "runuser -u postgres -- createuser leat && runuser -u postgres -- createdb -O leat leat")
+        self.machine.put("/etc/leat/leatd.conf", LEATD_CONF + DATABASE)
+        self.run_in("leatd", "add-admin", "bert", input=PASSWORD + "\n")
+        self.run_in("systemctl", "start", "leatd", "leat-nbdkit")
+        self.both_run()
+        self.leatctl("login", "bert", input=PASSWORD + "\n")
+        self.leatctl("image", "import", "debian", "/root/raw", "--publish")
+        key = self.leatctl("client", "add", "lab-01", UUID).strip().rpartition(":")[2]
+        self.leatctl("disk", "add", "debian", "--image", "debian", "--mode", "server")
+        self.leatctl("assign", "add", "debian", "--client", "lab-01")
+        self.client.key = key
+        (self.folder / "keys.psk").write_text(f"{UUID}:{key}\n")
+        export = self.hello()["debian"]["export"]
+        self.assertEqual(CONTENT, self.copy_of(export))
+        holder = self.qemu_io(export)
+        self.does(holder, f"write -P 6 {MIB} 64k", "wrote 65536/65536")
+        self.run_in("systemctl", "restart", "postgresql")
+        self.does(holder, f"read -P 6 {MIB} 64k", "read 65536/65536")
+        self.machine.wait_for(lambda: self.client.renew()[0] == 200, why="leatd has its database again, and knows the session")
+        self.both_run()
 
     def has(self, path):
         return "absent" if self.machine.try_("stat", path)["status"] else "there"
