@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The local store, one promise at a time; the simulator (tests/sim/test_store_sim.c) mixes them. */
 #include "tests/unit/store_fixture.h"
+#include "vdisk/store/inside.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -209,6 +210,105 @@ static void a_full_store_says_so_and_still_overwrites(void **state)
     store_fixture_end(&f);
 }
 
+static void op_done(struct store_op *op, enum store_status status)
+{
+    (void)status; /* op has it */
+    *(bool *)op->owner = true;
+}
+
+/* Nothing is committed for that: no time passes. */
+static void write_block(struct store_fixture *f, struct store_object *o, uint64_t block)
+{
+    bool is_done = false;
+    struct store_op op = {.type = STORE_WRITE,
+                          .object = o,
+                          .offset = block * PAGE,
+                          .length = PAGE,
+                          .data = data,
+                          .done = op_done,
+                          .owner = &is_done};
+    store_submit(f->store, &op);
+    while (!is_done) {
+        store_run(f->store);
+        store_fixture_deliver(f);
+    }
+    assert_int_equal(op.status, STORE_OK);
+}
+
+/* As if the power had gone when only the first page of the last batch was on the disk. */
+static void cut_last_batch(struct store_fixture *f)
+{
+    const struct journal *j = &f->store->journal;
+    assert_true(j->next - j->batch_first > 1);
+    for (uint64_t page = j->batch_first + 1; page < j->next; page++)
+        for (unsigned copy = 0; copy < 2; copy++)
+            memset(f->disk + PAGE + format_journal_page(&f->store->layout, copy, page) * PAGE, 0,
+                   PAGE);
+}
+
+/* A block that is there is there whatever part of a commit is, however often it was written in between. */
+static void a_block_is_never_without_any_state(void **state)
+{
+    (void)state;
+    struct store_fixture f;
+    store_fixture_new(&f, 8 * MIB);
+    struct store_object *d = difference(&f, "web/root", 16 * MIB);
+    write_block(&f, d, 0);
+    flush(&f);
+    for (uint64_t i = 0; i < 600; i++)
+        write_block(&f, d, i);
+    fill(data, PAGE, 9);
+    write_block(&f, d, 0);
+    flush(&f);
+    cut_last_batch(&f);
+    assert_int_equal(store_fixture_reopen(&f), STORE_OK);
+    d = difference(&f, "web/root", 16 * MIB);
+    assert_int_equal(read_into_back(&f, d, 0, PAGE), STORE_OK);
+    assert_int_equal(held[0], 0xff);
+    assert_memory_equal(back, data, PAGE);
+    store_fixture_end(&f);
+}
+
+/* A checkpoint between the commit of a new state and that of the old one's end, whose slot lies behind the new one's, so that
+   recovery comes to it later. */
+static void a_checkpoint_does_not_bring_an_old_state_back(void **state)
+{
+    (void)state;
+    struct store_fixture f;
+    store_fixture_new(&f, 16 * MIB);
+    struct store_object *d = difference(&f, "web/root", 64 * MIB);
+    const struct journal *j = &f.store->journal;
+    uint32_t fit = f.store->layout.journal_pages / 4 * FORMAT_CHANGES_PER_PAGE;
+    for (uint64_t i = 1; i <= fit; i++)
+        write_block(&f, d, i);
+    write_block(&f, d, 0);
+    flush(&f);
+    assert_int_equal(change(&f, d, STORE_DISCARD, PAGE, fit * PAGE), STORE_OK);
+    flush(&f);
+    store_fixture_settle(&f); /* their slots are free */
+    f.store->table.next = 0;
+    for (uint64_t i = 1; i < fit; i++)
+        write_block(&f, d, 8192 + i);
+    fill(data, PAGE, 9);
+    write_block(&f, d, 0);
+    assert_int_equal(j->count, fit + 1); /* the last is the end of the old state */
+    uint64_t durable = j->slots_durable;
+    while (j->slots_durable == durable) {
+        f.now_ns += 1000000000;
+        store_run(f.store);
+        store_fixture_deliver(&f);
+    }
+    assert_int_equal(j->slots_durable, durable + fit);
+    f.store->checkpoint.is_wanted = true;
+    store_fixture_settle(&f);
+    assert_int_equal(store_fixture_reopen(&f), STORE_OK);
+    d = difference(&f, "web/root", 64 * MIB);
+    assert_int_equal(read_into_back(&f, d, 0, PAGE), STORE_OK);
+    assert_int_equal(held[0], 0xff);
+    assert_memory_equal(back, data, PAGE);
+    store_fixture_end(&f);
+}
+
 static void a_difference_stays_with_its_base(void **state)
 {
     (void)state;
@@ -368,6 +468,8 @@ int main(void)
         cmocka_unit_test(sectors_are_kept_one_by_one),
         cmocka_unit_test(zeroes_cost_no_data),
         cmocka_unit_test(a_full_store_says_so_and_still_overwrites),
+        cmocka_unit_test(a_block_is_never_without_any_state),
+        cmocka_unit_test(a_checkpoint_does_not_bring_an_old_state_back),
         cmocka_unit_test(a_difference_stays_with_its_base),
         cmocka_unit_test(blobs_are_replaced_whole),
         cmocka_unit_test(a_failed_flush_ends_writing),

@@ -48,6 +48,11 @@ foreach(part RANGE 1 4)
   add_test(NAME sim.vdisk.${part} COMMAND vdisk_sim_fast --from ${part}000000 --seeds 2500)
   set_tests_properties(sim.vdisk.${part} PROPERTIES LABELS sim TIMEOUT 900)
 endforeach()
+# Histories that have shown a fault which others seldom do.
+foreach(seed 6000967 20002423)
+  add_test(NAME sim.vdisk.seed_${seed} COMMAND vdisk_sim_fast --seed ${seed})
+  set_tests_properties(sim.vdisk.seed_${seed} PROPERTIES LABELS sim TIMEOUT 300)
+endforeach()
 add_test(NAME sim.vdisk_mutations
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sim/vdisk_mutations.py ${CMAKE_C_COMPILER} ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(sim.vdisk_mutations PROPERTIES LABELS sim TIMEOUT 3000 ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

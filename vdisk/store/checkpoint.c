@@ -21,6 +21,14 @@ static uint8_t *image(struct checkpoint *c, uint32_t n)
     return c->write.pages + (uint64_t)n * FORMAT_PAGE;
 }
 
+/* Another slot has its key for good: the two must not meet in the index, which does not say which is newer. */
+static bool is_replaced(const struct store *s, const struct slot *slot)
+{
+    struct format_key key = slot_key(slot);
+    uint32_t mapped = table_find(&s->table, key.object, key.block, key.is_group);
+    return mapped != SLOT_NONE && s->table.slots[mapped].state == SLOT_LIVE;
+}
+
 /* Makes the page and its root entry; false: every slot is free, there is no page. */
 static bool make_index_page(struct store *s, uint32_t index, uint8_t *page)
 {
@@ -33,6 +41,11 @@ static bool make_index_page(struct store *s, uint32_t index, uint8_t *page)
         const struct slot *slot = &s->table.slots[first + n];
         if (!slot_is_on_disk(slot))
             continue;
+        if (slot->state != SLOT_LIVE) {
+            checkpoint_mark(s, first + n); /* for the next one: it may be replaced then */
+            if (is_replaced(s, slot))
+                continue;
+        }
         struct format_key key = slot_key(slot);
         format_put_slot(page, n, format_pack_key(&key), slot->crc);
         if (!object_is_image(&s->objects[slot->object]))

@@ -105,6 +105,31 @@ static void add_objects(struct store *s)
     j->batch_objects = j->objects_changed;
 }
 
+static uint32_t *pending_at(struct journal *j, uint32_t n)
+{
+    return &j->pending[(j->first + n) % PENDING_ROOM];
+}
+
+/* The slot that stands at place n of what is pending. If it is not mapped any more and its key's new mapping stands behind it,
+   they change places: wherever the journal ends, the end of a mapping does not stand there without the new one, nor is a block
+   missing of which an older state was waited for. */
+static uint32_t slot_at(struct store *s, uint32_t n)
+{
+    struct journal *j = &s->journal;
+    uint32_t *place = pending_at(j, n), index = *place;
+    const struct slot *slot = &s->table.slots[index];
+    if (slot->state == SLOT_NEW)
+        return index;
+    struct format_key key = slot_key(slot);
+    uint32_t mapped = table_find(&s->table, key.object, key.block, key.is_group);
+    if (mapped == SLOT_NONE || s->table.slots[mapped].state != SLOT_NEW)
+        return index;
+    while (*pending_at(j, n) != mapped)
+        n++;
+    *pending_at(j, n) = index;
+    return *place = mapped;
+}
+
 /* Slots in the order of their changes, to the end or until the pages are full. Returns whether the
    batch refers to data. */
 static bool add_slots(struct store *s, uint32_t most_pages)
@@ -113,7 +138,7 @@ static bool add_slots(struct store *s, uint32_t most_pages)
     uint32_t records = 0;
     bool has_data = false;
     for (; j->batch_slots < j->count && j->batch_pages < most_pages; j->batch_slots++) {
-        uint32_t index = j->pending[(j->first + j->batch_slots) % PENDING_ROOM];
+        uint32_t index = slot_at(s, j->batch_slots);
         const struct slot *slot = &s->table.slots[index];
         if (slot->state == SLOT_STILLBORN)
             continue;
