@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What leatd judges texts by, and makes secrets of; the configuration; the rate limit. */
+/* What leatd judges texts by, and makes secrets of; the configuration; the rate limit; what reports tell. */
 #include "tools/leatd/check.h"
 #include "tools/leatd/config.h"
 #include "tools/leatd/json.h"
+#include "tools/leatd/lies.h"
 #include "tools/leatd/limit.h"
 #include "tools/leatd/password.h"
 #include "tools/leatd/secret.h"
@@ -281,6 +282,44 @@ static void test_config(void **state)
     assert_non_null(strstr(error, "cannot be read"));
 }
 
+static unsigned read_lies(const char *text, struct lies_told told[LIES_DISKS], cJSON **report)
+{
+    const char *why;
+    *report = json_parse(text, strlen(text), &why);
+    assert_non_null(*report);
+    return lies_read(*report, told);
+}
+
+/* Each disk is compared with each of the last report: so they are few, whatever a report is full of. */
+static void test_lies(void **state)
+{
+    (void)state;
+    struct lies_told told[LIES_DISKS];
+    cJSON *report;
+    assert_int_equal(read_lies("{\"disks\": [0, {\"verity\": {\"lies\": 1}}, [], \"a\", null,"
+                               " {\"disk\": \"\", \"verity\": {\"lies\": 2}},"
+                               " {\"disk\": 7, \"verity\": {\"lies\": 3}},"
+                               " {\"disk\": \"none\", \"verity\": {\"lies\": 0}},"
+                               " {\"disk\": \"d\", \"verity\": {\"lies\": 4, \"tree_lies\": 1}}]}",
+                               told, &report),
+                     1);
+    assert_string_equal(told[0].disk, "d");
+    assert_true(told[0].lies == 5);
+    cJSON_Delete(report);
+    assert_int_equal(read_lies("{\"disks\": 1}", told, &report), 0);
+    cJSON_Delete(report);
+    char text[16384] = "{\"disks\": [0";
+    for (unsigned i = 0; i < 2 * LIES_DISKS; i++) {
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof text - used,
+                 ", {\"disk\": \"d%u\", \"verity\": {\"lies\": 1}}", i);
+    }
+    strcat(text, "]}");
+    assert_int_equal(read_lies(text, told, &report), LIES_DISKS);
+    assert_string_equal(told[LIES_DISKS - 1].disk, "d63");
+    cJSON_Delete(report);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,7 +328,7 @@ int main(void)
         cmocka_unit_test(test_secrets),       cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_limit),         cmocka_unit_test(test_limit_full),
         cmocka_unit_test(test_limit_clients), cmocka_unit_test(test_limit_networks),
-        cmocka_unit_test(test_config),
+        cmocka_unit_test(test_config),        cmocka_unit_test(test_lies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

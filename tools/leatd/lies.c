@@ -27,63 +27,59 @@ static double lies_of(const cJSON *disk)
     return number_of(verity, "lies") + number_of(verity, "tree_lies");
 }
 
-static const char *name_of(const cJSON *disk)
+unsigned lies_read(const cJSON *report, struct lies_told told[LIES_DISKS])
 {
-    const char *name = json_text(disk, "disk");
-    return name ? name : "";
-}
-
-static double lies_before(const cJSON *report, const char *name)
-{
-    double lies = 0;
+    unsigned count = 0;
     const cJSON *disk;
     cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(report, "disks"))
     {
-        lies = strcmp(name_of(disk), name) ? lies : lies_of(disk);
+        const char *name = json_text(disk, "disk");
+        double lies = name && name[0] ? lies_of(disk) : 0;
+        if (lies > 0)
+            told[count++] = (struct lies_told){name, lies};
+        if (count == LIES_DISKS)
+            break;
     }
-    return lies;
+    return count;
+}
+
+static double lies_before(const struct lies_told *last, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!strcmp(last[i].disk, name))
+            return last[i].lies;
+    return 0;
 }
 
 static enum db_result compare(struct request *request, const struct session *session,
-                              const cJSON *report, const cJSON *last)
+                              const struct lies_told *told, unsigned count, const cJSON *report)
 {
+    struct lies_told last[LIES_DISKS];
+    unsigned last_count = lies_read(report, last);
     enum db_result result = DB_OK;
-    const cJSON *disk;
-    cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(report, "disks"))
-    {
-        const char *name = name_of(disk);
-        double lies = lies_of(disk);
-        if (result != DB_OK || lies <= lies_before(last, name) ||
+    for (unsigned i = 0; i < count && result == DB_OK; i++) {
+        const char *name = told[i].disk;
+        if (told[i].lies <= lies_before(last, last_count, name) ||
             !limit_take(&request->leatd->limit, LIMIT_VERIFY_EVENT, session->client, EVENTS,
                         leatd_monotonic()))
             continue;
         result = journal_event(request->leatd, "verify", session->client, request->address,
                                "%s: disk %.*s: %.0f blocks so far are not as the image's root hash "
                                "wants them, and were thrown away",
-                               session->name, check_cut(name, WORDS), name, lies);
+                               session->name, check_cut(name, WORDS), name, told[i].lies);
     }
     return result;
-}
-
-/* The report of a machine that has seen none, as nearly all, costs nothing. */
-static bool has_any(const cJSON *report)
-{
-    bool any = false;
-    const cJSON *disk;
-    cJSON_ArrayForEach(disk, cJSON_GetObjectItemCaseSensitive(report, "disks"))
-    {
-        any |= lies_of(disk) > 0;
-    }
-    return any;
 }
 
 enum db_result lies_note(struct request *request, const struct session *session,
                          const cJSON *report)
 {
     struct db_rows rows;
+    struct lies_told told[LIES_DISKS];
     const char *why;
     struct db_value value = db_str(session->id);
-    if (!has_any(report))
+    unsigned count = lies_read(report, told);
+    if (!count) // nearly all machines
         return DB_OK;
     enum db_result result =
         db_query(request->leatd->db, "SELECT report FROM session WHERE id = $1", &value, 1, &rows);
@@ -91,7 +87,7 @@ enum db_result lies_note(struct request *request, const struct session *session,
         return result;
     const char *text = rows.count ? db_text(&rows, 0, 0) : "";
     cJSON *last = text[0] ? json_parse(text, strlen(text), &why) : NULL;
-    result = compare(request, session, report, last);
+    result = compare(request, session, told, count, last);
     cJSON_Delete(last);
     db_rows_free(&rows);
     return result;
