@@ -314,3 +314,33 @@ class Floods(Attack):
                             connection.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: x\r\n" + data + b"\r\n\r\n")
                             self.assertNotIn(b" 200 ", connection.recv(100))
 
+
+class OneMachine(Attack):
+    times = {**Attack.times, "request": 3600}
+
+    def test_connections(self):
+        """A machine that keeps many connections, each busy with a request that does not end: few of them stay, the newest."""
+        machine = self.machine()
+        self.assertEqual(200, machine.hello()[0])
+        head = "POST /client/v1/renew HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n"
+        head += f"Authorization: Bearer {machine.session}\r\n\r\n"
+        many = []
+
+        def send(kept, data):
+            with contextlib.suppress(OSError):
+                kept.openssl.stdin.write(data)
+                kept.openssl.stdin.flush()
+
+        def open_ones():
+            for kept in many:
+                send(kept, b" ")
+            return [kept for kept in many if kept.openssl.poll() is None]
+        with self.honest():
+            for _ in range(40):
+                many.append(Kept(machine))
+                self.addCleanup(many[-1].close)
+                self.assertEqual(200, many[-1].post("renew", token=machine.session)[0])
+                send(many[-1], head.encode())
+            until(lambda: len(open_ones()) <= 8, "the others are closed")
+            self.assertEqual(many[-8:], open_ones())
+            self.assertEqual(200, machine.renew()[0])

@@ -101,7 +101,10 @@ class Start(ServerCase):
         client = self.server.client(7, "debian")
         path = self.disks(client)[0]["debian"]["kernel"]["path"]
         found = []
-        threads = [threading.Thread(target=lambda: found.append(client.get(path)[:2])) for _ in range(16)]
+        others = [self.server.client(200 + i, "debian") for i in range(16)]
+        for other in others:
+            self.assertEqual(200, other.hello()[0])
+        threads = [threading.Thread(target=lambda other=other: found.append(other.get(path)[:2])) for other in others]
         for thread in threads:
             thread.start()
         for _ in range(5):

@@ -197,9 +197,8 @@ static enum MHD_Result run(struct MHD_Connection *connection, struct exchange *e
         api(request);
     if (request->waits && !request->status)
         return wait_first(e);
-    struct peer *peer = peer_of(connection);
-    if (peer && !is_stranger(request))
-        peer->is_trusted |= request->status < 400;
+    if (!is_stranger(request) && request->status < 400)
+        peer_trust(request->leatd, connection);
     return reply(connection, request);
 }
 

@@ -170,7 +170,7 @@ void peer_goes_on(struct MHD_Connection *connection)
 void peer_rests(struct MHD_Connection *connection)
 {
     struct peer *peer = peer_of(connection);
-    if (peer)
+    if (peer && peer->since != CUT)
         peer->since = RESTS;
 }
 
@@ -180,6 +180,32 @@ unsigned peer_strangers(const struct leatd *leatd)
     for (const struct peer *peer = leatd->peers; peer; peer = peer->next)
         count += peer->is_client && !peer->is_trusted;
     return count;
+}
+
+/* Of the connections that a machine has already, the one that was answered longest ago; NULL: they are few. */
+static struct peer *find_surplus(struct leatd *leatd, const char *identity)
+{
+    unsigned count = 0;
+    struct peer *found = NULL;
+    for (struct peer *p = leatd->peers; p; p = p->next) { // the newest first
+        if (!p->is_client || !p->is_trusted || p->since == CUT || strcmp(p->identity, identity))
+            continue;
+        count++;
+        if (!found || p->since <= found->since)
+            found = p;
+    }
+    return count < PEER_OF_MACHINE ? NULL : found;
+}
+
+void peer_trust(struct leatd *leatd, struct MHD_Connection *connection)
+{
+    struct peer *peer = peer_of(connection);
+    if (!peer || peer->is_trusted)
+        return;
+    struct peer *surplus = peer->is_client ? find_surplus(leatd, peer->identity) : NULL;
+    if (surplus)
+        cut(surplus);
+    peer->is_trusted = true;
 }
 
 void peer_expire(struct leatd *leatd)

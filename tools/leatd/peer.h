@@ -18,6 +18,9 @@ struct leatd;
 /* Strangers of one IPv4 address, or one IPv6 network of 64 bits, to both APIs. */
 #define PEER_CONNECTIONS 64u
 
+/* Of one machine that has shown its key. It needs one; those of before it was reset stay until they are found to be idle. */
+#define PEER_OF_MACHINE 8u
+
 /* So many of an API's leatd->connections are kept free. For a new one a stranger goes, else a machine or an administrator who has
    nothing under way: the one that has been idle longest, of the network that has most of them. */
 #define PEER_SPARE(connections) ((connections) / 8 + 1)
@@ -57,6 +60,9 @@ void peer_answered(struct MHD_Connection *connection);
 /* It waits for leatd itself: its time does not run until it goes on. One that is under way gets its time again then. */
 void peer_rests(struct MHD_Connection *connection);
 void peer_goes_on(struct MHD_Connection *connection);
+
+/* It has shown who it is. A machine that has PEER_OF_MACHINE loses the oldest for it, whatever is under way there. */
+void peer_trust(struct leatd *leatd, struct MHD_Connection *connection);
 
 /* How many are connected to the clients' API and have shown nothing yet. */
 unsigned peer_strangers(const struct leatd *leatd);
