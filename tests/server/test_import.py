@@ -100,6 +100,20 @@ class Import(ServerCase):
             self.assertTrue(leatupload.send(Lost(), "lost.raw", file))
         self.assertEqual(["bytes 10-19/20"] * 2, Lost.pieces)
 
+    def test_named_twice(self):
+        """One file that was brought, and is kernel and initrd: the version is made, and the file is its own."""
+        api = self.server.api
+        api("POST", "images", {"name": "twice"})
+        api("POST", "files", {"name": "twice.raw"})
+        (self.folder / "twice.raw").write_bytes(b"t" * 512)
+        version = api("POST", "images/twice/versions", {"source": "twice.raw", "kernel": "twice.raw", "initrd": "twice.raw"})
+        self.assertEqual(["twice.raw"] * 3, [version[name] for name in ("source", "kernel", "initrd")])
+        self.refused(404, "DELETE", "files/twice.raw")
+        api("POST", "files", {"name": "again.raw"})
+        (self.folder / "again.raw").write_bytes(b"a" * 512)
+        api("PATCH", "images/twice/versions/1", {"kernel": "again.raw", "initrd": "again.raw"})
+        self.refused(404, "DELETE", "files/again.raw")
+
     def test_killed_last(self):
         """What a killed import has left is removed a day later: not what a version has, nor what was there before."""
         api = self.server.api

@@ -140,13 +140,24 @@ static bool check_tree(struct request *request, struct record *record, const str
     return false;
 }
 
+/* The name of the version's file of that number; NULL also if one before it is the same file. */
+static const char *next_file(struct record *record, unsigned number)
+{
+    const char *name = given_text(record, version_files[number]);
+    for (unsigned i = 0; name && i < number; i++) {
+        const char *other = given_text(record, version_files[i]);
+        if (other && !strcmp(other, name))
+            return NULL;
+    }
+    return name;
+}
+
 /* The files are the version's from now on. */
 static bool keep_files(struct request *request, struct record *record, const struct probe *probe,
                        enum db_result *result)
 {
     for (unsigned i = 0; i < 4; i++)
-        if (!brought_keep(request, given_text(record, version_files[i]),
-                          probe && probe->was_brought[i], result))
+        if (!brought_keep(request, next_file(record, i), probe && probe->was_brought[i], result))
             return false;
     return true;
 }
