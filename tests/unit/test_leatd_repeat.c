@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A request that is judged more than once: by what is so after its work, and, if its transaction has to be repeated, as
- * PostgreSQL may ask for, by what the last one has done, while its limits count it once.
+ * PostgreSQL may ask for, by what the last one has done, while its limits count it once. And which need not be synced.
  */
 #include "tools/leatd/api.h"
 #include "tools/leatd/auth.h"
@@ -30,6 +30,7 @@ static struct db_backend backend;
 static void (*meanwhile)(void); // what happens while a thread works; NULL: nothing
 static bool is_broken;          // nothing can be committed
 static unsigned in_the_way;     // commits that another transaction is in the way of
+static bool lagged;             // the last commit need not be synced
 
 int64_t leatd_monotonic(void)
 {
@@ -38,6 +39,7 @@ int64_t leatd_monotonic(void)
 
 static enum db_result commit_or_not(struct db *db)
 {
+    lagged = db->may_lag;
     return is_broken ? DB_FAILED : in_the_way && in_the_way-- ? DB_RETRY : commit(db);
 }
 
@@ -218,6 +220,28 @@ static void test_events_that_are_not_kept_do_not_count(void **state)
     assert_int_equal(refused_events(), 5);
 }
 
+/* Strangers, too, can be refused as often as they like: so nothing is synced for them; but what has changed is. */
+static void test_refusals_may_lag(void **state)
+{
+    (void)state;
+    static const char hello[] = "{\"uuid\": \"00000000-0000-0000-0000-000000000009\", \"macs\": [],"
+                                " \"version\": \"0\"}";
+    struct request unknown = {.identity = "enrol"}, login = {0};
+    int before = refused_events();
+    ask(&unknown, REQUEST_POST, "/client/v1/hello", hello, 0, api_client);
+    assert_int_equal(unknown.status, 404);
+    assert_true(lagged);
+    ask(&login, REQUEST_POST, "/api/v1/login",
+        "{\"name\": \"anna\", \"password\": \"wrong words\"}", 0, api_admin);
+    assert_int_equal(login.status, 401);
+    assert_true(lagged);
+    assert_int_equal(status_of(REQUEST_POST, "/client/v1/renew", NULL, session, 0), 200);
+    assert_false(lagged);
+    assert_int_equal(refused_events(), before + 2);
+    request_free(&unknown);
+    request_free(&login);
+}
+
 static void change_password(void)
 {
     char error[DB_ERROR_BYTES];
@@ -293,6 +317,7 @@ int main(void)
                                        cmocka_unit_test(test_kernel),
                                        cmocka_unit_test(test_limits_count_requests),
                                        cmocka_unit_test(test_events_that_are_not_kept_do_not_count),
+                                       cmocka_unit_test(test_refusals_may_lag),
                                        cmocka_unit_test(test_new_password),
                                        cmocka_unit_test(test_password_changed)};
     return cmocka_run_group_tests(tests, begin, end);

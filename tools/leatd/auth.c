@@ -106,8 +106,8 @@ static enum db_result finish(void *context)
     }
     request_refuse(request, 401, "the name or the password is wrong");
     // What was tried is not repeated in full: it may be a password in the wrong place.
-    return journal_event(request->leatd, "refused", NULL, request->address, "a wrong login for %s",
-                         login->hash[0] ? login->name : "an unknown account");
+    return journal_refused(request->leatd, NULL, request->address, "a wrong login for %s",
+                           login->hash[0] ? login->name : "an unknown account");
 }
 
 /* What its attempts are counted by: whoever tries an account elsewhere shall not keep out the one whose it is. */

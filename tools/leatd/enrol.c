@@ -126,8 +126,8 @@ static enum db_result refuse_known(struct request *request, const struct applica
     if (!limit_take(&leatd->limit, LIMIT_REFUSED_EVENT, a->greeting.uuid, GREETING_NOTES,
                     leatd_monotonic()))
         return DB_OK;
-    return journal_event(leatd, "refused", a->greeting.uuid, request->address,
-                         "enrolment as %s: %s", db_text(&a->client, 0, 0), sentence);
+    return journal_refused(leatd, a->greeting.uuid, request->address, "enrolment as %s: %s",
+                           db_text(&a->client, 0, 0), sentence);
 }
 
 /* By their hashes, so that the time it takes tells nothing. */

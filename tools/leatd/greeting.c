@@ -32,9 +32,8 @@ enum db_result greeting_unknown(struct request *request, int status,
     if (!limit_take_address(&leatd->limit, LIMIT_UNKNOWN_EVENT, request->address, GREETING_NOTES,
                             leatd_monotonic()))
         return DB_OK;
-    return journal_event(leatd, "refused", NULL, request->address,
-                         "a machine that is not known: %s%s%.54s", greeting->uuid,
-                         greeting->macs[0] ? ", " : "", greeting->macs);
+    return journal_refused(leatd, NULL, request->address, "a machine that is not known: %s%s%.54s",
+                           greeting->uuid, greeting->macs[0] ? ", " : "", greeting->macs);
 }
 
 static bool read_macs(char *out, const cJSON *list)

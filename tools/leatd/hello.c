@@ -124,8 +124,7 @@ static enum db_result refuse_client(struct request *request, const struct greeti
     greeting_refuse(request, strcmp(state, "cloned") ? 403 : 409, state, wait, sentence);
     if (!may_note(request, hello->uuid))
         return DB_OK;
-    return journal_event(request->leatd, "refused", hello->uuid, request->address, "%s: %s", name,
-                         sentence);
+    return journal_refused(request->leatd, hello->uuid, request->address, "%s: %s", name, sentence);
 }
 
 static enum db_result admit(struct request *request, const struct greeting *hello,
@@ -167,8 +166,8 @@ static enum db_result hello_checked(struct request *request, const struct greeti
         request_refuse(request, 403, "the uuid is another one than the key's");
         if (!may_note(request, request->identity))
             return DB_OK;
-        return journal_event(request->leatd, "refused", request->identity, request->address,
-                             "a hello for %s with the key of %s", hello->uuid, request->identity);
+        return journal_refused(request->leatd, request->identity, request->address,
+                               "a hello for %s with the key of %s", hello->uuid, request->identity);
     }
     enum db_result result = db_query(
         request->leatd->db, "SELECT name, enabled, expires, psk FROM client WHERE uuid = $1", &uuid,

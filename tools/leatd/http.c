@@ -59,13 +59,13 @@ static enum db_result note_failure(void *context)
 {
     struct failure *f = context;
     if (!f->peer->identity[0])
-        return journal_event(f->leatd, "refused", NULL, f->peer->address,
-                             "a connection without a client's key: plain text, or other TLS");
+        return journal_refused(f->leatd, NULL, f->peer->address,
+                               "a connection without a client's key: plain text, or other TLS");
     return f->peer->known
-               ? journal_event(f->leatd, "refused", f->peer->identity, f->peer->address,
-                               "TLS for %s was not completed: a wrong key?", f->peer->identity)
-               : journal_event(f->leatd, "refused", NULL, f->peer->address,
-                               "TLS with an identity that is not known");
+               ? journal_refused(f->leatd, f->peer->identity, f->peer->address,
+                                 "TLS for %s was not completed: a wrong key?", f->peer->identity)
+               : journal_refused(f->leatd, NULL, f->peer->address,
+                                 "TLS with an identity that is not known");
 }
 
 static void say_failure(struct leatd *leatd, const struct peer *peer)

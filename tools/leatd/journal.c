@@ -9,14 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum db_result journal_event(struct leatd *leatd, const char *kind, const char *client,
-                             const char *address, const char *format, ...)
+static enum db_result add(struct leatd *leatd, const char *kind, const char *client,
+                          const char *address, const char *format, va_list arguments)
 {
     char message[256], line[400], id[ID_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
     message[check_cut(message, sizeof message - 2)] = 0;
     snprintf(line, sizeof line, "%s: %s (%s)", kind, message, address);
     db_say(leatd->db, line);
@@ -27,6 +24,27 @@ enum db_result journal_event(struct leatd *leatd, const char *kind, const char *
                   "INSERT INTO event (id, at, kind, client, address, message)"
                   " VALUES ($1, $2, $3, $4, $5, $6)",
                   values, 6, NULL);
+}
+
+enum db_result journal_event(struct leatd *leatd, const char *kind, const char *client,
+                             const char *address, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    enum db_result result = add(leatd, kind, client, address, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+enum db_result journal_refused(struct leatd *leatd, const char *client, const char *address,
+                               const char *format, ...)
+{
+    va_list arguments;
+    db_may_lag(leatd->db);
+    va_start(arguments, format);
+    enum db_result result = add(leatd, "refused", client, address, format, arguments);
+    va_end(arguments);
+    return result;
 }
 
 enum db_result journal_audit(const struct request *request, const char *action, const char *object,

@@ -10,6 +10,13 @@ enum db_result journal_event(struct leatd *leatd, const char *kind, const char *
                              const char *address, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/*
+ * An event of the kind "refused", of a transaction that changes nothing else: it may lag (db.h), so that who is refused again
+ * and again does not keep the disk busy.
+ */
+enum db_result journal_refused(struct leatd *leatd, const char *client, const char *address,
+                               const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* before and after may be NULL; they are printed as JSON and stay the caller's. Inside of a transaction. */
 enum db_result journal_audit(const struct request *request, const char *action, const char *object,
                              const cJSON *before, const cJSON *after);

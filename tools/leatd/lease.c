@@ -93,9 +93,9 @@ static enum db_result refuse_open(struct leatd *leatd, cJSON *answer, const char
     if (!limit_take_address(&leatd->limit, LIMIT_EXPORT_EVENT, address, EXPORT_NOTES,
                             leatd_monotonic()))
         return DB_OK;
-    return journal_event(leatd, "refused", found->count ? db_text(found, 0, CLIENT) : NULL, address,
-                         "%s: an export name that %s",
-                         found->count ? db_text(found, 0, NAME) : "unknown", why);
+    return journal_refused(leatd, found->count ? db_text(found, 0, CLIENT) : NULL, address,
+                           "%s: an export name that %s",
+                           found->count ? db_text(found, 0, NAME) : "unknown", why);
 }
 
 static void describe(struct leatd *leatd, const struct db_rows *found, bool read_only,
@@ -177,8 +177,8 @@ static enum db_result refuse_busy(struct leatd *leatd, const struct db_rows *fou
     if (!limit_take(&leatd->limit, LIMIT_BUSY_EVENT, db_text(found, 0, CLIENT), 5,
                     leatd_monotonic()))
         return DB_OK;
-    return journal_event(leatd, "refused", db_text(found, 0, CLIENT), db_text(found, 0, ADDRESS),
-                         "%s: %s", db_text(found, 0, NAME), sentence);
+    return journal_refused(leatd, db_text(found, 0, CLIENT), db_text(found, 0, ADDRESS), "%s: %s",
+                           db_text(found, 0, NAME), sentence);
 }
 
 /* Who has the target: the columns of find_holder. */

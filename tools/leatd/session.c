@@ -99,8 +99,8 @@ static enum db_result note_refused(struct request *request)
                             leatd_monotonic()))
         return DB_OK;
     bool is_client = strcmp(request->identity, TLS_ENROL_IDENTITY);
-    return journal_event(leatd, "refused", is_client ? request->identity : NULL, request->address,
-                         "a request of %s is refused: %s", request->identity, request->sentence);
+    return journal_refused(leatd, is_client ? request->identity : NULL, request->address,
+                           "a request of %s is refused: %s", request->identity, request->sentence);
 }
 
 enum db_result session_find(struct request *request, struct session *session, bool *found)
