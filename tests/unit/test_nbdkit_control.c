@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "tools/nbdkit-leat/control.h"
 
-#define HELD 7u /* with one more, as many as there are connections */
+#define CLIENTS 7u /* connections for all but the one thread */
+#define HELD (CLIENTS - 1)
 #define LATE_SECONDS 2u
 #define LONG_SECONDS 120u
 
@@ -127,6 +129,43 @@ static void changes_are_counted(void **state)
     assert_int_equal(again.state.changes, 2);
 }
 
+static bool hears_one_more(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    return !sem_timedwait(&heard, &until);
+}
+
+static void *ask_on_own(void *asker_of)
+{
+    control_reserve();
+    return ask(asker_of);
+}
+
+/* However many ask for something that leatd does not answer. */
+static void one_thread_does_not_wait(void **state)
+{
+    (void)state;
+    struct asker held[CLIENTS + 1], own = {.line = "quick\n", .seconds = LONG_SECONDS};
+    for (unsigned i = 0; i <= CLIENTS; i++)
+        start(&held[i], "held\n", LONG_SECONDS);
+    for (unsigned i = 0; i < CLIENTS; i++)
+        sem_wait(&heard);
+    assert_false(hears_one_more());
+    assert_int_equal(pthread_create(&own.thread, NULL, ask_on_own, &own), 0);
+    pthread_join(own.thread, NULL);
+    assert_true(own.answered);
+    for (unsigned i = 0; i <= CLIENTS; i++)
+        sem_post(&gate);
+    for (unsigned i = 0; i <= CLIENTS; i++) {
+        pthread_join(held[i].thread, NULL);
+        assert_true(held[i].answered);
+    }
+    sem_wait(&heard);
+    sem_wait(&heard);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -156,6 +195,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(one_that_is_late_is_not_all),
+                                       cmocka_unit_test(one_thread_does_not_wait),
                                        cmocka_unit_test(changes_are_counted)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS 8u /* leatd takes four times as many */
+#define RESERVED 0u    /* for the thread that asked for that */
 
 struct connection {
     int fd; /* -1: none */
@@ -23,6 +24,7 @@ static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static struct connection connections[CONNECTIONS];
 static unsigned answers, failures; /* failures: those that have found leatd away */
 static struct control_state common;
+static _Thread_local bool has_reserved;
 
 bool control_init(const char *path)
 {
@@ -119,7 +121,9 @@ static bool ask_within(struct connection *c, int64_t until, const char *line, si
 static struct connection *free_one(void)
 {
     struct connection *found = NULL;
-    for (unsigned i = 0; i < CONNECTIONS; i++)
+    if (has_reserved)
+        return connections[RESERVED].is_busy ? NULL : &connections[RESERVED];
+    for (unsigned i = RESERVED + 1; i < CONNECTIONS; i++)
         if (!connections[i].is_busy && (!found || (found->fd < 0 && connections[i].fd >= 0)))
             found = &connections[i];
     return found;
@@ -158,6 +162,11 @@ bool control_ask(const char *line, size_t length, unsigned seconds, char answer[
     pthread_cond_broadcast(&freed);
     pthread_mutex_unlock(&lock);
     return answered;
+}
+
+void control_reserve(void)
+{
+    has_reserved = true;
 }
 
 void control_close(void)

@@ -19,9 +19,13 @@ struct control_state {
 
 /* Sends a request, and waits for its answer (a string without line feed) for at most so many seconds. False: there is none.
    A request whose answer was lost is asked once more: all of them may be asked twice. Any thread; as many at a time as
-   there are connections, and when one finds leatd away, so have all that wait for one. state: as it is then. */
+   there are connections but the reserved one, and when one finds leatd away, so have all that wait for one. state: as it is
+   then. */
 bool control_ask(const char *line, size_t length, unsigned seconds, char answer[GRANT_LINE],
                  struct control_state *state);
+/* The calling thread has a connection of its own from now on, and waits for none: whoever it is that makes all others wait.
+   One thread at most. */
+void control_reserve(void);
 /* When nobody asks any more. */
 void control_close(void);
 

@@ -104,6 +104,7 @@ static bool wait_a_second(void)
 static void *renew_all(void *unused)
 {
     (void)unused;
+    control_reserve(); /* leases do not run out because many clients ask for something */
     while (wait_a_second()) {
         renew_due();
         lease_pause();
