@@ -35,6 +35,14 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return result;
 }
 
+/* Each thread counts once. */
+static void note_waiting(void)
+{
+    static _Thread_local bool is_noted;
+    waiting += !is_noted;
+    is_noted = true;
+}
+
 static int wait_really(pthread_cond_t *changed, pthread_mutex_t *lock, long milliseconds)
 {
     struct timespec until;
@@ -50,13 +58,13 @@ int pthread_cond_clockwait(pthread_cond_t *changed, pthread_mutex_t *lock, clock
                            const struct timespec *until)
 {
     (void)clock, (void)until;
+    note_waiting();
     return wait_really(changed, lock, 10);
 }
 
-/* The same, counted. */
 int pthread_cond_wait(pthread_cond_t *changed, pthread_mutex_t *lock)
 {
-    waiting++;
+    note_waiting();
     return wait_really(changed, lock, 3600 * 1000) == EINVAL ? EINVAL : 0;
 }
 
@@ -70,8 +78,8 @@ static void *accept_all(void *unused)
 
 static bool is_vain(const void *truth)
 {
-    const bool *is = truth;
-    return *is;
+    const atomic_bool *is = truth;
+    return atomic_load(is);
 }
 
 static void *open_it(void *vain)
@@ -85,17 +93,41 @@ static void *open_it(void *vain)
     return NULL;
 }
 
+/* Until there are so many, or have been. */
+static void wait_for(atomic_uint *count, unsigned of)
+{
+    for (unsigned i = 0; i < 60000 && *count < of; i++)
+        usleep(1000);
+    assert_int_equal(*count, of);
+}
+
+/* As one more that waits. */
+static pthread_t start(atomic_bool *vain)
+{
+    pthread_t thread;
+    unsigned before = waiting;
+    assert_int_equal(pthread_create(&thread, NULL, open_it, vain), 0);
+    wait_for(&waiting, before + 1);
+    return thread;
+}
+
+static int forget(void **state)
+{
+    (void)state;
+    connections = waiting = failed = 0;
+    return 0;
+}
+
 /* A second at most after the clock has been put forward, and not before. All have waited for one connection. */
 static void all_give_up(void **state)
 {
     (void)state;
     pthread_t threads[OPENERS];
     for (unsigned i = 0; i < OPENERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, open_it, NULL), 0);
-    for (unsigned i = 0; i < 60000 && (waiting < OPENERS - 1 || !connections); i++)
-        usleep(1000);
+        threads[i] = start(NULL);
+    wait_for(&connections, 1);
     assert_int_equal(failed, 0);
-    skipped = IMAGE_SILENT_SECONDS + 1;
+    skipped += IMAGE_SILENT_SECONDS + 1;
     for (unsigned i = 0; i < OPENERS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(connections, 1);
@@ -103,11 +135,42 @@ static void all_give_up(void **state)
 
 static void in_vain(void **state)
 {
-    static bool vain = true;
+    static atomic_bool vain = true;
     (void)state;
     int64_t begin = image_clock();
     open_it(&vain);
+    wait_for(&connections, 1);
     assert_true(image_clock() - begin < (IMAGE_SILENT_SECONDS - 5) * 1000);
+}
+
+/* Then somebody else who wants the image begins anew. */
+static void given_up_by_the_first(void **state)
+{
+    (void)state;
+    static atomic_bool vain;
+    pthread_t first = start(&vain), second = start(NULL);
+    wait_for(&connections, 1);
+    vain = true;
+    pthread_join(first, NULL);
+    wait_for(&connections, 2);
+    assert_int_equal(failed, 1);
+    skipped += IMAGE_SILENT_SECONDS + 1;
+    pthread_join(second, NULL);
+}
+
+static void given_up_by_the_second(void **state)
+{
+    (void)state;
+    static atomic_bool vain;
+    pthread_t first = start(NULL), second = start(&vain);
+    wait_for(&connections, 1);
+    vain = true;
+    wait_for(&failed, 1);
+    pthread_join(second, NULL);
+    assert_int_equal(failed, 1);
+    skipped += IMAGE_SILENT_SECONDS + 1;
+    pthread_join(first, NULL);
+    assert_int_equal(connections, 1);
 }
 
 /* Others' answers wake all who wait, all the time; time passes all the same, and no answer puts off the end for ever. */
@@ -155,7 +218,9 @@ static int end(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_give_up), cmocka_unit_test(in_vain),
-                                       cmocka_unit_test(bounds)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(all_give_up, forget), cmocka_unit_test_setup(in_vain, forget),
+        cmocka_unit_test_setup(given_up_by_the_first, forget),
+        cmocka_unit_test_setup(given_up_by_the_second, forget), cmocka_unit_test(bounds)};
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tools/nbdkit-leat/image.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "tools/nbdkit-leat/image_wait.h"
+
 /* One that is being opened: whoever wants the same waits, and nobody else. When it cannot be, it cannot be for all of them:
-   a server that does not answer is not waited for by one after the other. */
+   a server that does not answer is not waited for by one after the other. One that was given up because it is of no use any
+   more to whoever began it has not failed: another one begins anew. */
 struct opening {
     const char *name;
     enum grant_format format;
@@ -52,9 +57,9 @@ static struct image *open_new(const char *name, bool is_uri, enum grant_format f
     struct opening mine = {.name = name, .format = format, .next = openings}, **at = &openings;
     openings = &mine;
     pthread_mutex_unlock(&lock);
-    bool is_raw = !is_uri && format == GRANT_RAW;
+    bool is_raw = !is_uri && format == GRANT_RAW, is_vain = false;
     struct image *image = is_raw ? image_raw_open(name, mine.error)
-                                 : image_nbd_open(name, is_uri, format, mine.error);
+                                 : image_nbd_open(name, is_uri, format, mine.error, &is_vain);
     pthread_mutex_lock(&lock);
     while (*at != &mine)
         at = &(*at)->next;
@@ -64,25 +69,29 @@ static struct image *open_new(const char *name, bool is_uri, enum grant_format f
     else
         memcpy(error, mine.error, IMAGE_ERROR);
     mine.is_over = true;
-    mine.has_failed = !image;
+    mine.has_failed = !image && !is_vain;
     pthread_cond_broadcast(&opened);
     while (mine.waiting)
         pthread_cond_wait(&opened, &lock);
     return image;
 }
 
-/* With the lock, which is let go meanwhile. False: it has failed. */
-static bool await(struct opening *other, char error[IMAGE_ERROR])
+/* With the lock, which is let go meanwhile. False: it has failed, or has been waited for too long or in vain. */
+static bool await(struct opening *other, struct image_wait *wait, char error[IMAGE_ERROR])
 {
+    int number = 0;
     other->waiting++;
-    while (!other->is_over)
-        pthread_cond_wait(&opened, &lock);
+    while (!other->is_over && !number)
+        number = image_wait_more(wait, 0, &opened, &lock);
     bool has_failed = other->has_failed;
     if (has_failed)
         memcpy(error, other->error, IMAGE_ERROR);
+    else if (number)
+        snprintf(error, IMAGE_ERROR, "the image cannot be reached: %s",
+                 number == -EIO ? "its server does not answer" : "it is not waited for any more");
     if (!--other->waiting)
         pthread_cond_broadcast(&opened);
-    return !has_failed;
+    return !has_failed && !number;
 }
 
 struct image *image_open(const char *name, bool is_uri, enum grant_format format,
@@ -90,13 +99,14 @@ struct image *image_open(const char *name, bool is_uri, enum grant_format format
 {
     struct image *image;
     struct opening *other = NULL;
-    bool is_vain = false;
+    struct image_wait wait = image_wait_begin();
+    bool goes_on = true;
     pthread_mutex_lock(&lock);
-    while (!(image = find(name, format)) && (other = find_opening(name, format)) && !is_vain)
-        is_vain = !await(other, error);
+    while (!(image = find(name, format)) && (other = find_opening(name, format)) && goes_on)
+        goes_on = await(other, &wait, error);
     if (image)
         image->users++;
-    else if (!is_vain)
+    else if (goes_on)
         image = open_new(name, is_uri, format, error);
     pthread_mutex_unlock(&lock);
     return image;

@@ -32,7 +32,7 @@ struct image { /* a back-end's first member */
 };
 
 /* name: an absolute path, or a URI; one that is open already is shared. NULL: error has one sentence, for all who wanted it at
-   the same time. Waits as image_read does. */
+   the same time, unless the caller alone has waited in vain. Waits as image_read does. */
 struct image *image_open(const char *name, bool is_uri, enum grant_format format,
                          char error[IMAGE_ERROR]);
 void image_release(struct image *image);
@@ -45,8 +45,8 @@ int image_extent(struct image *image, uint64_t count, uint64_t offset, bool *hol
 /* The back-ends. */
 struct image *image_raw_open(const char *path, char error[IMAGE_ERROR]);
 /* By NBD: a qcow2 file by a qemu-nbd of its own, http(s):// by an nbdkit of its own, nbd:// as it is. Made again when it
-   is lost, or a read has waited too long. */
+   is lost, or a read has waited too long. is_vain: set when it was given up as image_wait.h says, and has not failed. */
 struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format format,
-                             char error[IMAGE_ERROR]);
+                             char error[IMAGE_ERROR], bool *is_vain);
 
 #endif

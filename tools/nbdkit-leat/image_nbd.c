@@ -283,7 +283,7 @@ static void nbd_image_close(struct image *image)
 
 static const struct image_ops nbd_ops = {nbd_read, nbd_extent, nbd_image_close};
 
-static bool start(struct nbd_image *n, char error[IMAGE_ERROR])
+static bool start(struct nbd_image *n, char error[IMAGE_ERROR], bool *is_vain)
 {
     pthread_mutex_init(&n->lock, NULL);
     pthread_cond_init(&n->changed, NULL);
@@ -299,13 +299,14 @@ static bool start(struct nbd_image *n, char error[IMAGE_ERROR])
     pthread_mutex_unlock(&n->lock);
     if (is_there)
         return true;
+    *is_vain = number == -ESHUTDOWN;
     stop(n);
     snprintf(error, IMAGE_ERROR, "%s", n->error[0] ? n->error : "it is not waited for any more");
     return false;
 }
 
 struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format format,
-                             char error[IMAGE_ERROR])
+                             char error[IMAGE_ERROR], bool *is_vain)
 {
     struct nbd_image *n = calloc(1, sizeof *n);
     snprintf(error, IMAGE_ERROR, "there is no memory for the image");
@@ -315,7 +316,7 @@ struct image *image_nbd_open(const char *name, bool is_uri, enum grant_format fo
     }
     n->image.ops = &nbd_ops;
     n->stop.wake = -1;
-    if (start(n, error))
+    if (start(n, error, is_vain))
         return (struct image *)n;
     if (n->stop.wake >= 0)
         close(n->stop.wake);
