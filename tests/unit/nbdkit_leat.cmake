@@ -27,6 +27,8 @@ leat_unit_test(test_nbdkit_control SOURCES unit/test_nbdkit_control.c LIBS nbdki
 leat_unit_test(test_nbdkit_image SOURCES unit/test_nbdkit_image.c LIBS nbdkit_leat_host)
 leat_unit_test(test_nbdkit_wait SOURCES unit/test_nbdkit_wait.c LIBS nbdkit_leat_host)
 target_compile_definitions(test_nbdkit_wait PRIVATE _GNU_SOURCE)
+leat_unit_test(test_nbdkit_again SOURCES unit/test_nbdkit_again.c LIBS nbdkit_leat_host)
+target_compile_definitions(test_nbdkit_again PRIVATE _GNU_SOURCE)
 set(leases lease lease_table lease_ask lease_disk lease_pause lease_renew)
 list(TRANSFORM leases REPLACE ".+" "${CMAKE_SOURCE_DIR}/tools/nbdkit-leat/\\0.c")
 leat_unit_test(test_nbdkit_leases SOURCES unit/test_nbdkit_leases.c ${leases} LIBS nbdkit_leat_host)

@@ -73,6 +73,16 @@ void image_server_move(struct nbd_handle *h, struct image_server_stop *stop, int
         nbd_aio_notify_write(h);
 }
 
+void image_server_pause(struct image_server_stop *stop, int milliseconds)
+{
+    uint64_t count;
+    int64_t left, end = image_clock() + milliseconds;
+    struct pollfd woken = {.fd = stop->wake, .events = POLLIN};
+    while (!atomic_load(&stop->is_wanted) && (left = end - image_clock()) > 0)
+        if (poll(&woken, 1, (int)left) > 0 && read(stop->wake, &count, sizeof count) < 0)
+            continue; /* nothing was there */
+}
+
 /* Begins the connecting; false: nbd_get_error() says why. */
 static bool dial(const struct image_server *server, struct nbd_handle *h)
 {

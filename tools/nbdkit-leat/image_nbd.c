@@ -19,7 +19,7 @@
 #include "tools/nbdkit-leat/image_wait.h"
 
 #define TRIES 8                  /* of one request: one that its server dies of is given up */
-#define RETRY_MS 500             /* between attempts to make one */
+#define RETRY_MS 500             /* after one that failed, or was lost sooner */
 #define REQUEST_BYTES (4u << 20) /* what a slow server sends within a try of its child's */
 #define STATUS_BYTES (1u << 31)  /* the protocol's counts have 32 bits */
 
@@ -64,35 +64,45 @@ static void serve(struct nbd_image *n, struct nbd_handle *h)
     }
 }
 
-static void *own(void *context)
+/* Returns when its users have gone: they have been told that their requests have failed. */
+static void take_back(struct nbd_image *n)
 {
-    struct nbd_image *n = context;
     pthread_mutex_lock(&n->lock);
-    while (!atomic_load(&n->stop.is_wanted)) {
-        struct nbd_handle *h = n->handle;
-        pthread_mutex_unlock(&n->lock);
+    n->handle = NULL;
+    n->lost++;
+    pthread_cond_broadcast(&n->changed);
+    while (n->users)
+        pthread_cond_wait(&n->changed, &n->lock);
+    pthread_mutex_unlock(&n->lock);
+}
+
+static void offer(struct nbd_image *n, struct nbd_handle *h)
+{
+    pthread_mutex_lock(&n->lock);
+    n->handle = h;
+    atomic_store(&n->is_given_up, false);
+    pthread_cond_broadcast(&n->changed);
+    pthread_mutex_unlock(&n->lock);
+}
+
+/* Connections, from the one that there is to the image's closing. */
+static void own(struct nbd_image *n)
+{
+    struct nbd_handle *h = n->handle;
+    for (;;) {
+        int64_t begun = image_clock();
         if (h)
             serve(n, h);
-        pthread_mutex_lock(&n->lock);
-        n->handle = NULL;
-        n->lost++;
-        pthread_cond_broadcast(&n->changed);
-        while (n->users) /* they have been told that their requests have failed */
-            pthread_cond_wait(&n->changed, &n->lock);
-        pthread_mutex_unlock(&n->lock);
+        bool is_soon = !h || image_clock() - begun < RETRY_MS;
+        take_back(n);
         image_server_hang_up(h);
-        if (!h)
-            usleep(RETRY_MS * 1000);
+        if (is_soon)
+            image_server_pause(&n->stop, RETRY_MS);
+        if (atomic_load(&n->stop.is_wanted))
+            return;
         h = image_server_connect_again(&n->server, &n->stop);
-        pthread_mutex_lock(&n->lock);
-        n->handle = h;
-        atomic_store(&n->is_given_up, false);
-        pthread_cond_broadcast(&n->changed);
+        offer(n, h);
     }
-    image_server_hang_up(n->handle);
-    n->handle = NULL;
-    pthread_mutex_unlock(&n->lock);
-    return NULL;
 }
 
 /* The first connection is this thread's too: a child ends with the thread that has made it. */
@@ -108,7 +118,9 @@ static void *begin(void *context)
         n->image.size = (uint64_t)n->server.identity.size;
     pthread_cond_broadcast(&n->changed);
     pthread_mutex_unlock(&n->lock);
-    return h ? own(n) : NULL;
+    if (h)
+        own(n);
+    return NULL;
 }
 
 static int on_extent(void *context, const char *name, uint64_t offset, uint32_t *entries,

@@ -82,6 +82,8 @@ struct nbd_handle *image_server_connect_again(struct image_server *server,
                                               struct image_server_stop *stop);
 /* Waits so many milliseconds at most (-1: for ever) until there are bytes to move, or it is woken, and moves them. */
 void image_server_move(struct nbd_handle *h, struct image_server_stop *stop, int milliseconds);
+/* Waits so many milliseconds, unless connecting is to be ended. */
+void image_server_pause(struct image_server_stop *stop, int milliseconds);
 /* Ends it, and the child. NULL: nothing. */
 void image_server_hang_up(struct nbd_handle *h);
 
