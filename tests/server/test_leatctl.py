@@ -10,6 +10,17 @@ from case import ServerCase
 from server import PASSWORD, Client, Control, unknown_machine
 
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
+# As vdisk/report.c prints it: a disk over a shared image, with a local cache and a hash tree.
+EXPORT = """ "connects": 1, "rtt_us": 412, "rate_bytes_per_s": 11786000, "window_bytes": 262144, "sources": {"demand": {"requests": 7,
+"bytes": 40960}, "ahead": {"requests": 1, "bytes": 4096, "used_bytes": 4096, "wasted_bytes": 0}}, "local": {"requests": 2,
+"bytes": 8192, "refused": 0, "kept_bytes": 4096, "is_used": true}, "profile": {"boots": 3, "bytes": 81920,
+"streamed_bytes": 40960, "is_recording": false}, """
+VERITY = """ "verity": {"blocks": 9, "lies": 0, "tree_requests": 2, "tree_bytes": 8192, "tree_lies": 0}"""
+DISK = ("""{"disk": "debian", "requests": 12, "ram_bytes": 4096, "disk_bytes": 0, "network_bytes": 40960, "hole_bytes": 0,
+"overlay_bytes": 0, "written_bytes": 512, "errors": 0, "waiting": 0, "held": 0, "held_us": 0, "blocked_us": 0, "stall_us": 31,"""
+        + EXPORT + """ "shared": {"export": "x.A...", "requests": 3, "network_bytes": 8192,""" + EXPORT + VERITY + """},
+"difference": {"bytes": 512, "room_bytes": 1048576, "full_errors": 0, "damaged_errors": 0},""" + VERITY + """,
+"latency_us_log2": [0, 3, 12]}""")
 
 
 class Leatctl(ServerCase):
@@ -146,6 +157,25 @@ class Leatctl(ServerCase):
         machine.hello()
         self.assertIn("identity that is not known", self.leatctl("log", "--kind", "refused"))
         self.assertNotIn("has logged in", self.leatctl("log", "--kind", "refused"))
+
+    def test_report(self):
+        """What machines report, and what one reports that is not well."""
+        self.server.log_in()
+        machine = self.server.client(40)
+        self.server.debian("read-only")
+        self.server.api("POST", "assignments", {"client": "lab-40", "disk": "read-only"})
+        self.assertEqual(200, machine.hello()[0])
+        machine.renew(body={"report": {"boot": [{"ms": 17, "what": "hello"}], "disks": [json.loads(DISK), {"disk": "second"}]}})
+        shown = self.leatctl("session", "show", "lab-40")
+        self.assertIn("\nlatency_us_log2: 0 3 12\n", shown)
+        self.assertIn('"tree_bytes": 8192', shown)
+        self.assertIn("\ndisk: second\n", shown)
+        self.assertEqual(json.loads(DISK), self.json("session", "show", "lab-40")["report"]["disks"][0])
+        for odd in ({"boot": 5}, {"boot": {"ms": 1}, "vms": "none", "disks": [7, [], {}]},
+                    {"boot": [{"started": "x", "at": 1e300, "ended": 1 << 52, "taken": [1, {"a": [None]}], "what": "odd"}]}):
+            self.assertEqual(200, machine.renew(body={"report": odd})[0])
+            self.assertIn("lab-40", self.leatctl("session", "show", "lab-40"))
+        self.assertIn("odd", self.leatctl("session", "show", "lab-40"))
 
     def test_usage(self):
         self.assertIn("usage", self.leatctl("burn", status=2))
