@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import ssl
 import urllib.parse
 from pathlib import Path
@@ -18,8 +19,25 @@ class Refused(Exception):
         self.status = status
 
 
+def path_of(*names):
+    """The path of an object in the API; each name is one part of it, whatever it has in it."""
+    for name in map(str, names):
+        if not name or "/" in name:  # leatd takes a quoted one for a part's end too
+            raise Refused(f"nothing has the name '{name}'")
+    return "/".join(urllib.parse.quote(str(name), safe="", errors="surrogateescape") for name in names)
+
+
 def token_file():
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "leat" / "token"
+
+
+def kept_tokens():
+    """By their servers."""
+    try:
+        known = json.loads(token_file().read_text())
+    except (OSError, ValueError):
+        known = {}
+    return known if isinstance(known, dict) else {}
 
 
 class Api:
@@ -27,29 +45,27 @@ class Api:
 
     def __init__(self, server=None, ca=None):
         self.server = server or os.environ.get("LEAT_SERVER") or DEFAULT_SERVER
-        url = urllib.parse.urlsplit(self.server)
-        if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
+        try:
+            url = urllib.parse.urlsplit(self.server)
+            self.port = url.port or 9470
+        except ValueError:
+            url = None
+        if not url or url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
             raise Refused(f"{self.server} is no http://HOST:PORT or https://HOST:PORT")
-        self.kept = None
+        self.kept = self.fresh = None
         self.url, self.ca, self.timeout = url, ca or os.environ.get("LEAT_CA"), 600  # it may hash a kernel first
         if url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
             raise Refused("over the network only https:// will do: a password would be readable")
 
     def token(self):
-        if os.environ.get("LEAT_TOKEN"):
-            return os.environ["LEAT_TOKEN"]
-        try:
-            return json.loads(token_file().read_text()).get(self.server)
-        except (OSError, ValueError):
-            return None
+        token = self.fresh or os.environ.get("LEAT_TOKEN") or kept_tokens().get(self.server)
+        if token and not re.fullmatch("[!-~]+", str(token)):
+            raise Refused("the token, of LEAT_TOKEN or of an earlier login, has characters that no token has")
+        return token
 
     def keep_token(self, token):
         """In a file that only this user can read; None forgets it."""
-        file = token_file()
-        try:
-            known = json.loads(file.read_text())
-        except (OSError, ValueError):
-            known = {}
+        file, known = token_file(), kept_tokens()
         known.pop(self.server, None)
         if token:
             known[self.server] = token
@@ -60,11 +76,25 @@ class Api:
             json.dump(known, out)
         fresh.replace(file)
 
+    def log_in(self, name, password):
+        """Until when. A token that cannot be kept is given back: nobody could do so later."""
+        answer = self.ask("POST", "login", {"name": name, "password": password})
+        try:
+            self.keep_token(answer["token"])
+        except OSError as error:
+            self.fresh = answer["token"]
+            self.ask("POST", "logout", {})
+            raise Refused(f"the token cannot be kept in {token_file()}: {error.strerror}") from None
+        return answer["expires"]
+
     def _connect(self):
         if self.url.scheme == "http":
-            return http.client.HTTPConnection(self.url.hostname, self.url.port or 9470, timeout=self.timeout)
-        context = ssl.create_default_context(cafile=self.ca)
-        return http.client.HTTPSConnection(self.url.hostname, self.url.port or 9470, timeout=self.timeout, context=context)
+            return http.client.HTTPConnection(self.url.hostname, self.port, timeout=self.timeout)
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            raise Refused(f"{self.ca} is no PEM file with authorities that can be read: {error.strerror or error}") from None
+        return http.client.HTTPSConnection(self.url.hostname, self.port, timeout=self.timeout, context=context)
 
     def ask(self, method, path, body=None):
         """The object that leatd answers."""
@@ -84,9 +114,15 @@ class Api:
         return data
 
     def _exchange(self, method, path, data, headers):
-        token = self.token()
-        if token and path != "login":
+        token = self.token() if path != "login" else None
+        if token:
             headers["Authorization"] = f"Bearer {token}"
+        try:
+            return self._converse(method, path, data, headers)
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
+
+    def _converse(self, method, path, data, headers):
         connection, self.kept = self.kept or self._connect(), None
         is_kept = False
         try:
@@ -94,8 +130,6 @@ class Api:
             answer = connection.getresponse()
             status, text = answer.status, answer.read()
             is_kept = method == "PUT" and not answer.will_close
-        except (OSError, http.client.HTTPException) as error:
-            raise Refused(f"leatd at {self.server} cannot be reached: {error}") from None
         finally:
             if is_kept:
                 self.kept = connection  # the next piece comes at once
@@ -107,7 +141,9 @@ class Api:
         try:
             found = json.loads(text)
         except ValueError:
-            raise Refused(f"what answers at {self.server} is not leatd") from None
+            found = None
+        if not isinstance(found, dict):
+            raise Refused(f"what answers at {self.server} is not leatd")
         if status == 401 and path != "login":
             raise Refused("not logged in, or no longer: leatctl login NAME", status)
         if status >= 400:

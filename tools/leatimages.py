@@ -11,7 +11,7 @@ import leatboot
 import leatdisks
 import leatimport
 import leatsource
-from leatapi import Refused
+from leatapi import Refused, path_of
 
 NAME = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -91,7 +91,7 @@ def bring(command):
 
 def find_version(api, name, number):
     """The version of that number, or the newest published one."""
-    versions = api.items(f"images/{name}/versions")
+    versions = api.items(path_of("images", name, "versions"))
     found = [v for v in versions if (v["number"] == number if number else v["state"] == "published")]
     if not found:
         raise Refused(f"image {name} has no version {number}" if number else f"image {name} has no published version")

@@ -11,8 +11,8 @@ from server import PASSWORD, Client, Control, unknown_machine
 
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 # As vdisk/report.c prints it: a disk over a shared image, with a local cache and a hash tree.
-EXPORT = """ "connects": 1, "rtt_us": 412, "rate_bytes_per_s": 11786000, "window_bytes": 262144, "sources": {"demand": {"requests": 7,
-"bytes": 40960}, "ahead": {"requests": 1, "bytes": 4096, "used_bytes": 4096, "wasted_bytes": 0}}, "local": {"requests": 2,
+EXPORT = """ "connects": 1, "rtt_us": 412, "rate_bytes_per_s": 11786000, "window_bytes": 262144,
+"sources": {"demand": {"requests": 7, "bytes": 40960}, "ahead": {"requests": 1, "bytes": 4096, "used_bytes": 4096, "wasted_bytes": 0}}, "local": {"requests": 2,
 "bytes": 8192, "refused": 0, "kept_bytes": 4096, "is_used": true}, "profile": {"boots": 3, "bytes": 81920,
 "streamed_bytes": 40960, "is_recording": false}, """
 VERITY = """ "verity": {"blocks": 9, "lies": 0, "tree_requests": 2, "tree_bytes": 8192, "tree_lies": 0}"""
@@ -162,8 +162,9 @@ class Leatctl(ServerCase):
         """What machines report, and what one reports that is not well."""
         self.server.log_in()
         machine = self.server.client(40)
-        self.server.debian("read-only")
-        self.server.api("POST", "assignments", {"client": "lab-40", "disk": "read-only"})
+        self.server.image("reported")
+        self.server.api("POST", "disks", {"name": "reported", "image": "reported", "mode": "read-only"})
+        self.server.api("POST", "assignments", {"client": "lab-40", "disk": "reported"})
         self.assertEqual(200, machine.hello()[0])
         machine.renew(body={"report": {"boot": [{"ms": 17, "what": "hello"}], "disks": [json.loads(DISK), {"disk": "second"}]}})
         shown = self.leatctl("session", "show", "lab-40")
