@@ -178,6 +178,14 @@ class Leatctl(ServerCase):
             self.assertIn("lab-40", self.leatctl("session", "show", "lab-40"))
         self.assertIn("odd", self.leatctl("session", "show", "lab-40"))
 
+    def test_expires(self):
+        """The last second of the last day, as on the page; until midnight of the next day one could be let in."""
+        self.server.log_in()
+        self.leatctl("client", "add", "until", UUID[:-1] + "9", "--expires", "2026-12-31")
+        self.assertIn("expires: 2026-12-31 23:59:59\n", self.leatctl("client", "show", "until"))
+        self.leatctl("client", "set", "until", "--expires", "never")
+        self.assertEqual(0, self.json("client", "show", "until")["expires"])
+
     def test_usage(self):
         self.assertIn("usage", self.leatctl("burn", status=2))
         self.assertIn("usage", self.leatctl("client", status=2))
