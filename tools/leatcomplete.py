@@ -14,7 +14,7 @@ BY_ARGUMENT = {"group": ("groups", "name"), "image": ("images", "name"), "client
 # The first argument of a noun's verbs; "add" makes a new one, and has none.
 BY_NOUN = {**BY_ARGUMENT, "session": ("sessions", "id"), "assign": ("assignments", "id"),
            "difference": ("differences", "id"), "profile": ("images", "name"), "enrolment": ("enrolments", "id")}
-FILES = ("file", "ca", "output", "certificate", "kernel", "initrd", "key", "https_ca", "s3", "ceph")
+FILES = ("file", "folder", "ca", "output", "kernel", "initrd", "key_file", "efi", "dnsmasq", "https_ca", "s3", "ceph")
 
 
 def subparsers(parser):

@@ -88,6 +88,12 @@ class Completion(unittest.TestCase):
         self.assertEqual(["1", "2"], self.completed("image publish deb "))
         self.assertEqual(["CMakeLists.txt"], self.completed("image import deb CMa"))
 
+    def test_files(self):
+        """Wherever a file or a folder is asked for."""
+        for line in ("image import deb", "image import deb x --kernel", "netboot", "netboot x --dnsmasq", "netboot x --efi",
+                     "usb --key-file", "usb --client room --leatd x", "--ca", "image link deb s3://x/y --https-ca"):
+            self.assertEqual(["CMakeLists.txt"], self.completed(f"{line} CMa"), line)
+
     def test_not_logged_in(self):
         self.assertEqual([], self.completed("client show lab", token="bad"))
 
