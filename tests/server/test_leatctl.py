@@ -12,9 +12,10 @@ from server import PASSWORD, Client, Control, unknown_machine
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 # As vdisk/report.c prints it: a disk over a shared image, with a local cache and a hash tree.
 EXPORT = """ "connects": 1, "rtt_us": 412, "rate_bytes_per_s": 11786000, "window_bytes": 262144,
-"sources": {"demand": {"requests": 7, "bytes": 40960}, "ahead": {"requests": 1, "bytes": 4096, "used_bytes": 4096, "wasted_bytes": 0}}, "local": {"requests": 2,
-"bytes": 8192, "refused": 0, "kept_bytes": 4096, "is_used": true}, "profile": {"boots": 3, "bytes": 81920,
-"streamed_bytes": 40960, "is_recording": false}, """
+"sources": {"demand": {"requests": 7, "bytes": 40960},
+            "ahead": {"requests": 1, "bytes": 4096, "used_bytes": 4096, "wasted_bytes": 0}},
+"local": {"requests": 2, "bytes": 8192, "refused": 0, "kept_bytes": 4096, "is_used": true},
+"profile": {"boots": 3, "bytes": 81920, "streamed_bytes": 40960, "is_recording": false}, """
 VERITY = """ "verity": {"blocks": 9, "lies": 0, "tree_requests": 2, "tree_bytes": 8192, "tree_lies": 0}"""
 DISK = ("""{"disk": "debian", "requests": 12, "ram_bytes": 4096, "disk_bytes": 0, "network_bytes": 40960, "hole_bytes": 0,
 "overlay_bytes": 0, "written_bytes": 512, "errors": 0, "waiting": 0, "held": 0, "held_us": 0, "blocked_us": 0, "stall_us": 31,"""
@@ -185,6 +186,26 @@ class Leatctl(ServerCase):
         self.assertIn("expires: 2026-12-31 23:59:59\n", self.leatctl("client", "show", "until"))
         self.leatctl("client", "set", "until", "--expires", "never")
         self.assertEqual(0, self.json("client", "show", "until")["expires"])
+
+    def test_back(self):
+        """What was set can be unset."""
+        self.server.log_in()
+        mac = "52:54:00:12:34:57"
+        self.leatctl("client", "add", "plain", UUID[:-1] + "8", "--mac", mac, "--mac", "52:54:00:12:34:58")
+        self.leatctl("client", "set", "plain", "--mac", mac)
+        self.assertEqual([mac], self.json("client", "show", "plain")["macs"])
+        self.assertEqual([], self.json("client", "set", "plain", "--mac", "none")["macs"])
+        self.leatctl("group", "add", "timed", "--menu", "0")
+        self.assertEqual(0, self.json("group", "set", "timed", "--note", "waits")["menu_timeout"])
+        self.assertIsNone(self.json("group", "set", "timed", "--menu", "default")["menu_timeout"])
+        self.server.image("first")
+        self.leatctl("disk", "add", "first", "--image", "first", "--mode", "ram")
+        id_ = self.json("assign", "add", "first", "--group", "timed", "--default")["id"]
+        self.assertTrue(self.json("assign", "set", id_, "--place", "1")["default"])
+        self.assertFalse(self.json("assign", "set", id_, "--no-default")["default"])
+        self.assertFalse(self.json("assign", "set", id_, "--place", "2")["default"])
+        self.assertEqual("", self.leatctl("log", "--kind", "server").partition("\n")[2])
+        self.assertIn("usage", self.leatctl("log", "--kind", "serve", status=2))
 
     def test_usage(self):
         self.assertIn("usage", self.leatctl("burn", status=2))

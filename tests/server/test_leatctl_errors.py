@@ -46,8 +46,8 @@ class Errors(ServerCase):
     def test_password(self):
         """None: the end of the input, of a terminal and of a file."""
         master, terminal = pty.openpty()
-        with subprocess.Popen([TOP / "tools" / "leatctl", "login", "anna"], env=self.server.environment(), text=True, stdin=terminal,
-                              stderr=subprocess.PIPE, start_new_session=True) as process:
+        with subprocess.Popen([TOP / "tools" / "leatctl", "login", "anna"], env=self.server.environment(), text=True,
+                              stdin=terminal, stderr=subprocess.PIPE, start_new_session=True) as process:
             os.close(terminal)
             prompt = process.stderr.read(len("Password: "))  # what is typed earlier is thrown away
             os.write(master, b"\x04")
@@ -107,3 +107,15 @@ class Errors(ServerCase):
         self.leatctl("client", "key", "lab-02", "--none")
         run = self.started("complete", "--", "image", "publish", "a/b", "", stdout=subprocess.PIPE)
         self.assertEqual((0, "", ""), (run.returncode, run.stdout, run.stderr))
+
+    def test_numbers(self):
+        """0 is no version: not the whole image, and not the newest one."""
+        self.server.image("counted")
+        for words in (["image", "remove", "counted"], ["image", "publish", "counted"], ["profile", "show", "counted"],
+                      ["profile", "reset", "counted"], ["log", "-n"]):
+            for number in ("0", "-1", "1.0", "x"):
+                self.sentence("", self.started(*words, number), status=2)
+        self.sentence("no version 7", self.started("image", "remove", "counted", "7"))
+        self.assertEqual(1, next(i for i in self.server.items("images") if i["name"] == "counted")["versions"])
+        self.leatctl("image", "remove", "counted", "1")
+        self.leatctl("image", "remove", "counted")
