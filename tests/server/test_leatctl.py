@@ -179,6 +179,29 @@ class Leatctl(ServerCase):
             self.assertIn("lab-40", self.leatctl("session", "show", "lab-40"))
         self.assertIn("odd", self.leatctl("session", "show", "lab-40"))
 
+    def test_sessions(self):
+        """One that lives is found, however many have begun and ended since."""
+        self.server.log_in()
+        machine, other = self.server.client(41), self.server.client(42)
+        self.server.image("lived")
+        self.leatctl("disk", "add", "lived", "--image", "lived", "--mode", "ram")
+        self.leatctl("assign", "add", "lived", "--client", "lab-41")
+        self.assertEqual(200, machine.hello()[0])
+        ended = "SELECT 'f' || i, 'h' || i, '{}', 1, 1, 1, '127.0.0.1', '', '1', '', 'one', 1, 'ended' FROM n".format(other.uuid)
+        self.server.change("INSERT INTO session (id, hash, client, started, renewed, expires, address, macs, leat_version, "
+                           "hardware, server, ended, why) WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n "
+                           f"WHERE i < 2100) {ended}")
+        listed, = [row for row in self.json("session", "list") if row["name"] == "lab-41"]
+        for who in ("lab-41", machine.uuid, listed["id"]):
+            shown = self.json("session", "show", who)
+            self.assertEqual((listed["id"], None), (shown["id"], shown["ended"]))
+        self.assertEqual("f2100", self.json("session", "show", "lab-42")["id"])
+        self.assertNotIn("lab-42", self.leatctl("session", "list"))
+        self.assertEqual(1101, self.leatctl("session", "list", "--all").count("lab-42"))
+        self.leatctl("client", "add", "never-on", UUID[:-1] + "7")
+        self.assertIn("has had no session", self.leatctl("session", "show", "never-on", status=1))
+        self.assertIn("no client", self.leatctl("session", "show", "nobody", status=1))
+
     def test_expires(self):
         """The last second of the last day, as on the page; until midnight of the next day one could be let in."""
         self.server.log_in()
