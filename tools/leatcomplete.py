@@ -13,7 +13,8 @@ BY_ARGUMENT = {"group": ("groups", "name"), "image": ("images", "name"), "client
                "disk": ("disks", "name")}
 # The first argument of a noun's verbs; "add" makes a new one, and has none.
 BY_NOUN = {**BY_ARGUMENT, "session": ("sessions", "id"), "assign": ("assignments", "id"),
-           "difference": ("differences", "id"), "profile": ("images", "name"), "enrolment": ("enrolments", "id")}
+           "difference": ("differences", "id"), "profile": ("images", "name"), "enrolment": ("enrolments", "id"),
+           "admin": ("admins", "name"), "token": ("tokens", "id")}
 FILES = ("file", "folder", "ca", "output", "kernel", "initrd", "key_file", "efi", "dnsmasq", "https_ca", "s3", "ceph")
 
 

@@ -17,6 +17,7 @@ from package import TOP  # noqa: E402
 
 LISTS = {"/api/v1/clients": [{"name": "lab-01"}, {"name": "lab-02"}, {"name": "room"}], "/api/v1/groups": [{"name": "blue"}],
          "/api/v1/disks": [{"name": "debian"}], "/api/v1/sessions": [{"id": "abc"}],
+         "/api/v1/admins": [{"name": "anna"}], "/api/v1/tokens": [{"id": "abcd"}],
          "/api/v1/images": [{"name": "deb"}], "/api/v1/images/deb/versions": [{"number": 1}, {"number": 2}]}
 
 SCRIPT = """
@@ -86,6 +87,9 @@ class Completion(unittest.TestCase):
         self.assertEqual(["room"], self.completed("assign add debian --client r"))
         self.assertEqual(["abc"], self.completed("session end "))
         self.assertEqual(["1", "2"], self.completed("image publish deb "))
+        self.assertEqual(["anna"], self.completed("admin remove "))
+        self.assertEqual([], self.completed("admin add an"))
+        self.assertEqual(["abcd"], self.completed("token remove "))
         self.assertEqual(["CMakeLists.txt"], self.completed("image import deb CMa"))
 
     def test_files(self):

@@ -7,7 +7,7 @@ import subprocess
 
 import profiles
 from case import ServerCase
-from server import PASSWORD, Client, Control, unknown_machine
+from server import PASSWORD, TOP, Client, Control, unknown_machine
 
 UUID = "4c4c4544-0000-2010-8020-80c04f202020"
 # As vdisk/report.c prints it: a disk over a shared image, with a local cache and a hash tree.
@@ -209,6 +209,33 @@ class Leatctl(ServerCase):
         self.assertIn("expires: 2026-12-31 23:59:59\n", self.leatctl("client", "show", "until"))
         self.leatctl("client", "set", "until", "--expires", "never")
         self.assertEqual(0, self.json("client", "show", "until")["expires"])
+
+    def test_who(self):
+        """Administrators and tokens of theirs for scripts."""
+        self.server.log_in()
+        self.assertIn("bert is an administrator", self.leatctl("admin", "add", "bert", input="bert's own password\n"))
+        self.assertEqual(["anna", "bert"], [admin["name"] for admin in self.json("admin", "list")])
+        anna = self.json("token", "add", "--expires", "2100-01-01", "--note", "nightly")
+        environment = {**self.server.environment(), "LEAT_TOKEN": anna["token"]}
+
+        def as_script():
+            return subprocess.run([TOP / "tools" / "leatctl", "group", "list"], env=environment, capture_output=True, timeout=60)
+        self.assertEqual(0, as_script().returncode)
+        self.assertIn("nightly", self.leatctl("token", "list"))
+        self.assertNotIn(anna["token"], self.leatctl("token", "list"))
+        self.assertIn("shown this once:\na.", self.leatctl("token", "add", "--expires", "2100-01-01"))
+        self.leatctl("token", "remove", anna["id"])
+        self.assertEqual(1, as_script().returncode)
+        self.server.login("bert", "bert's own password")
+        self.assertIn("bert", self.leatctl("token", "list"))
+        self.leatctl("admin", "set", "bert", "--password", input="another password\n")
+        self.server.login("bert", "another password")
+        self.assertFalse(self.json("admin", "set", "bert", "--disable")["enabled"])
+        self.refused(401, "POST", "login", {"name": "bert", "password": "another password"}, token="")
+        self.assertTrue(self.json("admin", "set", "bert", "--enable")["enabled"])
+        self.server.login("bert", "another password")
+        self.leatctl("admin", "remove", "bert")
+        self.assertEqual(["anna"], [admin["name"] for admin in self.json("admin", "list")])
 
     def test_back(self):
         """What was set can be unset."""
