@@ -29,7 +29,8 @@ chain leat.efi
 """
 
 # Client architectures: RFC 4578, 2.1, and IANA's list of Processor Architecture Types.
-DNSMASQ = """# Made by leatctl netboot: UEFI PXE and UEFI HTTP boot of Leat (docs/netboot.md).
+MADE = "# Made by leatctl netboot"
+DNSMASQ = MADE + """: UEFI PXE and UEFI HTTP boot of Leat (docs/netboot.md).
 # dnsmasq --conf-file=THIS_FILE, or as /etc/dnsmasq.d/leat.conf if that dnsmasq has no other dhcp-range.
 port=0
 {where}
@@ -151,6 +152,21 @@ def dnsmasq(args, folder):
     return DNSMASQ.format(where=where, mode=dhcp_mode(args), folder=folder, boot=boot)
 
 
+def check_dnsmasq(path, text, may_replace):
+    """Refused for a file that is there and is not this one: what stands in it may be the administrator's."""
+    if not os.path.lexists(path):
+        return
+    if not path.is_file():
+        raise Refused(f"{path} is no file")
+    try:
+        there = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}") from None
+    if there != text and not may_replace:
+        what = "was changed, or made with other options" if there.startswith(MADE) else "is there, and not made by leatctl netboot"
+        raise Refused(f"{path} {what}: --dnsmasq OTHER_FILE lets it be, --replace makes it anew, and leat.conf")
+
+
 def netboot(args):
     """Makes or renews the boot folder and dnsmasq's file; returns sentences about it."""
     folder = Path(args.folder).absolute()
@@ -159,6 +175,7 @@ def netboot(args):
         raise Refused(f"{target}: would be given out to everybody; it does not belong into the boot folder")
     text = dnsmasq(args, folder)
     conf = LEAT_CONF.format(servers=servers(args.leatd or args.address), key="; no key: each machine has one in its firmware\n")
+    check_dnsmasq(target, text, args.replace)
     try:
         efi = find_efi(args.efi).read_bytes()
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -167,7 +184,7 @@ def netboot(args):
     kept = write_whole({folder / "leat.efi": (efi, 0o644), folder / "leat.ipxe": (IPXE.encode(), 0o644),
                         folder / "leat.conf": (conf.encode(), 0o644), target: (text.encode(), 0o644)},
                        keep=() if args.replace else (folder / "leat.conf",))
-    said = [f"{path} was there, and is kept (--replace makes it anew)" for path in kept]
+    said = [f"{path} was there, and is kept (--replace makes it anew, and {target.name})" for path in kept]
     said += [f"{folder} is what machines start from; {target} is for dnsmasq"]
     closed = [path for path in folder.parents if not path.stat().st_mode & 0o001]
     if closed:
@@ -209,6 +226,8 @@ def usb(args, client, new_key):
         raise Refused(f"{output} is no file: write an image, and then that to the stick (dd)")
     if not output.parent.is_dir():
         raise Refused(f"{output.parent} is no folder")
+    if os.path.lexists(output) and not args.replace:
+        raise Refused(f"{output} is there already: --replace writes over it")
     key = read_key(args.key_file, client["uuid"]) if args.key_file else None
     image = mkimage()
     old_mask = os.umask(0o077)  # what is made on the way holds the key too

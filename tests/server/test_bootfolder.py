@@ -89,9 +89,10 @@ class BootFolder(unittest.TestCase):
         self.good(*self.netboot(folder, *RANGE))
         (folder / "leat.conf").write_text("[leatd]\nservers = mine\n")
         self.efi.write_bytes(self.efi.read_bytes() + b"new")
-        self.assertIn("is kept", self.good(*self.netboot(folder, "--proxy", "10.0.0.0/24", "--http-port", "0")))
+        self.assertIn("is kept", self.good(*self.netboot(folder, *RANGE)))
         self.assertEqual("[leatd]\nservers = mine\n", (folder / "leat.conf").read_text())
         self.assertEqual(self.efi.read_bytes(), (folder / "leat.efi").read_bytes())
+        self.good(*self.netboot(folder, "--proxy", "10.0.0.0/24", "--http-port", "0", "--replace"))
         text = (folder.parent / "dnsmasq.conf").read_text()
         self.assertIn("dhcp-range=10.0.0.0,proxy,255.255.255.0\n", text)
         self.assertNotIn("dhcp-boot=tag:leat-pxe", text)
@@ -110,6 +111,25 @@ class BootFolder(unittest.TestCase):
                                 ("No such file", (*RANGE, "--dnsmasq", "/none/d.conf", "--replace"))):
             self.refused(sentence, *self.netboot(folder, *words))
         self.assertEqual(before, {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()})
+
+    def test_dnsmasq_of_others(self):
+        """What somebody has written into dnsmasq's file stays, and nothing else is made then."""
+        folder, other = self.root / "others" / "boot", self.root / "dnsmasq.conf"
+        other.write_text("# Configuration file for dnsmasq.\nport=53\n")
+        self.refused(f"{other} is there, and not made by leatctl", *self.netboot(folder, *RANGE, "--dnsmasq", other))
+        self.assertEqual("# Configuration file for dnsmasq.\nport=53\n", other.read_text())
+        self.refused("/dev/null is no file", *self.netboot(folder, *RANGE, "--dnsmasq", "/dev/null", "--replace"))
+        self.assertFalse(folder.exists())
+        self.good(*self.netboot(folder, *RANGE, "--dnsmasq", other, "--replace"))
+        made = other.read_text()
+        self.assertIn("dhcp-range=10.0.0.100", made)
+        self.good(*self.netboot(folder, *RANGE, "--dnsmasq", other))
+        with open(other, "a") as file:
+            file.write("dhcp-host=52:54:00:00:00:01,10.0.0.101\n")
+        for words in (RANGE, ("--proxy", "10.0.0.0/24")):
+            self.refused(f"{other} was changed", *self.netboot(folder, *words, "--dnsmasq", other))
+        self.assertEqual(made + "dhcp-host=52:54:00:00:00:01,10.0.0.101\n", other.read_text())
+        self.good(*self.netboot(folder, "--proxy", "10.0.0.0/24", "--dnsmasq", self.root / "second.conf"))
 
     def test_stick(self):
         out = self.good("client", "add", "stick", UUID)
@@ -130,7 +150,9 @@ class BootFolder(unittest.TestCase):
         self.assertEqual(old + "\n", self.content(stick, "leat.psk"))
         self.assertIn("psk_file = leat.psk\n", self.content(stick, "leat.conf"))
         self.assertEqual(200, self.hello(old))  # that the file was refused has not cost the client its key
-        self.assertIn("new key", self.good(*words, stick))
+        self.refused("there already", *words, stick)
+        self.assertEqual((200, old + "\n"), (self.hello(old), self.content(stick, "leat.psk")))
+        self.assertIn("new key", self.good(*words, "--replace", stick))
         new = self.content(stick, "leat.psk").strip()
         self.assertRegex(new, re.escape(UUID) + ":[0-9a-f]{64}$")
         self.assertEqual((0, 200), (self.hello(old), self.hello(new)))
