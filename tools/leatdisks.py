@@ -24,6 +24,7 @@ def run(*words):
 def look(path):
     """qemu-img's description. Refused for what is no image, and for one that names other files of this machine: what would
     be read is theirs."""
+    path = os.path.abspath(path)  # qemu-img takes other names for options, or for a protocol's
     ended = run("qemu-img", "info", "--output=json", path)
     try:
         about = json.loads(ended.stdout)
@@ -65,7 +66,9 @@ def place(part, path):
 
 
 def convert(source, source_format, target, target_format, what):
-    """qemu-img convert, with its per cents as progress. Refused, and nothing left, if it fails."""
+    """qemu-img convert, with its per cents as progress. source: an absolute path, or as qemu-img names an image that is no
+    file. Refused, and nothing left, if it fails."""
+    target = os.path.abspath(target)
     size = json.loads(run("qemu-img", "info", "--output=json", "-f", source_format, source).stdout or "{}").get("virtual-size", 0)
     words = ["qemu-img", "convert", "-p", "-f", source_format, "-O", target_format, str(source), str(target)]
     try:

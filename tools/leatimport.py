@@ -60,6 +60,7 @@ def make_tree(image, tree, content):
 
 def make_raw(source, target):
     """A raw image of whole blocks as target."""
+    source = os.path.abspath(source)
     about = leatdisks.look(source)
     if not about["virtual-size"]:
         raise Refused(f"{source} is empty")
@@ -140,7 +141,7 @@ def bring(brought, folder, name, source, with_tree):
 def send(brought, args, with_tree):
     """From any machine: the same by uploads, which go on where they were when the same image is imported again."""
     api = brought.api
-    source = args.file
+    source = os.path.abspath(args.file)
     try:
         with tempfile.TemporaryDirectory(prefix="leatctl-") as work:
             image, tree = Path(source), Path(work) / "tree"
@@ -150,7 +151,7 @@ def send(brought, args, with_tree):
                 make_raw(source, image)
             fields = describe(image, tree, with_tree)
             stem = f"{args.name[:38]}-{fields['content'][:16]}"
-            fields.update(leatboot.bring(work, image.absolute(), f"{stem}.raw", args))
+            fields.update(leatboot.bring(work, image, f"{stem}.raw", args))
             fields["source"] = f"{stem}.raw"
             send_file(brought, fields["source"], image, fields["content"])
             if with_tree:

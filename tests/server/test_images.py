@@ -78,6 +78,17 @@ class Images(ServerCase):
         self.assertIn("no NAME@NUMBER", self.leatctl("image", "export", f"{name}@x", "/tmp/x", status=1))
         self.assertEqual([], self.unfinished())
 
+    def test_awkward_names(self):
+        """Files whose names qemu-img and our own tools would take for an option, or for a protocol's."""
+        for number, name in enumerate(("-x.raw", "a:b.raw", "json:{}", "-x.qcow2", "nbd:x.qcow2")):
+            file = self.server.root / name
+            subprocess.run(["qemu-img", "convert", "-O", "qcow2" if "qcow2" in name else "raw", self.raw, file], check=True)
+            for how in ([], ["--upload"]):
+                self.leatctl("image", "import", *how, "--publish", f"awkward{number}", "--", name, cwd=self.server.root)
+            out = "-out" + name
+            self.leatctl("image", "export", f"awkward{number}", "--", out, cwd=self.server.root)
+            self.same(self.server.root / out, self.data)
+
     def test_not_whole(self):
         """An image that reads another file of this machine is refused: what an image's maker wants read is not the server's."""
         secret = self.server.root / "secret"
