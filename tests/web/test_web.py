@@ -148,7 +148,10 @@ class Page(PageCase):
         browser.type("dialog input[name=label]", "Desk & <b>chair</b>")
         browser.click("dialog button", "Assign")
         browser.wait_text("Desk & <b>chair</b>", "tbody")
+        browser.wait_text("512 MiB, 1 CPU", "tbody")  # client/answer.c's, where leatd says nothing
         browser.click("button[aria-label='Edit the assignment of desk']")
+        for words in ("0: 512 MiB", "0: one"):
+            browser.wait_text(words, "dialog")
         browser.type("dialog input[name=memory]", "2048")
         browser.click("dialog input[name=default]")
         browser.click("dialog button", "Save")

@@ -17,9 +17,9 @@ function fields(assignment) {
         {name: "default", label: "Is the menu's default", kind: "check", value: assignment.default},
         ...(assignment.start === undefined ? [] : [start]),
         {name: "memory", label: "Memory of the VM, MiB", kind: "number", value: assignment.memory || 0, min: 0, empty: 0,
-         help: "0: as much as there is"},
+         help: "0: 512 MiB"},
         {name: "cpus", label: "CPUs of the VM", kind: "number", value: assignment.cpus || 0, min: 0, max: 256, empty: 0,
-         help: "0: all"},
+         help: "0: one"},
     ];
 }
 
@@ -78,7 +78,7 @@ export function assignment_list(filters, caption, client) {
             ...(has_whom ? [whom(each)] : []), each.disk,
             [`${each.place}. ${each.label || each.disk}`, each.default && "default", each.start === "always" && "always"]
                 .filter(word => word).join(", "),
-            `${each.memory ? `${each.memory} MiB` : "all memory"}, ${each.cpus ? `${each.cpus} CPUs` : "all CPUs"}`,
+            `${each.memory || 512} MiB, ${each.cpus > 1 ? `${each.cpus} CPUs` : "1 CPU"}`,
             h("span", {class: "buttons"},
               button("Edit", () => change(each, assigned.load), {"aria-label": `Edit the assignment of ${each.disk}`}),
               button("Remove", () => remove(each, assigned.load), {"aria-label": `Remove the assignment of ${each.disk}`}))],
