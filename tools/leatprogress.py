@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How far a long step is: a bar with rate and time left on a terminal, a line now and then where there is none."""
+import os
 import sys
 import time
 
@@ -10,6 +11,14 @@ PLAIN_EVERY = 10.0  # seconds between lines where nobody looks on; short steps s
 def span(seconds):
     seconds = int(seconds + 0.5)
     return f"{seconds} s" if seconds < 100 else f"{seconds // 60} min" if seconds < 6000 else f"{seconds // 3600} h"
+
+
+def columns(out):
+    """Of the terminal; 80 if it does not say. Of a line that is longer, only the last row could be taken back."""
+    try:
+        return os.get_terminal_size(out.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 class Progress:
@@ -45,7 +54,8 @@ class Progress:
         self.shown = now
         if self.is_terminal:
             full = BAR * min(self.done, self.total) // self.total
-            print(f"\r\033[K{self.what} [{'#' * full}{'.' * (BAR - full)}] {self.line(now)}", end="", file=self.out, flush=True)
+            text = f"[{'#' * full}{'.' * (BAR - full)}] {self.line(now)} {self.what}"
+            print("\r\033[K" + text[:columns(self.out) - 1], end="", file=self.out, flush=True)
             self.is_open = True
         else:
             print(f"{self.what}: {self.line(now)}", file=self.out, flush=True)

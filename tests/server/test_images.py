@@ -4,10 +4,13 @@ Whatever ends it in between, nothing half-made is there under a name."""
 import hashlib
 import json
 import os
+import pty
 import random
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 import unittest
 
@@ -191,6 +194,9 @@ class Out:
     def flush(self):
         pass
 
+    def fileno(self):
+        raise OSError("it is none of the kernel's")
+
 
 class Progress(unittest.TestCase):
     def shown(self, is_terminal, steps=100, seconds=0.5):
@@ -203,8 +209,8 @@ class Progress(unittest.TestCase):
 
     def test_terminal(self):
         text = self.shown(True)
-        self.assertIn("[###############...............] 50 of 100 MiB, 2 MiB/s, 25 s left", text)
-        self.assertTrue(text.endswith("100 of 100 MiB, 2 MiB/s\n"))
+        self.assertIn("[###############...............] 50 of 100 MiB, 2 MiB/s, 25 s left copying", text)
+        self.assertTrue(text.endswith("100 of 100 MiB, 2 MiB/s copying\n"))
         self.assertEqual(1, text.count("\n"))
 
     def test_plain(self):
@@ -213,3 +219,21 @@ class Progress(unittest.TestCase):
         self.assertNotIn("\r", text)
         self.assertIn("copying: 20 of 100 MiB, 2 MiB/s, 40 s left\n", text)
         self.assertEqual("", self.shown(False, 10, 0.1))
+
+    def test_columns(self):
+        """A bar that is longer than the row would leave all of its rows but one behind at each step."""
+        what = "sending a-name-that-is-long-enough-0123456789abcdef.raw"
+        for columns in (40, 80, 200):
+            master, slave = pty.openpty()
+            with open(master, "rb", 0) as shown, open(slave, "w") as out:
+                termios.tcsetwinsize(slave, (25, columns))
+                with leatprogress.Progress(what, 100 * MIB, out) as progress:
+                    progress.shown = 0  # it is long ago
+                    progress.add(MIB)
+                text = shown.read(4096).decode()
+            rows = [row for row in re.split(r"\r\033\[K|\r\n", text) if row]
+            self.assertEqual(2, len(rows), rows)
+            for row in rows:
+                self.assertLess(len(row), columns)
+                self.assertTrue(row.startswith("[.............................."), row)
+                self.assertEqual(columns > 100, row.endswith(what), row)
