@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Kernel and initrd of an image: files beside it in the image folder, or taken out of the image itself."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -54,6 +55,8 @@ def find(image):
 
 def take_out(image, target, claim):
     """The fields of a version: the newest kernel of the image, and its initrd, as target's files."""
+    if not os.access(image, os.R_OK):
+        raise Refused(f"{image} cannot be read: run this on the server itself, as root or as leatd's user")
     system, *paths = find(image)
     fields = {}
     for name, path in zip(("kernel", "initrd"), paths):

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Disk images as files: what they are, and qemu-img's copies of them, with progress. What is being made has the name's end
 .part until it is whole and synced, so that a kill or a full disk leaves nothing under the name itself."""
+import contextlib
+import errno
 import json
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from leatprogress import Progress
 
 FORMATS = ("raw", "qcow2", "vmdk", "vhdx")
 PART = ".part"
+LOOK_SECONDS = 0.2  # how often a program's file is looked at
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def run(*words):
@@ -19,6 +24,41 @@ def run(*words):
         return subprocess.run(list(map(str, words)), capture_output=True, text=True)
     except FileNotFoundError:
         raise Refused(f"{words[0]} is missing: install the package qemu-utils") from None
+
+
+def run_watched(words, what, total, done):
+    """run(), with a bar: done() says how many of `total` bytes there are."""
+    words = list(map(str, words))
+    with Progress(what, total) as progress, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                                             start_new_session=True) as process:
+        out = None
+        try:
+            while out is None:
+                try:
+                    out, problem = process.communicate(timeout=LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    progress.to(done())
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
+        if not process.returncode:
+            progress.to(total)
+    return subprocess.CompletedProcess(words, process.returncode, out, problem)
+
+
+def length(path):
+    """Bytes of a file or a block device."""
+    with open(path, "rb") as file:
+        return file.seek(0, os.SEEK_END)
+
+
+def grown(path):
+    """Bytes of a file that is being made."""
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
 
 
 def look(path):
@@ -54,15 +94,38 @@ def sync(path):
         os.close(file)
 
 
+def give_name(part, path):
+    """As link(2): it takes no name that is there. On exFAT, FAT and what else has no hard links, there is a moment between."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        os.rename(part, path)
+
+
 def place(part, path):
     """The whole file gets its name, which must be free."""
     sync(part)
     try:
-        os.link(part, path)
+        give_name(part, path)
     except FileExistsError:
         raise Refused(f"{path} is there already") from None
     Path(part).unlink(missing_ok=True)  # leatd may have seen that the file has both names
     sync(Path(path).parent)
+
+
+def follow(copy, progress, size):
+    """qemu-img's per cents, until it ends. The last line of what it says is wrong."""
+    text = b""
+    while piece := copy.stdout.read1(4096):
+        text = (text + piece)[-100:]
+        found = re.findall(rb"\((\d+\.\d+)/100%\)", text)
+        if found:
+            progress.to(int(float(found[-1]) / 100 * size))
+    return copy.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def convert(source, source_format, target, target_format, what):
@@ -73,15 +136,13 @@ def convert(source, source_format, target, target_format, what):
     words = ["qemu-img", "convert", "-p", "-f", source_format, "-O", target_format, str(source), str(target)]
     try:
         with Progress(what, size) as progress, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as copy:
-            text = b""
-            while piece := copy.stdout.read1(4096):
-                text = (text + piece)[-100:]
-                found = re.findall(rb"\((\d+\.\d+)/100%\)", text)
-                if found:
-                    progress.to(int(float(found[-1]) / 100 * size))
-            problem = copy.stderr.read().decode(errors="replace").strip()
+            try:
+                problem = follow(copy, progress, size)
+            except BaseException:
+                copy.kill()
+                raise
         if copy.returncode:
-            raise Refused(f"{source} cannot be copied to {target}: {problem.splitlines()[-1] if problem else 'no reason told'}")
+            raise Refused(f"{source} cannot be copied to {target}: {problem or 'no reason told'}")
     except BaseException:
         Path(target).unlink(missing_ok=True)
         raise

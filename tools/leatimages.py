@@ -171,7 +171,8 @@ def merge(command):
     made = part.with_name(part.name + ".new")  # under which leat-difference works, until it is whole
     try:
         brought.claim(f"{stem}.raw")
-        run = leatdisks.run(find_program(), "merge", file, folder / version["source"], version["format"], part)
+        run = leatdisks.run_watched([find_program(), "merge", file, folder / version["source"], version["format"], part],
+                                    "merging", version["size"], lambda: leatdisks.grown(made))
         if run.returncode:
             raise Refused(f"the difference cannot be merged: {run.stderr.strip().removeprefix('leat-difference: ')}")
         fields = leatimport.enter(brought, folder, part, stem, not args.no_tree)

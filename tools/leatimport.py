@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from leatapi import Refused
 from leatprogress import Progress
 
 BLOCK = 4096  # of hash trees: an image is lengthened to whole ones with zeros
+HASHES = BLOCK // 32  # of a block
 PIECE = 4 << 20
 
 
@@ -38,20 +38,31 @@ def copy(source, target):
 def digest(path):
     """SHA-256 of a file: the content id of a version."""
     found = hashlib.sha256()
-    with open(path, "rb") as file, Progress("hashing", os.path.getsize(path)) as progress:
+    with open(path, "rb") as file, Progress("hashing", leatdisks.length(path)) as progress:
         while piece := file.read(PIECE):
             found.update(piece)
             progress.add(len(piece))
     return found.hexdigest()
 
 
+def tree_bytes(size):
+    """Of a hash tree of an image of that size: a block that says what it is, and levels up to one block."""
+    total, blocks = BLOCK, size // BLOCK
+    while blocks > 1:
+        blocks = -(-blocks // HASHES)
+        total += blocks * BLOCK
+    return total
+
+
 def make_tree(image, tree, content):
     """(root hash, blocks), by tools/mkverity. The salt comes of the content: the same image has the same tree again."""
-    run = subprocess.run([Path(__file__).with_name("mkverity"), image, "--tree", tree, "--salt", content],
-                         capture_output=True, text=True)
+    size = leatdisks.length(image)
+    whole = tree_bytes(size)
+    run = leatdisks.run_watched([Path(__file__).with_name("mkverity"), image, "--tree", tree, "--salt", content],
+                                "hash tree", size, lambda: size * min(leatdisks.grown(tree), whole) // whole)
     words = dict(line.replace(" ", "").split("=", 1) for line in run.stdout.splitlines() if "=" in line)
     root = words.get("root_hash", "")
-    if (run.returncode or ":" not in root) and shutil.disk_usage(Path(tree).parent).free < os.path.getsize(image) // 64:
+    if (run.returncode or ":" not in root) and shutil.disk_usage(Path(tree).parent).free < size // 64:
         raise Refused(f"the hash tree cannot be made: No space left on the disk of {Path(tree).parent}")
     if run.returncode or ":" not in root:
         raise Refused(f"the hash tree cannot be made: {run.stderr.strip() or run.stdout.strip()}")
@@ -146,7 +157,7 @@ def send(brought, args, with_tree):
         with tempfile.TemporaryDirectory(prefix="leatctl-") as work:
             image, tree = Path(source), Path(work) / "tree"
             about = leatdisks.look(source)
-            if about["format"] != "raw" or not about["virtual-size"] or image.stat().st_size % BLOCK:
+            if about["format"] != "raw" or not about["virtual-size"] or leatdisks.length(image) % BLOCK:
                 image = Path(work) / "image"
                 make_raw(source, image)
             fields = describe(image, tree, with_tree)

@@ -2,9 +2,9 @@
 """Sends a file into leatd's image folder over the API, in pieces, each of which is on the server's disk when it is answered. What
 has arrived is not sent again: the same file under the same name goes on where it was."""
 import hashlib
-import os
 import time
 
+import leatdisks
 from leatapi import Refused
 from leatprogress import Progress
 
@@ -48,7 +48,7 @@ def put_raw(api, name, data, at, size, total):
 def send(api, name, path, content=None):
     """Whether anything had to be sent. content: SHA-256 of what path had when it was hashed; Refused if it has something else
     now."""
-    total = os.path.getsize(path)
+    total = leatdisks.length(path)
     there, whole = received(api, name)
     if whole and there == total:
         return False

@@ -10,15 +10,21 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import unittest
+import unittest.mock
+from pathlib import Path
 
 from case import ServerCase
 from server import BUILD, TOP, free_port, until
 
 sys.path.insert(0, str(TOP / "tools"))
 
+import leatapi  # noqa: E402
+import leatdisks  # noqa: E402
+import leatimport  # noqa: E402
 import leatprogress  # noqa: E402
 
 MIB = 1 << 20
@@ -92,6 +98,72 @@ class Images(ServerCase):
             self.leatctl("image", "export", f"awkward{number}", "--", out, cwd=self.server.root)
             self.same(self.server.root / out, self.data)
 
+    def test_block_device(self):
+        """A whole device, as of a machine that is to become an image; sent and on the server itself."""
+        data = self.data + bytes(-len(self.data) % 4096)
+        file = self.server.root / "device"
+        file.write_bytes(data)
+        made = subprocess.run(["losetup", "--find", "--show", "--read-only", file], capture_output=True, text=True)
+        if made.returncode:
+            self.skipTest(f"no block device here: {made.stderr.strip()}")
+        device = made.stdout.strip()
+        self.addCleanup(subprocess.run, ["losetup", "--detach", device], check=True)
+        for how in ([], ["--upload"]):
+            self.leatctl("image", "import", "device", device, *how)
+            version = self.version("device")
+            self.assertEqual(data, (self.folder / version["source"]).read_bytes())
+            self.assertEqual(len(data) // 4096, version["root_blocks"])
+
+    def test_no_links(self):
+        """Where a file has one name alone (exFAT, FAT): an export gets its own all the same, and takes nobody's."""
+        root = self.server.root
+        for number in leatdisks.NO_LINKS:
+            part, path = root / "linkless.part", root / f"linkless{number}"
+            with unittest.mock.patch("os.link", side_effect=OSError(number, os.strerror(number))):
+                part.write_bytes(b"new")
+                leatdisks.place(part, path)
+                self.assertEqual((b"new", False), (path.read_bytes(), part.exists()))
+                part.write_bytes(b"newer")
+                with self.assertRaisesRegex(leatapi.Refused, "there already"):
+                    leatdisks.place(part, path)
+                self.assertEqual(b"new", path.read_bytes())
+                part.unlink()
+
+    def test_away(self):
+        """image set --from-image where the image is not, or may not be read: nothing is wrong with the image."""
+        self.leatctl("image", "import", "away", self.raw)
+        self.assertIn("has no ext4 file system", self.leatctl("image", "set", "away", "1", "--from-image", status=1))
+        file = self.folder / self.version("away")["source"]
+        file.rename(self.server.root / "away")
+        said = self.leatctl("image", "set", "away", "1", "--from-image", status=1)
+        self.assertEqual(f"leatctl: {file} cannot be read: run this on the server itself, as root or as leatd's user\n", said)
+
+    def seen(self, *words):
+        """What leatctl shows on a terminal."""
+        master, slave = pty.openpty()
+        with open(slave, "wb") as out:
+            run = subprocess.run([TOP / "tools" / "leatctl", *map(str, words)], env=self.environment, stdout=subprocess.PIPE,
+                                 stderr=out, timeout=120)
+        text = b""
+        with open(master, "rb", 0) as shown:
+            while True:
+                try:
+                    text += shown.read(4096)
+                except OSError:  # all is read, and nobody writes
+                    break
+        self.assertEqual(0, run.returncode, text)
+        return text.decode()
+
+    def test_each_step_is_shown(self):
+        for how, steps in (([], ["copying", "hashing", "hash tree"]),
+                           (["--upload"], ["copying", "hashing", "hash tree", "sending"])):
+            text = self.seen("image", "import", "shown", self.raw, *how)
+            for step in steps:
+                self.assertIn(f"MiB/s {step}", text)
+        image = self.folder / self.version("shown")["source"]
+        self.assertEqual((self.folder / self.version("shown")["hash_source"]).stat().st_size,
+                         leatimport.tree_bytes(image.stat().st_size))
+
     def test_not_whole(self):
         """An image that reads another file of this machine is refused: what an image's maker wants read is not the server's."""
         secret = self.server.root / "secret"
@@ -140,7 +212,6 @@ class Images(ServerCase):
 
     def test_changed(self):
         """What is not what was hashed is not published: the client would take it for another image."""
-        import leatapi
         import leatupload
         os.environ["XDG_CONFIG_HOME"] = self.environment["XDG_CONFIG_HOME"]
         api = leatapi.Api(self.environment["LEAT_SERVER"])
@@ -172,10 +243,11 @@ class Images(ServerCase):
         subprocess.run(["/usr/sbin/veritysetup", "verify", self.folder / version["source"],
                         self.folder / version["hash_source"], version["root_hash"]], check=True, capture_output=True)
         self.assertTrue(file.exists())
+        self.assertIn("MiB/s merging", self.seen("difference", "merge", file.name))
         self.assertIn("no difference", self.leatctl("difference", "merge", "f" * 24, status=1))
         file.write_bytes(b"nonsense")
         self.assertIn("cannot be merged", self.leatctl("difference", "merge", file.name, status=1))
-        self.assertEqual(([], 2), (self.unfinished(), len(self.server.items("images/base/versions"))))
+        self.assertEqual(([], 3), (self.unfinished(), len(self.server.items("images/base/versions"))))
 
     def test_refused_version(self):
         """A version that leatd refuses leaves no file of it."""
@@ -237,3 +309,30 @@ class Progress(unittest.TestCase):
                 self.assertLess(len(row), columns)
                 self.assertTrue(row.startswith("[.............................."), row)
                 self.assertEqual(columns > 100, row.endswith(what), row)
+
+    def test_watched(self):
+        """The bar of another program's work is what is there of its file."""
+        with tempfile.TemporaryDirectory(prefix="leat-watched-") as folder:
+            stop, asked, out = Path(folder, "stop"), [], Out(True)
+
+            def done():
+                asked.append(len(asked))
+                if len(asked) == 2:
+                    stop.touch()
+                return 50 * MIB
+            with unittest.mock.patch("sys.stderr", out):
+                run = leatdisks.run_watched(["sh", "-c", f"while ! [ -e {stop} ]; do sleep 0.05; done; echo out; echo err >&2"],
+                                            "making", 100 * MIB, done)
+            self.assertEqual((0, "out\n", "err\n"), (run.returncode, run.stdout, run.stderr))
+            self.assertIn("[###############...............] 50 of 100 MiB", out.text)
+            self.assertTrue(out.text.rstrip().endswith("making"))
+            self.assertIn("100 of 100 MiB", out.text)
+            pid = Path(folder, "pid")
+
+            def interrupted():
+                until(lambda: pid.exists() and pid.read_text().endswith("\n"), "it runs")
+                raise KeyboardInterrupt
+            with self.assertRaises(KeyboardInterrupt), unittest.mock.patch("sys.stderr", out):
+                leatdisks.run_watched(["sh", "-c", f"echo $$ > {pid}; sleep 600; true"], "making", 100, interrupted)
+            with self.assertRaises(ProcessLookupError):
+                os.kill(int(pid.read_text()), 0)
