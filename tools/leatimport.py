@@ -4,6 +4,7 @@ folder, from another machine by leatupload. A file has its own name there only w
 anything of it is there: what comes to nothing is removed, at once or, after a kill, a day later."""
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -149,31 +150,46 @@ def bring(brought, folder, name, source, with_tree):
         part.unlink(missing_ok=True)
 
 
+def prepare(work, args, with_tree):
+    """What is to be sent, as files of the folder work or the given one itself: (image, tree, the fields of the new version)."""
+    source = image = os.path.abspath(args.file)
+    tree = Path(work) / "tree"
+    about = leatdisks.look(source)
+    if about["format"] != "raw" or not about["virtual-size"] or leatdisks.length(image) % BLOCK:
+        image = Path(work) / "image"
+        make_raw(source, image)
+    fields = describe(image, tree, with_tree)
+    fields["source"] = f"{args.name[:38]}-{fields['content'][:16]}.raw"
+    fields.update(leatboot.bring(work, image, fields["source"], args))
+    return image, tree, fields
+
+
+def prepare_in(work, args, with_tree):
+    """prepare(); where there is no room for it, says what helps."""
+    try:
+        return prepare(work, args, with_tree)
+    except (OSError, Refused) as error:
+        if not re.search("No space left|disk full", str(error)):
+            raise
+        raise Refused(f"{args.file} cannot be sent: {tempfile.gettempdir()} has no room for what is made of it; set TMPDIR to a "
+                      "folder that has as much as the raw image") from None
+
+
 def send(brought, args, with_tree):
     """From any machine: the same by uploads, which go on where they were when the same image is imported again."""
-    api = brought.api
-    source = os.path.abspath(args.file)
     try:
         with tempfile.TemporaryDirectory(prefix="leatctl-") as work:
-            image, tree = Path(source), Path(work) / "tree"
-            about = leatdisks.look(source)
-            if about["format"] != "raw" or not about["virtual-size"] or leatdisks.length(image) % BLOCK:
-                image = Path(work) / "image"
-                make_raw(source, image)
-            fields = describe(image, tree, with_tree)
-            stem = f"{args.name[:38]}-{fields['content'][:16]}"
-            fields.update(leatboot.bring(work, image, f"{stem}.raw", args))
-            fields["source"] = f"{stem}.raw"
+            image, tree, fields = prepare_in(work, args, with_tree)
             send_file(brought, fields["source"], image, fields["content"])
             if with_tree:
-                fields["hash_source"] = f"{stem}.verity"
+                fields["hash_source"] = str(Path(fields["source"]).with_suffix(".verity"))
                 send_file(brought, fields["hash_source"], tree)
             for boot in ("kernel", "initrd"):
                 if boot in fields:
                     fields[boot] = send_boot(brought, Path(work) / fields[boot], args.name)
             return fields
     except OSError as error:
-        raise Refused(f"{source} cannot be imported: {error}") from None
+        raise Refused(f"{args.file} cannot be imported: {error}") from None
 
 
 def send_file(brought, name, path, content=None):

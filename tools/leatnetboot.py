@@ -163,7 +163,8 @@ def check_dnsmasq(path, text, may_replace):
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from None
     if there != text and not may_replace:
-        what = "was changed, or made with other options" if there.startswith(MADE) else "is there, and not made by leatctl netboot"
+        is_ours = there.startswith(MADE)
+        what = "was changed, or made with other options" if is_ours else "is there, and not made by leatctl netboot"
         raise Refused(f"{path} {what}: --dnsmasq OTHER_FILE lets it be, --replace makes it anew, and leat.conf")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -194,6 +195,40 @@ class Import(ServerCase):
             if not there:
                 self.assertRegex(outcome[0], "is being removed|is not a file of the image folder")
         self.assertEqual(sum(made), len(self.server.items("images/race/versions")))
+
+    def test_no_room_to_prepare(self):
+        """An upload of what is not raw, or not of whole blocks, makes that here first: where is no room, TMPDIR helps."""
+        root = self.server.root
+        small = root / "small"
+        small.mkdir()
+        mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs "$1" && TMPDIR="$1" && shift && exec "$@"',
+                 "sh", small]
+        subprocess.run(["qemu-img", "convert", "-O", "qcow2", root / "image", root / "image.qcow2"], check=True)
+        for name in ("image", "image.qcow2"):
+            ended = self.server.leatctl("image", "import", "roomless", root / name, "--upload", before=mount)
+            self.assertEqual(1, ended.returncode)
+            self.assertEqual(f"leatctl: {root / name} cannot be sent: {small} has no room for what is made of it; set TMPDIR to "
+                             "a folder that has as much as the raw image", ended.stderr.strip().splitlines()[-1])
+        self.assertNotIn("roomless", [i["name"] for i in self.server.items("images")])
+
+    def test_ended(self):
+        """leatctl is told to end, or its terminal is gone: nothing of what it makes is left, here or there."""
+        image = self.server.root / "endless"
+        with open(image, "wb") as file:
+            file.write(b"e" * (1 << 20))
+            file.truncate((1 << 40) + 1)  # a hole that takes long to read
+        there, here = set(os.listdir(self.folder)), set(os.listdir(self.server.root))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            for how in ([], ["--upload"]):
+                process = subprocess.Popen([TOP / "tools" / "leatctl", "image", "import", "endless", image, *how],
+                                           env=self.server.environment())
+                until(lambda: set(os.listdir(self.folder)) - there or
+                      any((self.server.root / f / "image").exists() for f in set(os.listdir(self.server.root)) - here), "begun")
+                process.send_signal(number)
+                self.assertEqual(128 + number, process.wait(60))
+                until(lambda: set(os.listdir(self.folder)) == there, "removed")
+                self.assertEqual(here, set(os.listdir(self.server.root)))
+        self.assertEqual([], self.server.sql("SELECT name FROM brought WHERE name LIKE 'endless%'"))
 
     def test_full(self):
         """The image folder's disk is full at each step: one sentence, and nothing more is on it than before."""
