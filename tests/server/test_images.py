@@ -144,15 +144,9 @@ class Images(ServerCase):
         with open(slave, "wb") as out:
             run = subprocess.run([TOP / "tools" / "leatctl", *map(str, words)], env=self.environment, stdout=subprocess.PIPE,
                                  stderr=out, timeout=120)
-        text = b""
-        with open(master, "rb", 0) as shown:
-            while True:
-                try:
-                    text += shown.read(4096)
-                except OSError:  # all is read, and nobody writes
-                    break
+        text = all_of(master)
         self.assertEqual(0, run.returncode, text)
-        return text.decode()
+        return text
 
     def test_each_step_is_shown(self):
         for how, steps in (([], ["copying", "hashing", "hash tree"]),
@@ -256,6 +250,17 @@ class Images(ServerCase):
         self.assertEqual(there, set(self.folder.iterdir()))
 
 
+def all_of(master):
+    """What a terminal has got that nobody writes to any more."""
+    text = b""
+    with open(master, "rb", 0) as shown:
+        while True:
+            try:
+                text += shown.read(4096)
+            except OSError:
+                return text.decode()
+
+
 class Out:
     def __init__(self, is_terminal):
         self.text, self.isatty = "", lambda: is_terminal
@@ -297,13 +302,12 @@ class Progress(unittest.TestCase):
         what = "sending a-name-that-is-long-enough-0123456789abcdef.raw"
         for columns in (40, 80, 200):
             master, slave = pty.openpty()
-            with open(master, "rb", 0) as shown, open(slave, "w") as out:
+            with open(slave, "w") as out:
                 termios.tcsetwinsize(slave, (25, columns))
                 with leatprogress.Progress(what, 100 * MIB, out) as progress:
                     progress.shown = 0  # it is long ago
                     progress.add(MIB)
-                text = shown.read(4096).decode()
-            rows = [row for row in re.split(r"\r\033\[K|\r\n", text) if row]
+            rows = [row for row in re.split(r"\r\033\[K|\r\n", all_of(master)) if row]
             self.assertEqual(2, len(rows), rows)
             for row in rows:
                 self.assertLess(len(row), columns)
