@@ -63,9 +63,10 @@ def rbd_image(uri, args):
     return "json:" + json.dumps({"file": {"driver": "rbd", **{key: name for key, name in names.items() if name}}})
 
 
-def wait_for(socket, nbdkit, log):
+def wait_for(ready, nbdkit, log):
+    """Until nbdkit takes connections: it writes that file then. Its socket is there before."""
     end = time.monotonic() + START_SECONDS
-    while not socket.exists():
+    while not ready.exists():
         if nbdkit.poll() is not None or time.monotonic() > end:
             raise Refused(last_error(log) or "nbdkit does not start")
         time.sleep(0.02)
@@ -94,16 +95,16 @@ def opened(uri, args):
         return
     words = plugin_words(uri, args)
     with tempfile.TemporaryDirectory(prefix="leatctl-") as folder:
-        socket, log = Path(folder) / "nbd", Path(folder) / "log"
+        socket, ready, log = (Path(folder) / name for name in ("nbd", "pid", "log"))
         # Where this process is killed, nbdkit ends.
-        words = ["nbdkit", "-f", "--exit-with-parent", "--readonly", "-t", "8", "-U", socket, *words]
+        words = ["nbdkit", "-f", "--exit-with-parent", "--readonly", "-t", "8", "-P", ready, "-U", socket, *words]
         try:
             with open(log, "w", encoding="utf-8") as out:
                 nbdkit = subprocess.Popen(list(map(str, words)), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         except FileNotFoundError:
             raise Refused("nbdkit is missing: install the package nbdkit") from None
         try:
-            wait_for(socket, nbdkit, log)
+            wait_for(ready, nbdkit, log)
             yield f"nbd+unix:///?socket={socket}"
         except Refused as error:
             raise explained(uri, error, last_error(log) or error) from None

@@ -22,13 +22,15 @@ def tell(process, command):
 @contextlib.contextmanager
 def on_socket(socket, file):
     """The file, read-only, on that Unix socket."""
-    nbdkit = subprocess.Popen(["nbdkit", "-f", "-r", "--exit-with-parent", "-U", socket, "file", file])
+    ready = socket.with_name(socket.name + ".pid")  # which nbdkit writes when it listens
+    nbdkit = subprocess.Popen(["nbdkit", "-f", "-r", "--exit-with-parent", "-P", ready, "-U", socket, "file", file])
     try:
-        until(socket.exists, "nbdkit listens")
+        until(ready.exists, "nbdkit listens")
         yield
     finally:
         nbdkit.kill()
         nbdkit.wait()
+        ready.unlink(missing_ok=True)
 
 
 class Nbdkit:
