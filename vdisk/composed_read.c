@@ -13,8 +13,8 @@
 
 /* What a read takes from the shared export: all of that at once; then the rest, by the client's, at once. */
 struct lower {
-    struct vdisk_request part; /* as long as the read, which is its owner; it leaves out the rest */
-    uint64_t first, end;       /* the part's range: blocks of the shared export's own size */
+    struct vdisk_request part; /* its owner is the read; it leaves out what is the client's */
+    uint64_t first, end;       /* its range: blocks of the shared export's own size */
     bool is_under_way;         /* the part is */
     uint8_t held[]; /* of the read: what the part gets; then of the part: what it leaves out */
 };
