@@ -73,10 +73,12 @@ class NbdServer:
         self.port = free_port()
         self.process = None
 
-    def start(self):
+    def start(self, rate=None):
+        """rate: the most bits a second, all connections together ("40M"), so that a fast host does not read all at once."""
+        slow = (["--filter=rate"], [f"rate={rate}"]) if rate else ([], [])
         self.process = subprocess.Popen(
-            ["nbdkit", "-f", "-t", "1", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.port), *self.flags, "file",
-             f"dir={self.folder}"],
+            ["nbdkit", "-f", "-t", "1", "--exit-with-parent", "-i", "127.0.0.1", "-p", str(self.port), *self.flags, *slow[0],
+             "file", f"dir={self.folder}", *slow[1]],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         wait_for_server(self.process, self.port)
 
