@@ -8,7 +8,7 @@ foreach(program relay replay storm)
   target_compile_definitions(leat-${program} PRIVATE _GNU_SOURCE)
 endforeach()
 target_link_libraries(leat-replay PRIVATE nbd)
-target_link_libraries(leat-storm PRIVATE nbd iscsi gnutls cjson pthread)
+target_link_libraries(leat-storm PRIVATE iscsi gnutls cjson pthread)
 
 add_test(NAME system.relay
   COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/bench/relay/test_relay.py $<TARGET_FILE:leat-relay>)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What a power cut takes of the database: SQLite on files, of which only what was synced is there afterwards. */
-#include "tools/leatd/db.h"
+#include "tools/leatd/lag.h"
+#include "tools/leatd/leatd.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -157,6 +158,37 @@ static void test_power_cut(void **state)
     db_close(db);
 }
 
+/* A sync waits until nobody wants anything, but not for ever. */
+static void test_when_quiet(void **state)
+{
+    (void)state;
+    static struct leatd leatd;
+    struct db *db = leatd.db = open_file("one.db");
+    assert_int_equal(transact(db, "f", true), DB_OK);
+    unsigned before = syncs;
+    assert_int_equal(lag_settle(&leatd, 100, true, 5000), 1000);
+    assert_int_equal(lag_settle(&leatd, 100, true, 5000), 1000);
+    assert_int_equal(lag_settle(&leatd, 101, false, 5000), LAG_QUIET_MS);
+    assert_int_equal(lag_settle(&leatd, 101, false, 3), 3);
+    assert_int_equal(syncs, before);
+    assert_int_equal(lag_settle(&leatd, 101, true, 5000), 5000);
+    assert_int_equal(syncs, before + 1);
+    assert_false(db_lags(db));
+    assert_int_equal(transact(db, "g", true), DB_OK);
+    assert_int_equal(lag_settle(&leatd, 200, false, 5000), 1000);
+    assert_int_equal(lag_settle(&leatd, 201, false, 5000), LAG_QUIET_MS);
+    assert_int_equal(syncs, before + 1);
+    assert_int_equal(lag_settle(&leatd, 202, false, 5000), 5000); /* never quiet */
+    assert_int_equal(syncs, before + 2);
+    assert_int_equal(transact(db, "h", true), DB_OK);
+    lag_settle(&leatd, 300, false, 5000);
+    assert_int_equal(transact(db, "i", false), DB_OK); /* somebody else's sync */
+    assert_int_equal(syncs, before + 3);
+    assert_int_equal(lag_settle(&leatd, 301, true, 5000), 5000);
+    assert_int_equal(syncs, before + 3);
+    db_close(db);
+}
+
 #define LARGE (40u << 20) /* more than the log may have before it goes into the file */
 
 static void settle(struct db *db)
@@ -227,6 +259,7 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_power_cut),
+                                       cmocka_unit_test(test_when_quiet),
                                        cmocka_unit_test(test_disk_that_fails)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -48,7 +48,7 @@ struct leatd {
     int64_t keys_rest;        /* not before: ms of tls.c's clock */
     char keys_hash[65];       /* SHA-256 of what nbd.psk has; "" before the first time */
     int64_t next_tick;        /* monotonic seconds */
-    int64_t lags_since;       /* likewise; 0: the database does not lag (db.h) */
+    int64_t lags_since;       /* likewise; 0: the database does not lag (lag.h) */
     int64_t cared_wall,
         cared_monotonic; /* when sessions and leases were last looked after; 0: never */
 };

@@ -5,6 +5,7 @@
 #include "tools/leatd/control.h"
 #include "tools/leatd/http.h"
 #include "tools/leatd/identity.h"
+#include "tools/leatd/lag.h"
 #include "tools/leatd/leatd.h"
 #include "tools/leatd/schema.h"
 #include "tools/leatd/password.h"
@@ -124,23 +125,10 @@ static int add_admin(struct leatd *leatd, const char *name)
     return !ok;
 }
 
-/* What the database has not synced is synced when the second after the one in which that was seen begins. Returns how many
-   milliseconds the loop may sleep. */
-static int settle(struct leatd *leatd, int most)
-{
-    int64_t now = leatd_monotonic();
-    if (leatd->lags_since && leatd->lags_since < now)
-        db_settle(leatd->db);
-    if (!db_lags(leatd->db))
-        leatd->lags_since = 0;
-    else if (!leatd->lags_since)
-        leatd->lags_since = now;
-    return leatd->lags_since && most > 1000 ? 1000 : most;
-}
-
 static void serve(struct leatd *leatd, int signals)
 {
     struct pollfd polls[CONTROL_POLLS + 1 + HTTP_FILES];
+    bool was_quiet = false;
     for (;;) {
         int64_t left = leatd->next_tick - leatd_monotonic();
         int files[HTTP_FILES];
@@ -153,8 +141,10 @@ static void serve(struct leatd *leatd, int signals)
         for (unsigned i = 0; i < HTTP_FILES; i++)
             polls[1 + i] = (struct pollfd){.fd = files[i], .events = POLLIN};
         control_polls(leatd->control, polls + 1 + HTTP_FILES);
-        int most = settle(leatd, tls_keys_wait(leatd, left > 0 ? (int)left * 1000 : 1000));
-        poll(polls, CONTROL_POLLS + 1 + HTTP_FILES, http_timeout(leatd, most));
+        int most = lag_settle(leatd, leatd_monotonic(), was_quiet,
+                              tls_keys_wait(leatd, left > 0 ? (int)left * 1000 : 1000));
+        int sleep_ms = http_timeout(leatd, most);
+        was_quiet = !poll(polls, CONTROL_POLLS + 1 + HTTP_FILES, sleep_ms) && sleep_ms == most;
         if (polls[0].revents || leatd->is_ousted)
             return;
         http_run(leatd);
