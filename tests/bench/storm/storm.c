@@ -3,7 +3,7 @@
  * leat-storm: N clients, a thread each, all let go at once. Each does what a machine does that boots: with leatd hello,
  * its choice, the boot profile, and NBD over TLS by the token it got; else the disk alone, by NBD or iSCSI. It reads the blocks
  * of a recorded boot (tests/bench/replay) as Leat streams a profile: in its order, 32 requests at a time. NBD is the same for
- * all: the same library, the same socket, the client's own address and, over TLS, its own key.
+ * all: the same code (storm_nbd.c), the same socket, the client's own address and, over TLS, its own key.
  *
  *     leat-storm --clients N --trace FILE --leatd HOST:PORT --keys FILE    the disk as leatd says, over TLS
  *     ... --leatd HOST:PORT --keys FILE --nbd HOST:PORT                    the disk there, without TLS
@@ -118,8 +118,6 @@ static double seconds_since_start(void)
 static void *boot(void *argument)
 {
     struct storm_client *client = argument;
-    for (uint32_t i = 0; i < STORM_IN_FLIGHT; i++)
-        client->buffers[i] = malloc(32u << 20 >> 6); /* 512 KiB: more than any read of a boot */
     pthread_barrier_wait(&start);
     if (storm.leatd)
         storm_hello(&storm, client);
@@ -128,8 +126,6 @@ static void *boot(void *argument)
     client->open_s = seconds_since_start();
     (storm.iscsi ? storm_iscsi_boot : storm_nbd_boot)(&storm, client);
     client->done_s = seconds_since_start();
-    for (uint32_t i = 0; i < STORM_IN_FLIGHT; i++)
-        free(client->buffers[i]);
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <time.h>
 
 #define STORM_IN_FLIGHT 32u
@@ -24,7 +25,6 @@ struct storm_client {
         token[128];           /* of the disk: from the command line, or leatd's answer */
     void *leatd, *connection; /* stay open until storm_*_close; NULL: none */
     int lun;                  /* of iSCSI */
-    uint8_t *buffers[STORM_IN_FLIGHT];
     double let_in_s, open_s,
         done_s; /* from the start of all: leatd has said all; the disk is open; all is read */
 };
@@ -47,6 +47,14 @@ void storm_split(const char *address, char host[64], char port[8]);
 
 /* A TCP connection to a numeric address, from the client's own. */
 int storm_connect(const struct storm_client *client, const char *host, const char *port);
+
+/* TLS on a socket that waits, with the client's key. send and receive: as send(2) and recv(2). close takes NULL too, and leaves
+   the socket. */
+struct storm_tls;
+struct storm_tls *storm_tls_open(const struct storm_client *client, int fd);
+ssize_t storm_tls_send(struct storm_tls *tls, const void *data, size_t size);
+ssize_t storm_tls_receive(struct storm_tls *tls, void *data, size_t size);
+void storm_tls_close(struct storm_tls *tls);
 
 /* What a machine says to leatd at its start (client/), over one TLS connection with its key: hello, what it has chosen, the boot
    profile's download. Fills disk_host, disk_port and token. */

@@ -3,7 +3,6 @@
    which it keeps. */
 #include <cjson/cJSON.h>
 #include <gnutls/crypto.h>
-#include <gnutls/gnutls.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +12,10 @@
 
 #define ANSWER_BYTES (2u << 20)
 #define SUM_BYTES 32u
-/* What vdisk/tls/keys.c offers, in its order. */
-#define PRIORITIES                                                                                 \
-    "NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+ECDHE-PSK:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"  \
-    "-CIPHER-ALL:+CHACHA20-POLY1305:+AES-256-GCM"
-
 struct leatd {
     const struct storm_client *client;
     int fd;
-    gnutls_session_t tls;
-    gnutls_psk_client_credentials_t credentials;
+    struct storm_tls *tls;
     char *answer; /* ANSWER_BYTES; used as far as the last answer came, and a NUL */
     size_t used;
 };
@@ -30,23 +23,13 @@ struct leatd {
 static struct leatd *connect_tls(const struct storm *storm, struct storm_client *client)
 {
     char host[64], port[8];
-    gnutls_datum_t key = {(unsigned char *)client->key, (unsigned)strlen(client->key)};
     struct leatd *l = client->leatd = calloc(1, sizeof *l);
     if (!l || !(l->answer = malloc(ANSWER_BYTES)))
         storm_die(client, "leatd", "no memory");
     storm_split(storm->leatd, host, port);
     l->client = client;
     l->fd = storm_connect(client, host, port);
-    gnutls_psk_allocate_client_credentials(&l->credentials);
-    gnutls_psk_set_client_credentials(l->credentials, client->uuid, &key, GNUTLS_PSK_KEY_HEX);
-    gnutls_init(&l->tls, GNUTLS_CLIENT);
-    gnutls_priority_set_direct(l->tls, PRIORITIES, NULL);
-    gnutls_credentials_set(l->tls, GNUTLS_CRD_PSK, l->credentials);
-    gnutls_transport_set_int(l->tls, l->fd);
-    int error;
-    while ((error = gnutls_handshake(l->tls)) < 0)
-        if (gnutls_error_is_fatal(error))
-            storm_die(client, "TLS with leatd", gnutls_strerror(error));
+    l->tls = storm_tls_open(client, l->fd);
     return l;
 }
 
@@ -70,11 +53,11 @@ __attribute__((format(printf, 3, 4))) static char *ask(struct leatd *l, size_t *
     va_start(list, format);
     int length = vsnprintf(request, sizeof request, format, list);
     va_end(list);
-    if (gnutls_record_send(l->tls, request, (size_t)length) != length)
+    if (storm_tls_send(l->tls, request, (size_t)length) != length)
         storm_die(l->client, "leatd", "cannot be asked");
     l->used = 0;
     do {
-        ssize_t got = gnutls_record_recv(l->tls, l->answer + l->used, ANSWER_BYTES - 1 - l->used);
+        ssize_t got = storm_tls_receive(l->tls, l->answer + l->used, ANSWER_BYTES - 1 - l->used);
         if (got <= 0)
             storm_die(l->client, "leatd", "has closed the connection");
         l->used += (size_t)got;
@@ -157,9 +140,7 @@ void storm_hello(const struct storm *storm, struct storm_client *client)
 void storm_leatd_close(struct storm_client *client)
 {
     struct leatd *l = client->leatd;
-    gnutls_bye(l->tls, GNUTLS_SHUT_WR);
-    gnutls_deinit(l->tls);
-    gnutls_psk_free_client_credentials(l->credentials);
+    storm_tls_close(l->tls);
     close(l->fd);
     free(l);
 }
