@@ -189,6 +189,33 @@ static void test_when_quiet(void **state)
     db_close(db);
 }
 
+/* What the file has without its log: after a rest all, since the log was large. */
+static void test_rest(void **state)
+{
+    static char text[5u << 20];
+    static struct leatd leatd;
+    char from[128], to[128];
+    (void)state;
+    path_of(from, "three.db");
+    path_of(to, "file.db");
+    struct db *db = leatd.db = open_file("three.db");
+    assert_int_equal(transact(db, "a", false), DB_OK);
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(transact(db, text, false), DB_OK);
+    lag_settle(&leatd, 100, false, 5000);
+    copy(from, to);
+    assert_int_equal(count_in("file.db"), 0);
+    lag_settle(&leatd, 100, true, 5000);
+    copy(from, to);
+    assert_int_equal(count_in("file.db"), 2);
+    assert_int_equal(transact(db, "b", false), DB_OK); /* not worth it */
+    lag_settle(&leatd, 101, true, 5000);
+    copy(from, to);
+    assert_int_equal(count_in("file.db"), 2);
+    assert_int_equal(count_in("three.db"), 3);
+    db_close(db);
+}
+
 #define LARGE (40u << 20) /* more than the log may have before it goes into the file */
 
 static void settle(struct db *db)
@@ -258,8 +285,8 @@ static int remove_folder(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_power_cut),
-                                       cmocka_unit_test(test_when_quiet),
-                                       cmocka_unit_test(test_disk_that_fails)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_power_cut), cmocka_unit_test(test_when_quiet),
+        cmocka_unit_test(test_rest), cmocka_unit_test(test_disk_that_fails)};
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

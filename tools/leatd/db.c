@@ -103,6 +103,12 @@ void db_settle(struct db *db)
         db->backend->settle(db);
 }
 
+void db_rest(struct db *db)
+{
+    if (db->backend->rest)
+        db->backend->rest(db);
+}
+
 enum db_result db_run(struct db *db, const char *sql, const struct db_value *values, unsigned count,
                       uint64_t *changed)
 {

@@ -66,6 +66,10 @@ void db_may_lag(struct db *db);
 bool db_lags(const struct db *db);
 void db_settle(struct db *db);
 
+/* Outside of a transaction, when nobody waits for anything: the time for what takes long. SQLite's log goes into the file once it
+   has 4 MiB; it does not wait for this for ever. */
+void db_rest(struct db *db);
+
 /* count parameters in values. *changed (may be NULL) is the number of rows inserted, updated or deleted. */
 enum db_result db_run(struct db *db, const char *sql, const struct db_value *values, unsigned count,
                       uint64_t *changed);

@@ -9,6 +9,7 @@ struct db_backend {
     enum db_result (*begin)(struct db *db);
     enum db_result (*commit)(struct db *db); /* synced, unless db->may_lag; sets db->lags */
     void (*settle)(struct db *db);           /* syncs, and clears db->lags; of one that sets it */
+    void (*rest)(struct db *db);             /* db_rest; NULL: there is nothing to do */
     void (*rollback)(struct db *db);         /* also when there is no transaction */
     /* rows or changed may be NULL. On an error rows holds what db_rows_free frees. */
     enum db_result (*run)(struct db *db, const char *sql, const struct db_value *values,

@@ -12,14 +12,18 @@
 #define BUSY_MS                                                                                    \
     2000 /* how long another process may hold the lock, before the transaction is tried again */
 
-#define LOG_PAGES 8000 /* of the log, before it goes into the file: some hundred machines' starts */
-#define KEPT 256u      /* prepared statements: more than leatd has that come often */
-#define PLACES 8u      /* at which one may be */
+/* Of the log, before it goes into the file: when leatd has nothing else to do, and at the latest (some hundred machines' starts).
+   That takes a third of a second then. */
+#define LOG_PAGES_AT_REST 1000
+#define LOG_PAGES 8000
+#define KEPT 256u /* prepared statements: more than leatd has that come often */
+#define PLACES 8u /* at which one may be */
 
 struct sqlite {
     sqlite3 *connection;
     bool syncs_itself;        /* there is no log that could be synced later */
     int changes;              /* of the connection when the transaction began */
+    int log_pages;            /* that are not in the file, at the last commit */
     sqlite3_stmt *kept[KEPT]; /* each near the place that its text says; reset */
 };
 
@@ -178,14 +182,32 @@ static void settle(struct db *db)
     db->lags = false;
 }
 
-/* sqlite3_wal_hook, after a commit. As SQLite itself does, which would say nothing of a disk that fails. */
-static int empty_log(void *context, sqlite3 *connection, const char *name, int pages)
+/* As SQLite itself does, which would say nothing of a disk that fails. */
+static void empty_log(struct sqlite *sqlite)
 {
-    (void)context;
-    if (pages >= LOG_PAGES && sqlite3_wal_checkpoint_v2(connection, name, SQLITE_CHECKPOINT_PASSIVE,
-                                                        NULL, NULL) == SQLITE_IOERR)
+    sqlite->log_pages = 0;
+    if (sqlite3_wal_checkpoint_v2(sqlite->connection, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                  NULL) == SQLITE_IOERR)
         end();
+}
+
+/* sqlite3_wal_hook, after a commit. */
+static int note_log(void *context, sqlite3 *connection, const char *name, int pages)
+{
+    struct sqlite *sqlite = context;
+    (void)connection;
+    (void)name;
+    sqlite->log_pages = pages;
+    if (pages >= LOG_PAGES)
+        empty_log(sqlite);
     return SQLITE_OK;
+}
+
+static void rest(struct db *db)
+{
+    struct sqlite *sqlite = db->connection;
+    if (sqlite->log_pages >= LOG_PAGES_AT_REST)
+        empty_log(sqlite);
 }
 
 static enum db_result commit(struct db *db)
@@ -219,6 +241,7 @@ static void close_connection(struct db *db)
 static const struct db_backend backend = {.begin = begin,
                                           .commit = commit,
                                           .settle = settle,
+                                          .rest = rest,
                                           .rollback = rollback,
                                           .run = run,
                                           .close = close_connection};
@@ -248,7 +271,7 @@ static int note_mode(void *syncs_itself, int count, char **values, char **names)
 static int set_up(struct sqlite *sqlite)
 {
     sqlite3_busy_timeout(sqlite->connection, BUSY_MS);
-    sqlite3_wal_hook(sqlite->connection, empty_log, NULL);
+    sqlite3_wal_hook(sqlite->connection, note_log, sqlite);
     int code = sqlite3_exec(sqlite->connection, "PRAGMA journal_mode=WAL", note_mode,
                             &sqlite->syncs_itself, NULL);
     if (code == SQLITE_OK)

@@ -7,6 +7,8 @@ int lag_settle(struct leatd *leatd, int64_t now, bool was_quiet, int most)
 {
     if (leatd->lags_since && leatd->lags_since < (was_quiet ? now : now - 1))
         db_settle(leatd->db);
+    if (was_quiet)
+        db_rest(leatd->db);
     if (!db_lags(leatd->db))
         leatd->lags_since = 0;
     else if (!leatd->lags_since)
