@@ -3,6 +3,7 @@
 leatd and nbdkit with Leat's plugin; the same reads by nbdkit's plugin for files, qemu-nbd and tgt's iSCSI. In turns."""
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -181,15 +182,24 @@ def rows_of(found, count):
     return figures
 
 
+def turns(names):
+    """(who, for how many machines), all in each turn, in another order each time: what a storm finds is what the one before it,
+    of fewer machines or by another server, has left in the host's caches and free memory."""
+    names, chance = list(names), random.Random(1)
+    for _ in range(streaming.ROUNDS):
+        for count in COUNTS:
+            for _ in range(REPEATS if count == 1 else 1):
+                chance.shuffle(names)
+                yield from ((who, count) for who in names)
+
+
 def measure(_with_profile):
     found = {}
     with streaming.Place() as place:
         ways = Ways(place)
         try:
-            for _ in range(streaming.ROUNDS):
-                for count in COUNTS:
-                    for who in list(ways.all) * (REPEATS if count == 1 else 1):
-                        found.setdefault((who, count), []).append(storm(ways, who, count))
+            for who, count in turns(ways.all):
+                found.setdefault((who, count), []).append(storm(ways, who, count))
         finally:
             ways.close()
     figures = [figure for count in COUNTS for figure in rows_of(found, count)]
