@@ -24,7 +24,8 @@ TRACE = streaming.TRACES[0]
 IMAGE_BYTES = 1 << 30
 THREADS = os.environ.get("LEAT_STORM_THREADS", "4")  # of nbdkit with the plugin, for a connection; the unit's
 KEYS = ("open_median_s", "done_median_s", "done_last_s", "server_cpu_s", "idle_kib")
-REPEATS = 8  # storms of one machine in a round, so that a few milliseconds of it can be told from the host's noise
+REPEATS = 5  # storms of one machine in a round, so that a few milliseconds of it can be told from the host's noise
+PAUSE = 0.5  # seconds after a storm: its servers' closing of connections is no part of the next one
 SPARE = 64  # machines more than the largest storm has: small ones are not always the same
 # Who serves, with TLS or without: each is compared with the best of the others of its kind.
 PLAIN = {"leat": "Leat, disk without TLS", "file": "nbdkit file", "qemu": "qemu-nbd", "tgt": "tgt, iSCSI"}
@@ -157,6 +158,7 @@ def storm(ways, who, count):
         found["idle_kib"] = (sum(map(private_kib, processes)) - memory) / count
         run.stdin.close()
         run.wait(120)
+    time.sleep(PAUSE)
     return found
 
 
