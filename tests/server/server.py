@@ -84,7 +84,7 @@ class PostgreSQL:
         """The connection string of a new, empty database; options of createdb."""
         self.made += 1
         self.run("createdb", "-h", self.folder, "-U", "leat", *options, f"leat{self.made}")
-        return f"postgresql://leat@/leat{self.made}?host={self.folder}"
+        return f"postgresql://leat@/leat{self.made}?host={self.folder}&connect_timeout=60"  # for a busy host
 
     def run(self, program, *arguments):
         subprocess.run([self.bin / program, *map(str, arguments)], check=True, capture_output=True, timeout=120,

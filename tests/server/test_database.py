@@ -36,13 +36,10 @@ class Silent(unittest.TestCase):
             self.assertEqual((1, True), (run.returncode, "cannot be reached" in run.stderr))
 
 
-PATIENT = "&connect_timeout=60"  # PostgreSQL on a busy host may need longer than leatd waits otherwise
-
-
 class Restart(unittest.TestCase):
     @unittest.skipUnless(Server.cluster, "SQLite has no server")
     def test_nobody_has_seen_it(self):
-        server = Server(database=Server.cluster.database() + PATIENT)
+        server = Server(database=Server.cluster.database())
         self.addCleanup(server.close)
         for i in range(5):
             server.api("POST", "groups", {"name": f"unseen-{i}"})
@@ -60,7 +57,7 @@ class Encoding(unittest.TestCase):
         cluster, servers = Server.cluster, []
         options = ("-E", "LATIN1", "-T", "template0", "--locale=C")
         for more in ("", "&client_encoding=LATIN1"):
-            servers.append(Server(database=cluster.database(*options) + PATIENT + more))
+            servers.append(Server(database=cluster.database(*options) + more))
             self.addCleanup(servers[-1].close)
             servers[-1].client(1, note=self.NOTE)
         cluster.stop()

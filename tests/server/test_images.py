@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Whole images by leatctl: brought in from any format and any machine, brought out again, and made of what a client has written.
 Whatever ends it in between, nothing half-made is there under a name."""
+import contextlib
 import hashlib
 import json
 import os
@@ -178,22 +179,35 @@ class Images(ServerCase):
         self.assertNotIn("bad", [i["name"] for i in self.server.items("images")])
         self.assertEqual([], self.unfinished())
 
+    def arrived(self):
+        """Bytes of what is under way."""
+        found = 0
+        for file in self.unfinished():
+            with contextlib.suppress(FileNotFoundError):  # it has its name
+                found += (self.folder / file).stat().st_size
+        return found
+
+    def rests(self):
+        """Whole pieces alone, and no other is on its way to the disk."""
+        found = self.arrived()
+        time.sleep(0.5)
+        return found % MIB == 0 and found == self.arrived()
+
     def test_killed_upload(self):
         """leatctl is killed while it sends; then leatd while it receives. The version is there at the end, once, and whole."""
         big = self.server.root / "big.raw"
-        data = random.Random(4).randbytes(24 * MIB)
+        data = random.Random(4).randbytes(64 * MIB)  # more than is sent while this process waits for its turn
         big.write_bytes(data)
         process = self.start("image", "import", "big", big, "--upload", "--no-tree")
-        until(self.unfinished, "it is under way", 0.002)
+        until(lambda: self.arrived() >= MIB, "it is under way", 0.002)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         self.assertNotIn("big", [i["name"] for i in self.server.items("images")])
-        until(lambda: all((self.folder / f).stat().st_size % MIB == 0 for f in self.unfinished()), "the last piece is whole")
-        before = sum((self.folder / f).stat().st_size for f in self.unfinished())
+        until(self.rests, "the last piece is whole")
+        before = self.arrived()
         self.assertTrue(0 < before < len(data), before)
         process = self.start("image", "import", "big", big, "--upload", "--no-tree")
-        until(lambda: sum((self.folder / f).stat().st_size for f in self.unfinished()) > before
-              or process.poll() is not None, "it goes on", 0.002)
+        until(lambda: self.arrived() > before or process.poll() is not None, "it goes on", 0.002)
         self.server.kill()
         time.sleep(0.5)
         self.server.start()

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A machine whose leat.conf names a leatd and nothing else: who may not start is told why and goes on by himself once he
 may; kernel and initrd come from leatd, the disk from nbdkit; and both may be restarted under a guest that works."""
-import re
 import time
 
 from lab import TEST_INIT, check, main

@@ -3,7 +3,6 @@
 """test_nbdkit_images.py PLUGIN [TestClass.test_name ...]: images that are no raw files, by nbdkit with Leat's plugin:
 each from a real server of its kind."""
 import argparse
-import json
 import os
 import shutil
 import signal

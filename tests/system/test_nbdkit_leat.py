@@ -526,7 +526,7 @@ class Leases(Plugin):
             self.assertNotEqual(self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode, 0)
             self.assertIn("lab-01 has its difference open", self.log_of(p))
             self.assertEqual(first.write(0, bytes(512)), 0)
-        self.run_tool("nbdinfo", self.uri(OTHER))
+        wait_for(lambda: self.run_tool("nbdinfo", self.uri(OTHER), ok=False).returncode == 0, 20, "it is free again")
 
     def test_silent(self):
         """A leatd that takes questions and answers none: who is on comes back soon, whoever else asks."""

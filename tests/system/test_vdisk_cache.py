@@ -9,7 +9,6 @@ import random
 import signal
 import socket
 import time
-import unittest
 
 import vdisk_case
 from vdisk_case import MIB, wait_for

@@ -166,7 +166,7 @@ class FailOver(Case):
         """Two servers of the same file: what the first had not flushed comes again to the second."""
         image = self.make_file("image", 16 * MIB)
         source = self.make_file("source", 16 * MIB, seed=4)
-        servers = [self.serve("--filter=rate", "file", image, "rate=40M", name=n) for n in "ab"]
+        servers = [self.serve("--filter=rate", "file", image, "rate=16M", name=n) for n in "ab"]
         leat = self.leat(",".join(uri for _, uri in servers))
         copy = self.spawn("nbdcopy", "--flush", source, leat.uri)
         time.sleep(1)
@@ -181,11 +181,11 @@ class Patience(Case):
     def test_idle_connection_is_tried(self):
         image = self.make_file("image", 4 * MIB)
         server, uri = self.serve("file", image)
-        leat = self.leat(uri, "", "--idle", "1", "--silence", "1")
+        leat = self.leat(uri, "", "--idle", "1", "--silence", "5")
         time.sleep(3)
         self.assertNotIn("away", self.log_of(leat))
         server.send_signal(signal.SIGSTOP)
-        wait_for(lambda: "owes answers and is silent" in self.log_of(leat), 10, self.log_of(leat))
+        wait_for(lambda: "owes answers and is silent" in self.log_of(leat), 30, self.log_of(leat))
         server.send_signal(signal.SIGCONT)
         wait_for(lambda: "server back" in self.log_of(leat), 20, self.log_of(leat))
 

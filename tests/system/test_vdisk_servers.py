@@ -160,7 +160,7 @@ class BootProfile(Case):
         known = os.path.getsize(self.path("profile"))
         self.assertEqual(self.counts(first)["profile"]["bytes"], self.BYTES)
         second = self.start("two")
-        time.sleep(0.5)
+        wait_for(lambda: self.counters(second)["sources"]["profile"]["bytes"] == self.BYTES, 30, "it is streamed")
         self.read(second)
         counts = self.counts(second)
         self.assertEqual(counts["sources"]["profile"]["bytes"], self.BYTES)

@@ -20,7 +20,7 @@
 
 #define CLIENTS 7u /* connections for all but the one thread */
 #define HELD (CLIENTS - 1)
-#define LATE_SECONDS 2u
+#define LATE_SECONDS 10u
 #define LONG_SECONDS 120u
 
 static char folder[] = "control-XXXXXX", path[64];
