@@ -13,7 +13,7 @@ from case import ServerCase
 from dataplane import PLUGIN
 from server import PASSWORD, SLOW, Control, Kept, free_port, pause, unknown_machine, until, wait_for_port
 
-HONEST = 25  # seconds for an honest hello, openssl's start included, on a host that is busy otherwise
+HONEST = 5 * SLOW  # seconds for an honest hello, openssl's start included, on a host that is busy otherwise
 
 
 class Attack(ServerCase):

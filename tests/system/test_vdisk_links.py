@@ -181,11 +181,11 @@ class Patience(Case):
     def test_idle_connection_is_tried(self):
         image = self.make_file("image", 4 * MIB)
         server, uri = self.serve("file", image)
-        leat = self.leat(uri, "", "--idle", "1", "--silence", "5")
+        leat = self.leat(uri, "", "--idle", "1", "--silence", "1")
         time.sleep(3)
         self.assertNotIn("away", self.log_of(leat))
         server.send_signal(signal.SIGSTOP)
-        wait_for(lambda: "owes answers and is silent" in self.log_of(leat), 30, self.log_of(leat))
+        wait_for(lambda: "owes answers and is silent" in self.log_of(leat), 10, self.log_of(leat))
         server.send_signal(signal.SIGCONT)
         wait_for(lambda: "server back" in self.log_of(leat), 20, self.log_of(leat))
 

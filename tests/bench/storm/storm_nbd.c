@@ -23,6 +23,7 @@ struct nbd {
     int fd;
     struct storm_tls *tls; /* NULL: none */
     size_t from, to;       /* in data: what has come and was not used */
+    uint64_t read_bytes;   /* of the image, that have come */
     uint8_t data[BUFFER_BYTES];
 };
 
@@ -78,7 +79,7 @@ static void skip(struct nbd *n, size_t size)
 /* "Fixed newstyle negotiation": one option, and its replies up to the last one, which has to be ACK. */
 static void negotiate(struct nbd *n, uint32_t option, const void *data, uint32_t size)
 {
-    uint8_t text[OPTION_BYTES + 6 + 4096];
+    uint8_t text[OPTION_BYTES + 6 + NBD_MAX_STRING];
     uint32_t type;
     be64_put(text, NBD_OPTION_MAGIC);
     be32_put(text + 8, option);
@@ -133,11 +134,19 @@ static void put_request(uint8_t *request, const struct storm_read *read, uint64_
 /* One chunk of a reply. Returns whether it ends a read. */
 static bool take_chunk(struct nbd *n)
 {
+    static const uint32_t part_bytes[] = {
+        [NBD_REPLY_OFFSET_DATA] = 8, [NBD_REPLY_OFFSET_HOLE] = 12}; /* before the data */
     const uint8_t *head = take(n, NBD_STRUCTURED_REPLY_BYTES);
     uint16_t flags = be16_get(head + 4), type = be16_get(head + 6);
     if (be32_get(head) != NBD_STRUCTURED_REPLY_MAGIC || type > NBD_REPLY_OFFSET_HOLE)
         storm_die(n->client, "a read", "fails");
-    skip(n, be32_get(head + 16));
+    uint32_t length = be32_get(head + 16);
+    if (length < part_bytes[type])
+        storm_die(n->client, "a read", "gets a chunk that is too short");
+    const uint8_t *part = take(n, part_bytes[type]);
+    length -= part_bytes[type];
+    n->read_bytes += type == NBD_REPLY_OFFSET_HOLE ? be32_get(part + 8) : length;
+    skip(n, length);
     return flags & NBD_REPLY_FLAG_DONE;
 }
 
@@ -146,15 +155,21 @@ void storm_nbd_boot(const struct storm *storm, struct storm_client *client)
     struct nbd *n = client->connection;
     uint8_t requests[STORM_IN_FLIGHT * NBD_REQUEST_BYTES];
     uint32_t asked = 0, done = 0;
+    uint64_t wanted = 0;
     while (done < storm->count) {
         size_t used = 0;
-        for (; asked < storm->count && asked - done < STORM_IN_FLIGHT; used += NBD_REQUEST_BYTES)
-            put_request(requests + used, &storm->reads[asked], asked), asked++;
+        for (; asked < storm->count && asked - done < STORM_IN_FLIGHT; used += NBD_REQUEST_BYTES) {
+            wanted += storm->reads[asked].length;
+            put_request(requests + used, &storm->reads[asked], asked);
+            asked++;
+        }
         send_all(n, requests, used);
         do
             done += take_chunk(n);
         while (done < asked && n->to - n->from >= NBD_STRUCTURED_REPLY_BYTES);
     }
+    if (n->read_bytes != wanted)
+        storm_die(client, "its disk", "has sent less than was asked for, or more");
 }
 
 void storm_nbd_close(struct storm_client *client)
